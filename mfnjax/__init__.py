@@ -1,0 +1,106 @@
+"""mfnjax: differentiable simulation of pattern-forming fields on JAX.
+
+What is public is listed here, by hand. A name is imported when it is first used, so that
+``import mfnjax`` and ``mfn --help`` do not wait for JAX.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from mfnjax._version import __version__
+
+if TYPE_CHECKING:
+    from mfnjax.config import (
+        DatasetConfig,
+        FeatureConfig,
+        SimulationConfig,
+        make_dataset_config_default,
+        make_dataset_config_demo,
+        make_feature_config_default,
+        make_feature_config_demo,
+        make_simulation_config_default,
+        make_simulation_config_demo,
+    )
+    from mfnjax.core import Grid, State, laplacian
+    from mfnjax.errors import (
+        DataError,
+        MfnError,
+        NumericalInstabilityError,
+        ParameterError,
+        StabilityError,
+    )
+    from mfnjax.features import FeatureVector, compute_features
+    from mfnjax.models import (
+        FisherKPPModel,
+        GrayScottModel,
+        Model,
+        MyceliumModel,
+        build_model,
+        get_model,
+        model_names,
+        register_model,
+    )
+    from mfnjax.pipeline import (
+        SimulationResult,
+        compute_fractal_features,
+        run_mycelium_simulation,
+        run_mycelium_simulation_with_history,
+    )
+    from mfnjax.simulation import Trajectory, simulate, simulate_ensemble
+
+_PUBLIC = {
+    "mfnjax.config": (
+        "DatasetConfig",
+        "FeatureConfig",
+        "SimulationConfig",
+        "make_dataset_config_default",
+        "make_dataset_config_demo",
+        "make_feature_config_default",
+        "make_feature_config_demo",
+        "make_simulation_config_default",
+        "make_simulation_config_demo",
+    ),
+    "mfnjax.core": ("Grid", "State", "laplacian"),
+    "mfnjax.errors": (
+        "DataError",
+        "MfnError",
+        "NumericalInstabilityError",
+        "ParameterError",
+        "StabilityError",
+    ),
+    "mfnjax.features": ("FeatureVector", "compute_features"),
+    "mfnjax.models": (
+        "FisherKPPModel",
+        "GrayScottModel",
+        "Model",
+        "MyceliumModel",
+        "build_model",
+        "get_model",
+        "model_names",
+        "register_model",
+    ),
+    "mfnjax.pipeline": (
+        "SimulationResult",
+        "compute_fractal_features",
+        "run_mycelium_simulation",
+        "run_mycelium_simulation_with_history",
+    ),
+    "mfnjax.simulation": ("Trajectory", "simulate", "simulate_ensemble"),
+}
+_MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = ["__version__", *_MODULE_OF]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'mfnjax' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

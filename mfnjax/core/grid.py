@@ -1,0 +1,70 @@
+"""The grid: how many cells, how far apart, and what lies outside."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass, field
+from typing import Any, cast, final
+
+import jax
+
+from mfnjax.core.boundary import Boundary, as_boundary
+from mfnjax.errors import ParameterError
+
+
+@final
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Grid:
+    """A rectangular grid of square cells.
+
+    The shape is static; the spacing is traced (changing it compiles nothing); the kind of
+    boundary is part of the type. One-dimensional data are grids of shape (1, W).
+
+    Attributes:
+        shape: Cells (H, W).
+        spacing: Side of a cell dx, in the length unit of the model's diffusivities.
+        boundary: A name (``periodic``, ``neumann``, ``dirichlet``) or a `Boundary`.
+
+    Raises:
+        ParameterError: The shape is not a pair of positive integers, the spacing is not
+            positive, or the boundary is unknown.
+
+    Examples:
+        >>> from mfnjax import Grid
+        >>> Grid((32, 48), boundary="neumann")
+        Grid(shape=(32, 48), spacing=1.0, boundary=Neumann())
+    """
+
+    shape: tuple[int, int] = field(metadata={"static": True})
+    spacing: Any = 1.0
+    boundary: Boundary = cast(Boundary, "periodic")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", _as_shape(self.shape))
+        if isinstance(self.boundary, str):
+            object.__setattr__(self, "boundary", as_boundary(self.boundary))
+        # A pytree is rebuilt with tracers or placeholders in the place of numbers: only
+        # plain numbers can be judged here.
+        if isinstance(self.spacing, (int, float)) and not 0 < self.spacing < float("inf"):
+            raise ParameterError(f"spacing must be positive and finite, got {self.spacing!r}")
+
+    @property
+    def num_cells(self) -> int:
+        """Cells in all, H·W."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def num_axes(self) -> int:
+        """Directions of space: axes with more than one cell."""
+        return sum(size > 1 for size in self.shape)
+
+
+def _as_shape(shape: Any) -> tuple[int, int]:
+    try:
+        height, width = (operator.index(size) for size in shape)
+    except (TypeError, ValueError):
+        height = width = 0
+    if height < 1 or width < 1:
+        raise ParameterError(f"a grid's shape is (H, W), two integers ≥ 1; got {shape!r}")
+    return height, width

@@ -1,0 +1,138 @@
+"""What a model is.
+
+A model is a frozen dataclass registered as a pytree: every physical number is a traced leaf, every
+flag is static. It is either
+
+* a `ReactionDiffusion` system u_t = L u + f(u), integrated by a stepper of the user's choice, or
+* an `IteratedMap`, which defines its own step (dt = 1), events and clamps included.
+
+Both describe their linear and reaction parts the same way, so that linear stability analysis is
+one piece of code. Values are tuples of arrays in the order of ``fields``.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mfnjax.core.grid import Grid
+from mfnjax.core.state import State
+from mfnjax.errors import ParameterError
+
+Values = tuple[jax.Array, ...]
+Laplacian = Callable[[jax.Array], jax.Array]
+
+
+class Model(abc.ABC):
+    """A system of fields on a grid.
+
+    Class attributes:
+        fields: Names of the components, in order.
+        steppers: Names of the steppers that can integrate it; the first is the default.
+        boundaries: Names of the boundaries it supports.
+        counters: Names of the events that a run counts.
+        symbols: Paper symbol → parameter name, as the command line takes them.
+        reaction_fields: The components that `reaction` and `transport` speak of.
+    """
+
+    fields: ClassVar[tuple[str, ...]]
+    steppers: ClassVar[tuple[str, ...]]
+    boundaries: ClassVar[tuple[str, ...]] = ("periodic", "neumann", "dirichlet")
+    counters: ClassVar[tuple[str, ...]] = ()
+    symbols: ClassVar[dict[str, str]] = {}
+    reaction_fields: ClassVar[tuple[str, ...]]
+
+    @abc.abstractmethod
+    def reaction(self, values: Values) -> Values:
+        """Return f(u), the local rates of the ``reaction_fields``, elementwise, unit/time."""
+
+    @abc.abstractmethod
+    def transport(self, values: Values, laplacian: Laplacian) -> Values:
+        """Return L u for the ``reaction_fields``: linear, diagonal, a polynomial in ∇².
+
+        ``laplacian`` is called with one field at a time. Called with multiplication by an
+        eigenvalue λ instead of the operator (and ones for the fields) this gives the symbol of L.
+        """
+
+    @abc.abstractmethod
+    def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
+        """Return the model's customary start on ``grid``, drawn with ``key``.
+
+        ``dtype`` None is JAX's default floating dtype.
+        """
+
+    @abc.abstractmethod
+    def check(self, grid: Grid, dt: float) -> None:
+        """Raise ParameterError or StabilityError if a concrete parameter is not accepted."""
+
+
+class ReactionDiffusion(Model):
+    """u_t = L u + f(u): integrated by any stepper."""
+
+    steppers: ClassVar[tuple[str, ...]] = ("euler",)
+
+    def check(self, grid: Grid, dt: float) -> None:
+        """Every parameter is a finite number, and a diffusivity is not negative."""
+        check_finite(self)
+
+
+class IteratedMap(Model):
+    """A map with a step of its own, dt = 1."""
+
+    steppers: ClassVar[tuple[str, ...]] = ("map",)
+
+    @abc.abstractmethod
+    def advance(self, values: Values, grid: Grid, *, key: jax.Array | None) -> Advanced:
+        """Return the fields one step later; ``key`` is this step's own, or None: no randomness."""
+
+    def is_stochastic(self) -> bool:
+        """Whether a step needs a key (True where that cannot be told)."""
+        return False
+
+
+@final
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Advanced:
+    """What one step gives.
+
+    Attributes:
+        values: The fields after the step.
+        finite: For each field, whether it was finite throughout the step (before any clamp).
+        counts: How often each of the model's counters counted, int32 (counters,).
+    """
+
+    values: Values
+    finite: tuple[jax.Array, ...]
+    counts: jax.Array | None = None
+
+
+def all_finite(value: jax.Array) -> jax.Array:
+    """Whether every cell is finite, as one scalar (a NaN wins every max and min)."""
+    return jnp.isfinite(jnp.max(value)) & jnp.isfinite(jnp.min(value))
+
+
+def concrete_parameters(model: Model) -> dict[str, Any]:
+    """The parameters of ``model`` whose values are known now (not traced), by name."""
+    values = {f.name: getattr(model, f.name) for f in dataclasses.fields(model)}  # type: ignore[arg-type]
+    return {k: v for k, v in values.items() if not isinstance(v, jax.core.Tracer)}
+
+
+def check_finite(model: Model) -> None:
+    """Raise ParameterError naming the first concrete parameter that is not finite."""
+    for name, value in concrete_parameters(model).items():
+        try:
+            bad = not np.all(np.isfinite(value))
+        except TypeError:
+            bad = True
+        if bad:
+            raise ParameterError(
+                f"{type(model).__name__}.{name} must be a finite number, got {value!r}"
+            )

@@ -1,0 +1,239 @@
+"""The MyceliumFractalNet v4.1 model: potential, growth events, activator and inhibitor.
+
+With the documented default parameters the model forms no pattern: linearised about its only rest
+state (0, 0), the pair is marginal at q = 0 and decays for every q > 0, so the activator never
+reaches the threshold and the potential relaxes to a smoothed random field (`mfn stability
+mycelium` shows it). That is what the documented model does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from mfnjax.config import MYCELIUM_PARAMETERS
+from mfnjax.core.grid import Grid
+from mfnjax.core.operators import largest_stable_step, with_difference_sum
+from mfnjax.core.rng import normal_field, uniform_field
+from mfnjax.core.state import State
+from mfnjax.errors import ParameterError, StabilityError
+from mfnjax.models.base import Advanced, IteratedMap, Laplacian, Values, concrete_parameters
+
+REST_MEAN_V, REST_STD_V = -0.070, 0.005
+TURING_SHIFT_V = 0.005
+CLAMP_LOW_V, CLAMP_HIGH_V = -0.095, 0.040
+
+NO_PATTERN = (
+    "With the v4.1 default parameters the activator-inhibitor pair is marginal at q = 0 and decays "
+    "for every q > 0: the model forms no pattern."
+)
+
+
+@final
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class MyceliumModel(IteratedMap):
+    """One step of the v4.1 map, in this order (potential V, activator a, inhibitor i):
+
+    1. With probability p one cell, chosen uniformly, gets V += m, m ~ Normal(20 mV, 5 mV).
+    2. V ← V + α∇²V.
+    3. a' = a + D_a∇²a + r_a(a(1 − a) − i),  i' = i + D_i∇²i + r_i(a − i); where a' > θ,
+       V += 5 mV; a' and i' are clipped to [0, 1].
+    4. V += Normal(0, σ²) per cell, if the jitter is on.
+    5. V is clamped to [−95 mV, +40 mV].
+
+    With the default parameters it forms no pattern (see the module's docstring).
+
+    The threshold, the clamp and the events have derivatives where they are smooth and none at the
+    kink: there the derivative is one-sided (that of the branch taken). The event's probability
+    has none at all; its magnitude has one, for a fixed key.
+
+    Attributes:
+        alpha: α, diffusion of V, cell²/step.
+        d_activator: D_a, cell²/step.
+        d_inhibitor: D_i, cell²/step.
+        r_activator: r_a, 1/step.
+        r_inhibitor: r_i, 1/step.
+        turing_threshold: θ, dimensionless.
+        spike_probability: p, 1/step.
+        jitter_var: σ², V².
+        growth_mean: Mean of m, V.
+        growth_std: Standard deviation of m, V.
+        turing_enabled: Whether step 3 happens (static).
+        quantum_jitter: Whether step 4 happens (static).
+
+    Source: MyceliumFractalNet v4.1 (2025).
+    """
+
+    fields: ClassVar[tuple[str, ...]] = ("potential", "activator", "inhibitor")
+    reaction_fields: ClassVar[tuple[str, ...]] = ("activator", "inhibitor")
+    counters: ClassVar[tuple[str, ...]] = (
+        "growth_events",
+        "turing_activations",
+        "clamping_events",
+    )
+    symbols: ClassVar[dict[str, str]] = {
+        "α": "alpha",
+        "D_a": "d_activator",
+        "D_i": "d_inhibitor",
+        "r_a": "r_activator",
+        "r_i": "r_inhibitor",
+        "θ": "turing_threshold",
+        "p": "spike_probability",
+    }
+
+    alpha: Any = 0.18
+    d_activator: Any = 0.1
+    d_inhibitor: Any = 0.05
+    r_activator: Any = 0.01
+    r_inhibitor: Any = 0.02
+    turing_threshold: Any = 0.75
+    spike_probability: Any = 0.25
+    jitter_var: Any = 0.0005
+    growth_mean: Any = 0.020
+    growth_std: Any = 0.005
+    turing_enabled: bool = field(default=True, metadata={"static": True})
+    quantum_jitter: bool = field(default=False, metadata={"static": True})
+
+    def reaction(self, values: Values) -> Values:
+        """r_a(a(1 − a) − i) and r_i(a − i)."""
+        a, i = values
+        return self.r_activator * (a * (1 - a) - i), self.r_inhibitor * (a - i)
+
+    def transport(self, values: Values, laplacian: Laplacian) -> Values:
+        """D_a∇²a and D_i∇²i."""
+        a, i = values
+        return self.d_activator * laplacian(a), self.d_inhibitor * laplacian(i)
+
+    def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
+        """V ~ Normal(−70 mV, 5 mV); a, i ~ Uniform(0, 0.1); independent per cell."""
+        dtype = jnp.result_type(float) if dtype is None else dtype
+        key_v, key_a, key_i = jax.random.split(key, 3)
+        potential = REST_MEAN_V + REST_STD_V * normal_field(grid.shape, dtype, key=key_v)
+        activator = 0.1 * uniform_field(grid.shape, dtype, key=key_a)
+        inhibitor = 0.1 * uniform_field(grid.shape, dtype, key=key_i)
+        return State(self.fields, (potential, activator, inhibitor), jnp.int32(0))
+
+    def is_stochastic(self) -> bool:
+        """False only where p is known to be 0 and the jitter is off."""
+        p = self.spike_probability
+        return self.quantum_jitter or isinstance(p, jax.core.Tracer) or bool(np.any(p))
+
+    def check(self, grid: Grid, dt: float) -> None:
+        """Every parameter in its documented range; the diffusivities under the bound on ``grid``."""
+        if dt != 1.0:
+            raise ParameterError(
+                f"MyceliumModel is a map with its own step: dt must be 1, got {dt}"
+            )
+        for name, value in concrete_parameters(self).items():
+            if name in MYCELIUM_PARAMETERS:
+                for extreme in _extremes(name, value):
+                    MYCELIUM_PARAMETERS[name](name, extreme)
+                    if name in _DIFFUSIVITIES and not isinstance(grid.spacing, jax.core.Tracer):
+                        _check_bound(name, extreme, grid)
+
+    def advance(self, values: Values, grid: Grid, *, key: jax.Array | None) -> Advanced:
+        """One step of the map; with ``key=None`` steps 1 and 4 are left out."""
+        V, a, i = values
+        spacing = jnp.asarray(grid.spacing, V.dtype)
+        scale = 1 / (spacing * spacing)
+        zero = jnp.int32(0)
+
+        V, growth = (V, zero) if key is None else self._growth_event(V, key=key)
+        V, difference = with_difference_sum(V, grid.boundary)
+        V = V + (self.alpha * scale) * difference
+
+        finite_pair = (jnp.bool(True), jnp.bool(True))
+        activations = zero
+        if self.turing_enabled:
+            a, a_difference = with_difference_sum(a, grid.boundary)
+            i, i_difference = with_difference_sum(i, grid.boundary)
+            a_rate, i_rate = self.reaction((a, i))
+            a_new = a + (self.d_activator * scale) * a_difference + a_rate
+            i_new = i + (self.d_inhibitor * scale) * i_difference + i_rate
+            highest = jnp.max(a_new)
+            V, activations = _shift_active(V, a_new, highest, self.turing_threshold)
+            finite_pair = (jnp.isfinite(highest), jnp.isfinite(jnp.max(i_new)))
+            a, i = jnp.clip(a_new, 0, 1), jnp.clip(i_new, 0, 1)
+
+        if self.quantum_jitter and key is not None:
+            noise = normal_field(V.shape, V.dtype, key=jax.random.fold_in(key, _JITTER_STREAM))
+            V = V + jnp.sqrt(self.jitter_var) * noise
+
+        V, finite, clamped = _clamp(V)
+        return Advanced(
+            (V, a, i), (finite, *finite_pair), jnp.stack([growth, activations, clamped])
+        )
+
+    def _growth_event(self, V: jax.Array, *, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """At most one cell gets m; m by Box–Muller, so that one vector of uniforms is drawn."""
+        chance, row, column, radius, angle = jax.random.uniform(key, (5,), V.dtype)
+        happens = chance < self.spike_probability
+        deviate = jnp.sqrt(-2 * jnp.log1p(-radius)) * jnp.cos(2 * np.pi * angle)
+        magnitude = self.growth_mean + self.growth_std * deviate
+        cell = tuple(
+            jnp.minimum((u * size).astype(jnp.int32), size - 1)
+            for u, size in zip((row, column), V.shape, strict=True)
+        )
+        before = lax.dynamic_slice(V, cell, (1, 1))
+        after = before + jnp.where(happens, magnitude, 0)
+        return lax.dynamic_update_slice(V, after, cell), happens.astype(jnp.int32)
+
+
+# The event reads the step's key at the counters 0…4; this one is free. (A split for every step
+# would cost a third Threefry call, as much as the arithmetic of a 32² step.)
+_JITTER_STREAM = 2**31
+
+_DIFFUSIVITIES = ("alpha", "d_activator", "d_inhibitor")
+
+
+def _extremes(name: str, value: Any) -> set[float]:
+    if type(value) is float:
+        return {value}
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu" or array.size == 0:
+        raise ParameterError(f"{name} must be a number, got {value!r}")
+    return {float(array.min()), float(array.max())}
+
+
+def _check_bound(name: str, value: float, grid: Grid) -> None:
+    bound = min(largest_stable_step(1.0, grid), 0.25 * float(grid.spacing) ** 2)
+    if value > bound * (1 + 1e-12):
+        raise StabilityError(
+            f"{name} = {value!r} is over the stability bound {bound:g} on a grid of spacing "
+            f"{float(grid.spacing):g} (dt·D·4/dx² ≤ 1)"
+        )
+
+
+def _shift_active(
+    V: jax.Array, a_new: jax.Array, highest: jax.Array, threshold: Any
+) -> tuple[jax.Array, jax.Array]:
+    """Add 5 mV where a' > θ, and count. The count costs a pass, so only if any cell crossed."""
+
+    def shift(V: jax.Array, a_new: jax.Array) -> tuple[jax.Array, jax.Array]:
+        active = a_new > threshold
+        shifted = V + TURING_SHIFT_V * active.astype(V.dtype)
+        return shifted, jnp.sum(active, dtype=jnp.int32)
+
+    def keep(V: jax.Array, a_new: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return V, jnp.int32(0)
+
+    return lax.cond(highest > threshold, shift, keep, V, a_new)
+
+
+def _clamp(V: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Clamp V; return it with whether it was finite before and how many cells changed."""
+    high, low = jnp.max(V), jnp.min(V)
+
+    def clamp(V: jax.Array) -> tuple[jax.Array, jax.Array]:
+        clamped = jnp.clip(V, CLAMP_LOW_V, CLAMP_HIGH_V)
+        return clamped, jnp.sum(clamped != V, dtype=jnp.int32)
+
+    outside = (high > CLAMP_HIGH_V) | (low < CLAMP_LOW_V)
+    clamped, count = lax.cond(outside, clamp, lambda V: (V, jnp.int32(0)), V)
+    return clamped, jnp.isfinite(high) & jnp.isfinite(low), count

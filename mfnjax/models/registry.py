@@ -1,0 +1,134 @@
+"""The registry: every model by name, with its presets."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, final
+
+from mfnjax.errors import ParameterError
+from mfnjax.models.base import Model
+from mfnjax.models.fisher_kpp import FisherKPPModel
+from mfnjax.models.gray_scott import GrayScottModel
+from mfnjax.models.mycelium import MyceliumModel
+
+
+@final
+@dataclass(frozen=True)
+class Preset:
+    """A named parameter set, and what it does.
+
+    Attributes:
+        parameters: Parameter name → value.
+        description: What a run of it ends in.
+        steps: A run long enough to see it.
+        dt: Time step of that run.
+    """
+
+    parameters: Mapping[str, float]
+    description: str
+    steps: int = 10_000
+    dt: float = 1.0
+
+
+@final
+@dataclass(frozen=True)
+class ModelEntry:
+    """A row of the registry."""
+
+    name: str
+    model: type[Model]
+    summary: str
+    presets: Mapping[str, Preset] = field(default_factory=dict)
+
+
+_REGISTRY: dict[str, ModelEntry] = {}
+
+
+def register_model(
+    name: str,
+    model: type[Model],
+    *,
+    summary: str = "",
+    presets: Mapping[str, Preset] | None = None,
+) -> type[Model]:
+    """Add a model under ``name`` (lower case, hyphens), for `get_model` and the command line.
+
+    The class is a frozen dataclass registered as a pytree, with ``fields`` and the methods of
+    `Model`; see the tutorial in ``docs/your_own_model.md``.
+
+    Raises:
+        ParameterError: The class is not a Model with fields, or the name is taken by another.
+    """
+    if not (isinstance(model, type) and issubclass(model, Model) and getattr(model, "fields", ())):
+        raise ParameterError(f"{model!r} is not a Model class that names its fields")
+    if name in _REGISTRY and _REGISTRY[name].model is not model:
+        raise ParameterError(f"a model named {name!r} is registered already")
+    text = summary or (model.__doc__ or "").strip().splitlines()[0]
+    _REGISTRY[name] = ModelEntry(name, model, text, dict(presets or {}))
+    return model
+
+
+def model_names() -> tuple[str, ...]:
+    """Names of all registered models, sorted."""
+    return tuple(sorted(_REGISTRY))
+
+
+def get_model(name: str) -> ModelEntry:
+    """Return the registry's row of that name.
+
+    Raises:
+        ParameterError: There is none; the message names the nearest one and all.
+    """
+    if name not in _REGISTRY:
+        near = difflib.get_close_matches(str(name), _REGISTRY, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ParameterError(f"no model {name!r}{hint}; models: {', '.join(model_names())}")
+    return _REGISTRY[name]
+
+
+def parameter_names(model: type[Model]) -> tuple[str, ...]:
+    """Names of the traced parameters of a model class, in order."""
+    return tuple(
+        f.name
+        for f in fields(model)  # type: ignore[arg-type]
+        if not f.metadata.get("static")
+    )
+
+
+def build_model(name: str, parameters: Mapping[str, Any], *, preset: str | None = None) -> Model:
+    """Build a registered model from parameters by name or by paper symbol.
+
+    Raises:
+        ParameterError: Unknown model, preset or parameter, or one given twice.
+
+    Examples:
+        >>> from mfnjax import build_model
+        >>> build_model("gray-scott", {"F": 0.03}).feed
+        0.03
+    """
+    entry = get_model(name)
+    values: dict[str, Any] = {}
+    if preset is not None:
+        if preset not in entry.presets:
+            known = ", ".join(entry.presets) or "none"
+            raise ParameterError(f"model {name!r} has no preset {preset!r}; presets: {known}")
+        values.update(entry.presets[preset].parameters)
+    known_names = tuple(f.name for f in fields(entry.model))  # type: ignore[arg-type]
+    given: dict[str, Any] = {}
+    for key, value in parameters.items():
+        parameter = entry.model.symbols.get(key, key)
+        if parameter not in known_names:
+            raise ParameterError(
+                f"model {name!r} has no parameter {key!r}; parameters: {', '.join(known_names)}"
+            )
+        if parameter in given:
+            raise ParameterError(f"parameter {parameter!r} of model {name!r} is given twice")
+        given[parameter] = value
+    return entry.model(**{**values, **given})
+
+
+register_model("mycelium", MyceliumModel, summary="MyceliumFractalNet v4.1 (a map, dt = 1)")
+register_model("gray-scott", GrayScottModel, summary="Gray-Scott: cubic autocatalysis")
+register_model("fisher-kpp", FisherKPPModel, summary="Fisher-KPP: a front of logistic growth")

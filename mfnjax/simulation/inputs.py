@@ -1,0 +1,198 @@
+"""What `simulate` is given, checked and brought into one form."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mfnjax.core.grid import Grid
+from mfnjax.core.state import State, StateLike
+from mfnjax.errors import ParameterError
+from mfnjax.models.base import IteratedMap, Model, Values
+from mfnjax.simulation.steppers import Stepper, check_step, choose_stepper
+
+
+@final
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Problem:
+    """All that a compiled step needs beside the fields.
+
+    Attributes:
+        model: The model, its parameters cast to the fields' dtype.
+        grid: The grid, its spacing cast likewise.
+        dt: Time step.
+        key: Key of the run, or None.
+        stepper: The stepper (static).
+        saved: Indices of the fields that are saved (static).
+    """
+
+    model: Any
+    grid: Grid
+    dt: Any
+    key: Any
+    stepper: Stepper = field(metadata={"static": True})
+    saved: tuple[int, ...] = field(metadata={"static": True})
+
+
+@final
+@dataclass(frozen=True)
+class Inputs:
+    """A checked call of `simulate`."""
+
+    problem: Problem
+    values: Values
+    step: Any
+    steps: Any
+    save_every: int | None
+    save: str | None
+
+
+def is_traced(tree: Any) -> bool:
+    """Whether any leaf is a tracer."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def prepare_inputs(
+    model: Model,
+    state: StateLike,
+    grid: Grid,
+    steps: Any,
+    dt: Any,
+    stepper: str | Stepper | None,
+    save_every: int | None,
+    save: str | None,
+    key: Any,
+    *,
+    static_steps: bool,
+) -> Inputs:
+    """Check every argument of `simulate`; what is traced is taken on trust."""
+    if not isinstance(model, Model):
+        raise ParameterError(f"model must be a Model, got {type(model).__name__}")
+    if not isinstance(grid, Grid):
+        raise ParameterError(f"grid must be a Grid, got {grid!r}")
+    state = as_state(model, state, grid)
+    chosen = choose_stepper(model, stepper)
+    steps = _check_steps(steps, static=static_steps or save_every is not None)
+    saved = _check_save(model, save_every, save)
+    _check_physics(model, grid, dt, chosen)
+    _check_key(model, key)
+    dtype = state.values[0].dtype
+    problem = Problem(_cast(model, dtype), _cast(grid, dtype), _cast(dt, dtype), key, chosen, saved)
+    return Inputs(problem, state.values, state.step, steps, save_every, save)
+
+
+def as_state(model: Model, state: StateLike, grid: Grid) -> State:
+    """Return ``state`` as a `State` of the model's fields, as arrays of one dtype.
+
+    Raises:
+        ParameterError: A field is missing or unknown, or has another shape or dtype.
+    """
+    names, step = model.fields, 0
+    if isinstance(state, State):
+        given, step = state.asdict(), state.step
+    elif isinstance(state, Mapping):
+        given = dict(state)
+    elif isinstance(state, (tuple, list)) and len(state) == len(names):
+        given = dict(zip(names, state, strict=True))
+    else:
+        raise ParameterError(
+            f"state must hold the fields {', '.join(names)} of {type(model).__name__}; "
+            f"got {type(state).__name__}"
+        )
+    if set(given) != set(names):
+        raise ParameterError(
+            f"state must hold the fields {', '.join(names)} of {type(model).__name__}; "
+            f"got {', '.join(map(str, given)) or 'none'}"
+        )
+    values = tuple(_as_field(name, given[name], grid) for name in names)
+    if any(value.dtype != values[0].dtype for value in values):
+        given_dtypes = ", ".join(str(value.dtype) for value in values)
+        raise ParameterError(f"all fields must have one dtype, got {given_dtypes}")
+    return State(names, values, _as_step(step))
+
+
+def _as_field(name: str, value: Any, grid: Grid) -> jax.Array:
+    try:
+        array = value if isinstance(value, jax.Array) else jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"field {name!r} must be an array, got {value!r}") from error
+    if array.shape != grid.shape:
+        raise ParameterError(
+            f"field {name!r} must have the grid's shape {grid.shape}, got {array.shape}"
+        )
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise ParameterError(f"field {name!r} must be real floating point, got {array.dtype}")
+    return array
+
+
+def _as_step(step: Any) -> Any:
+    return step if isinstance(step, jax.Array) else np.int32(operator.index(step))
+
+
+def _check_steps(steps: Any, *, static: bool) -> Any:
+    if isinstance(steps, jax.core.Tracer):
+        if static:
+            raise ParameterError(
+                "steps must be a plain integer where save_every or adjoint is given: "
+                "the number of frames and the static loop depend on it"
+            )
+        return steps
+    try:
+        count = operator.index(steps)
+    except TypeError:
+        count = -1
+    if not 0 <= count < 2**31 or isinstance(steps, (bool, np.bool_)):
+        raise ParameterError(f"steps must be an integer from 0 to {2**31 - 1}, got {steps!r}")
+    return count
+
+
+def _check_save(model: Model, save_every: int | None, save: str | None) -> tuple[int, ...]:
+    if save_every is None:
+        if save is not None:
+            raise ParameterError(f"save={save!r} needs save_every=: how many steps between frames")
+        return ()
+    is_count = isinstance(save_every, (int, np.integer)) and not isinstance(save_every, bool)
+    if not is_count or save_every < 1:
+        raise ParameterError(f"save_every must be an integer ≥ 1 or None, got {save_every!r}")
+    if save is None:
+        return tuple(range(len(model.fields)))
+    if save not in model.fields:
+        raise ParameterError(f"save must be one of {', '.join(model.fields)}; got {save!r}")
+    return (model.fields.index(save),)
+
+
+def _check_physics(model: Model, grid: Grid, dt: Any, stepper: Stepper) -> None:
+    if is_traced(dt):
+        return
+    if not np.ndim(dt) == 0 or not np.isfinite(dt) or dt <= 0:
+        raise ParameterError(f"dt must be a positive finite number, got {dt!r}")
+    model.check(grid, float(dt))
+    check_step(model, grid, float(dt), stepper)
+
+
+def _check_key(model: Model, key: Any) -> None:
+    if key is None:
+        if isinstance(model, IteratedMap) and model.is_stochastic():
+            raise ParameterError(
+                f"{type(model).__name__} draws random numbers: pass key=jax.random.key(seed)"
+            )
+        return
+    dtype = getattr(key, "dtype", None)
+    if dtype is None or not jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        raise ParameterError(f"key must be a typed key, jax.random.key(seed); got {key!r}")
+
+
+def _cast(tree: Any, dtype: Any) -> Any:
+    """Cast the numbers of ``tree`` to ``dtype``, on the host where they are plain."""
+
+    def cast(leaf: Any) -> Any:
+        return leaf.astype(dtype) if isinstance(leaf, jax.Array) else np.asarray(leaf, dtype)
+
+    return jax.tree.map(cast, tree)

@@ -1,0 +1,70 @@
+"""What a run gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import jax
+import numpy as np
+
+from mfnjax.core.state import State
+from mfnjax.errors import NumericalInstabilityError
+
+
+@final
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Status:
+    """Whether every field stayed finite, and where it first did not.
+
+    Attributes:
+        names: Field names (static).
+        first_bad_step: The step (1-based) after which a NaN or an infinity was first seen; 0 is
+            the initial state, −1 a run that stayed finite.
+        bad_field: Index of that field, −1 for none.
+    """
+
+    names: tuple[str, ...] = field(metadata={"static": True})
+    first_bad_step: Any
+    bad_field: Any
+
+    @property
+    def ok(self) -> Any:
+        """Whether the run stayed finite (an array for an ensemble)."""
+        return self.first_bad_step < 0
+
+    @property
+    def field_name(self) -> str | None:
+        """Name of the first bad field of a single run; None if it stayed finite."""
+        index = int(self.bad_field)
+        return None if index < 0 else self.names[index]
+
+    def raise_if_bad(self) -> None:
+        """Raise NumericalInstabilityError with field and step, for a single concrete run."""
+        if not bool(np.all(self.ok)):
+            bad = np.atleast_1d(self.first_bad_step)
+            worst = int(np.flatnonzero(bad >= 0)[0])
+            index = int(np.atleast_1d(self.bad_field)[worst])
+            raise NumericalInstabilityError(self.names[index], int(bad[worst]))
+
+
+@final
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Trajectory:
+    """The result of `simulate`.
+
+    Attributes:
+        state: The state after the last step.
+        history: Saved frames: a `State` of (n, H, W) arrays with the steps (n,) they stand at, or
+            one (n, H, W) array where one field was asked for; None if nothing was saved. The
+            initial state is not part of it.
+        counts: Counter name → number of events over the run.
+        status: Whether the run stayed finite, and where it first did not.
+    """
+
+    state: State
+    history: Any
+    counts: dict[str, Any]
+    status: Status
