@@ -38,7 +38,8 @@ def _diffusivity(
     if over and value != float("inf"):
         relation = "not below" if open_high and value == DIFFUSIVITY_MAX else "over"
         raise StabilityError(
-            f"{name} = {value!r} is {relation} the stability bound {DIFFUSIVITY_MAX} (dt·D·4/dx² ≤ 1)"
+            f"{name} = {value!r} is {relation} the stability bound {DIFFUSIVITY_MAX} "
+            "(dt·D·4/dx² ≤ 1)"
         )
     return check_real(name, value, low, DIFFUSIVITY_MAX, open_low=open_low, open_high=open_high)
 
@@ -70,7 +71,7 @@ class _Config:
             raise ParameterError(
                 f"{cls.__name__} needs a table of names and values, got {values!r}"
             )
-        known = [field.name for field in dataclasses.fields(cls)]
+        known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
         unknown = sorted(set(values) - set(known))
         if unknown:
             raise ParameterError(

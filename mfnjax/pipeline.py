@@ -85,7 +85,7 @@ class SimulationResult:
             with np.load(path, allow_pickle=False) as file:
                 meta = json.loads(str(file["meta"]))
                 field = file["field"]
-                history = file["history"] if "history" in file else None
+                history = file.get("history")
         except FileNotFoundError:
             raise DataError(f"{path}: no such file") from None
         except Exception as error:  # a damaged zip fails in many ways, all of them this one
@@ -241,7 +241,8 @@ def compute_fractal_features(
     Examples:
         >>> from mfnjax import compute_fractal_features, run_mycelium_simulation
         >>> from mfnjax import make_simulation_config_demo
-        >>> features = compute_fractal_features(run_mycelium_simulation(make_simulation_config_demo()))
+        >>> result = run_mycelium_simulation(make_simulation_config_demo())
+        >>> features = compute_fractal_features(result)
         >>> -75 < features["V_mean"] < -65
         True
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, field
-from typing import Any, cast, final
+from typing import Any, final
 
 import jax
 
@@ -38,7 +38,7 @@ class Grid:
 
     shape: tuple[int, int] = field(metadata={"static": True})
     spacing: Any = 1.0
-    boundary: Boundary = cast(Boundary, "periodic")
+    boundary: Boundary = "periodic"  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", _as_shape(self.shape))

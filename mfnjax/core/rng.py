@@ -14,17 +14,17 @@ import jax
 import jax.numpy as jnp
 
 
-def _row_keys(shape: tuple[int, int], key: jax.Array) -> jax.Array:
+def _row_keys(shape: tuple[int, ...], key: jax.Array) -> jax.Array:
     return jax.vmap(lambda row: jax.random.fold_in(key, row))(jnp.arange(shape[0]))
 
 
-def normal_field(shape: tuple[int, int], dtype: Any, *, key: jax.Array) -> jax.Array:
+def normal_field(shape: tuple[int, ...], dtype: Any, *, key: jax.Array) -> jax.Array:
     """Independent standard normal cells, (H, W)."""
     draw = jax.vmap(lambda k: jax.random.normal(k, shape[1:], dtype))
     return draw(_row_keys(shape, key))
 
 
-def uniform_field(shape: tuple[int, int], dtype: Any, *, key: jax.Array) -> jax.Array:
+def uniform_field(shape: tuple[int, ...], dtype: Any, *, key: jax.Array) -> jax.Array:
     """Independent cells uniform on [0, 1), (H, W)."""
     draw = jax.vmap(lambda k: jax.random.uniform(k, shape[1:], dtype))
     return draw(_row_keys(shape, key))

@@ -125,7 +125,7 @@ class MyceliumModel(IteratedMap):
         return self.quantum_jitter or isinstance(p, jax.core.Tracer) or bool(np.any(p))
 
     def check(self, grid: Grid, dt: float) -> None:
-        """Every parameter in its documented range; the diffusivities under the bound on ``grid``."""
+        """Every parameter in its documented range, the diffusivities stable on ``grid``."""
         if dt != 1.0:
             raise ParameterError(
                 f"MyceliumModel is a map with its own step: dt must be 1, got {dt}"

@@ -61,7 +61,8 @@ def register_model(
     Raises:
         ParameterError: The class is not a Model with fields, or the name is taken by another.
     """
-    if not (isinstance(model, type) and issubclass(model, Model) and getattr(model, "fields", ())):
+    is_model = isinstance(model, type) and issubclass(model, Model)
+    if not (is_model and getattr(model, "fields", None)):
         raise ParameterError(f"{model!r} is not a Model class that names its fields")
     if name in _REGISTRY and _REGISTRY[name].model is not model:
         raise ParameterError(f"a model named {name!r} is registered already")

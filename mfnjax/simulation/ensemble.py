@@ -148,10 +148,13 @@ def _member_axes(model: Model, state: State, key: Any) -> tuple[Any, int]:
 
 def _members(tree: Any, axes: Any, size: int) -> Iterator[Any]:
     # Sliced on the host: a slice on the device would compile a gather a shape.
-    is_key = lambda leaf: jnp.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.prng_key)  # noqa: E731
-    host = jax.tree.map(lambda leaf: leaf if is_key(leaf) else np.asarray(leaf), tree)
+    host = jax.tree.map(lambda leaf: leaf if _is_key(leaf) else np.asarray(leaf), tree)
     for member in range(size):
         yield jax.tree.map(lambda leaf, on: leaf[member] if on else leaf, host, axes)  # noqa: B023
+
+
+def _is_key(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _stack(results: list[Trajectory]) -> Trajectory:

@@ -278,7 +278,7 @@ def _simulate_static(inputs: Inputs, adjoint: Any) -> Trajectory:
     return _trajectory(inputs, run, frames)
 
 
-def _trajectory(inputs: Inputs, run: Run, frames: Values) -> Trajectory:
+def _trajectory(inputs: Inputs, run: Run, frames: tuple[Any, ...]) -> Trajectory:
     names = inputs.problem.model.fields
     history: Any = None
     if inputs.save_every is not None:

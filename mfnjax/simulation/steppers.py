@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, ClassVar, final
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from mfnjax.core.grid import Grid
 from mfnjax.core.operators import laplacian
@@ -118,7 +118,7 @@ def advanced(values: Values) -> Advanced:
 
 def transport_symbol(model: Model, eigenvalue: Any) -> tuple[Any, ...]:
     """The eigenvalues of L, one a field, where ∇² has ``eigenvalue``."""
-    ones = tuple(jnp.ones(()) for _ in model.reaction_fields)
+    ones = tuple(np.ones(()) for _ in model.reaction_fields)
     return model.transport(ones, lambda u: eigenvalue * u)
 
 
@@ -128,8 +128,10 @@ def explicit_stable_step(model: Model, grid: Grid, *, extent: float) -> float | 
     ``extent`` is the length of the scheme's stability region along the negative real axis.
     The reaction is not looked at: this is an upper bound of what is stable.
     """
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((model, grid))):
+        return None
     most_negative = -4.0 * grid.num_axes / float(grid.spacing) ** 2
-    rates = [-float(jnp.min(s)) for s in transport_symbol(model, most_negative)]
+    rates = [-float(np.min(s)) for s in transport_symbol(model, most_negative)]
     fastest = max(rates, default=0.0)
     return extent / fastest if fastest > 0 else None
 
