@@ -81,15 +81,24 @@ def check_weight(name: str, value: Any) -> None:
     )
 
 
-def as_floats(*values: Any) -> list[jax.Array]:
+def as_floats(*values: Any) -> list[Any]:
     """Arrays of one floating dtype: that of the floating arrays given, else JAX's default.
 
-    Python numbers, lists and integer arrays (valences) follow; they never decide.
+    Python numbers, lists and integer arrays (valences) follow; they never decide. What is not
+    yet a JAX array becomes a NumPy one: a compiled function takes it in a tenth of the time.
     """
     deciding = [value.dtype for value in values if _decides(value)]
     dtype = functools.reduce(jnp.promote_types, deciding) if deciding else jnp.result_type(float)
     dtype = jax.dtypes.canonicalize_dtype(dtype)
-    return [jnp.asarray(value, dtype) for value in values]
+    return [_as_float(value, dtype) for value in values]
+
+
+def _as_float(value: Any, dtype: Any) -> Any:
+    if isinstance(value, jax.Array):
+        return value if value.dtype == dtype and not value.weak_type else jnp.asarray(value, dtype)
+    if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(value)):
+        return jnp.asarray(value, dtype)
+    return np.asarray(value, dtype)
 
 
 def _decides(value: Any) -> bool:

@@ -39,7 +39,7 @@ def thermal_voltage(temperature: Any) -> jax.Array:
     """
     check_temperature(temperature)
     (temperature,) = as_floats(temperature)
-    return (GAS_CONSTANT / FARADAY_CONSTANT) * temperature
+    return jnp.multiply(temperature, GAS_CONSTANT / FARADAY_CONSTANT)
 
 
 def nernst_potential(
@@ -164,7 +164,7 @@ def driving_force(potential: Any, equilibrium_potential: Any) -> jax.Array:
     check_finite("equilibrium_potential", equilibrium_potential)
     check_shapes(potential=potential, equilibrium_potential=equilibrium_potential)
     potential, equilibrium_potential = as_floats(potential, equilibrium_potential)
-    return potential - equilibrium_potential
+    return jnp.subtract(potential, equilibrium_potential)
 
 
 def reversal_potential(conductance: Any, equilibrium_potential: Any) -> jax.Array:
