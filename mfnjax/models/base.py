@@ -89,8 +89,17 @@ class IteratedMap(Model):
     steppers: ClassVar[tuple[str, ...]] = ("map",)
 
     @abc.abstractmethod
-    def advance(self, values: Values, grid: Grid, *, key: jax.Array | None) -> Advanced:
-        """Return the fields one step later; ``key`` is this step's own, or None: no randomness."""
+    def advance(self, values: Values, grid: Grid, *, draw: Any) -> Advanced:
+        """Return the fields one step later; ``draw`` is this step's `draw`, or None: no chance."""
+
+    def draw(self, dtype: Any, *, key: jax.Array) -> Any:
+        """Return the few random numbers of one step (a pytree), from this step's own key.
+
+        The loop calls this for many steps at once, which is cheaper than step by step. So that the
+        numbers are the same bits either way, it draws uniforms, keys or integers, and leaves
+        logarithms and the like to `advance`. By default it is the key itself.
+        """
+        return key
 
     def is_stochastic(self) -> bool:
         """Whether a step needs a key (True where that cannot be told)."""

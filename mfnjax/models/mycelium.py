@@ -137,14 +137,24 @@ class MyceliumModel(IteratedMap):
                     if name in _DIFFUSIVITIES and not isinstance(grid.spacing, jax.core.Tracer):
                         _check_bound(name, extreme, grid)
 
-    def advance(self, values: Values, grid: Grid, *, key: jax.Array | None) -> Advanced:
-        """One step of the map; with ``key=None`` steps 1 and 4 are left out."""
+    def draw(self, dtype: Any, *, key: jax.Array) -> Any:
+        """Five uniforms for the growth event, and the key of the jitter where there is one.
+
+        The event reads the key at the counters 0…4, so the stream of the jitter is free. (A split
+        would cost one more Threefry call for every step.)
+        """
+        jitter_key = jax.random.fold_in(key, _JITTER_STREAM) if self.quantum_jitter else None
+        return jax.random.uniform(key, (5,), dtype), jitter_key
+
+    def advance(self, values: Values, grid: Grid, *, draw: Any) -> Advanced:
+        """One step of the map; with ``draw=None`` steps 1 and 4 are left out."""
         V, a, i = values
         spacing = jnp.asarray(grid.spacing, V.dtype)
         scale = 1 / (spacing * spacing)
         zero = jnp.int32(0)
 
-        V, growth = (V, zero) if key is None else self._growth_event(V, key=key)
+        uniforms, jitter_key = (None, None) if draw is None else draw
+        V, growth = (V, zero) if uniforms is None else self._growth_event(V, uniforms)
         V, difference = with_difference_sum(V, grid.boundary)
         V = V + (self.alpha * scale) * difference
 
@@ -161,18 +171,17 @@ class MyceliumModel(IteratedMap):
             finite_pair = (jnp.isfinite(highest), jnp.isfinite(jnp.max(i_new)))
             a, i = jnp.clip(a_new, 0, 1), jnp.clip(i_new, 0, 1)
 
-        if self.quantum_jitter and key is not None:
-            noise = normal_field(V.shape, V.dtype, key=jax.random.fold_in(key, _JITTER_STREAM))
-            V = V + jnp.sqrt(self.jitter_var) * noise
+        if jitter_key is not None:
+            V = V + jnp.sqrt(self.jitter_var) * normal_field(V.shape, V.dtype, key=jitter_key)
 
         V, finite, clamped = _clamp(V)
         return Advanced(
             (V, a, i), (finite, *finite_pair), jnp.stack([growth, activations, clamped])
         )
 
-    def _growth_event(self, V: jax.Array, *, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """At most one cell gets m; m by Box–Muller, so that one vector of uniforms is drawn."""
-        chance, row, column, radius, angle = jax.random.uniform(key, (5,), V.dtype)
+    def _growth_event(self, V: jax.Array, uniforms: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """At most one cell gets m; m by Box–Muller from two of the five uniforms."""
+        chance, row, column, radius, angle = uniforms
         happens = chance < self.spike_probability
         deviate = jnp.sqrt(-2 * jnp.log1p(-radius)) * jnp.cos(2 * np.pi * angle)
         magnitude = self.growth_mean + self.growth_std * deviate
@@ -185,8 +194,6 @@ class MyceliumModel(IteratedMap):
         return lax.dynamic_update_slice(V, after, cell), happens.astype(jnp.int32)
 
 
-# The event reads the step's key at the counters 0…4; this one is free. (A split for every step
-# would cost a third Threefry call, as much as the arithmetic of a 32² step.)
 _JITTER_STREAM = 2**31
 
 _DIFFUSIVITIES = ("alpha", "d_activator", "d_inhibitor")

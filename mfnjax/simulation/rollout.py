@@ -36,6 +36,9 @@ no count can overflow 32 bits."""
 CHUNK_HISTORY_CELLS = 2**18
 """Cells of history that one compiled call returns."""
 
+DRAW_BLOCK = 32
+"""Steps whose random numbers are drawn in one go."""
+
 Progress = Callable[[int, int], None]
 
 
@@ -131,17 +134,46 @@ def start_run(inputs: Inputs) -> Run:
     return Run(inputs.values, inputs.step, counts, np.int64(-1).astype(counts.dtype))
 
 
-def _one_step(problem: Problem, prepared: Any, run: Run) -> Run:
-    """One step: draw this step's key, advance, and note counts and the first bad field."""
-    key = None if problem.key is None else jax.random.fold_in(problem.key, run.step)
+def _draw(problem: Problem, run: Run, step: Any) -> Any:
+    """The random numbers of the step that starts at ``step``."""
+    if problem.key is None:
+        return None
+    key = jax.random.fold_in(problem.key, step)
+    return problem.stepper.draw(problem.model, run.values[0].dtype, key=key)
+
+
+def _one_step(problem: Problem, prepared: Any, run: Run, draw: Any) -> Run:
+    """One step: advance, and note counts and the first bad field."""
     after = problem.stepper.step(
-        problem.model, problem.grid, problem.dt, prepared, run.values, key=key
+        problem.model, problem.grid, problem.dt, prepared, run.values, draw=draw
     )
     counts = run.counts
     if after.counts is not None:
         counts = counts + after.counts.astype(counts.dtype)
     run = replace(run, values=after.values, step=run.step + 1, counts=counts)
     return _note_bad(run, after.finite)
+
+
+def _drawn_step(problem: Problem, prepared: Any, run: Run) -> Run:
+    """One step that draws its own numbers."""
+    return _one_step(problem, prepared, run, _draw(problem, run, run.step))
+
+
+def _steps(problem: Problem, prepared: Any, run: Run, count: Any, *, blocked: bool) -> Run:
+    """``count`` (traced) steps; ``blocked``: the random numbers of many steps drawn at once."""
+    if not blocked or problem.key is None:
+        return lax.fori_loop(0, count, lambda _, r: _drawn_step(problem, prepared, r), run)
+
+    def block(index: jax.Array, run: Run) -> Run:
+        steps = run.step + jnp.arange(DRAW_BLOCK, dtype=jnp.int32)
+        draws = jax.vmap(lambda step: _draw(problem, run, step))(steps)
+
+        def step(k: jax.Array, run: Run) -> Run:
+            return _one_step(problem, prepared, run, jax.tree.map(lambda x: x[k], draws))
+
+        return lax.fori_loop(0, jnp.minimum(DRAW_BLOCK, count - index * DRAW_BLOCK), step, run)
+
+    return lax.fori_loop(0, -(-count // DRAW_BLOCK), block, run)
 
 
 def _note_bad(run: Run, finite: tuple[jax.Array, ...]) -> Run:
@@ -177,7 +209,7 @@ def dynamic_loop(
     def frame(index: jax.Array, carry: tuple[Run, Values]) -> tuple[Run, Values]:
         run, buffers = carry
         count = jnp.minimum(every, steps - index * every)
-        run = lax.fori_loop(0, count, lambda _, r: _one_step(problem, prepared, r), run)
+        run = _steps(problem, prepared, run, count, blocked=not capacity)
         if capacity:
             buffers = tuple(
                 lax.dynamic_update_index_in_dim(buffer, run.values[i], index, 0)
@@ -252,7 +284,7 @@ def _compiled_scan(
 ) -> tuple[Run, Values]:
     prepared = _prepare(problem, run)
     run = _note_bad(run, tuple(all_finite(u) for u in run.values))
-    body = partial(_one_step, problem, prepared)
+    body = partial(_drawn_step, problem, prepared)
     if every is None:
         return static_loop(body, run, steps, policy), ()
 

@@ -1,0 +1,130 @@
+"""Speed of the v4.1 step and of the features, as ratios in one run.
+
+    python -m benchmarks.core
+
+Both sides do the full step of the model, growth events and counts included: `simulate` compiled
+with ``jax.jit`` in float32, against the plain float64 NumPy model. Compile time is apart (column
+'first'), results are waited for, and the rivals run in turn so that a drift hits both.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from mfnjax import (
+    FeatureConfig,
+    Grid,
+    MyceliumModel,
+    make_feature_config_demo,
+    make_simulation_config_demo,
+    run_mycelium_simulation,
+    run_mycelium_simulation_with_history,
+    simulate,
+)
+from mfnjax.bench import Timing, interleaved, pinned
+from mfnjax.bench.numpy_mycelium import run_numpy_mycelium
+from mfnjax.features import feature_vector
+
+CASES = (("demo 32² × 32", 32, 32, 18.0, 41), ("64² × 100", 64, 100, 15.0, 21))
+LARGE = ("256² × 100", 256, 100, 9.0, 9)
+
+
+def rivals(size: int, steps: int) -> dict[str, Callable[[], Any]]:
+    """The same run in NumPy, compiled, and through the public call."""
+    grid, model = Grid((size, size)), MyceliumModel()
+    state = model.initial_state(grid, dtype="float32", key=jax.random.key(0))
+    start = [np.asarray(value) for value in state.values]
+    key = jax.random.key(1)
+    compiled = jax.jit(partial(simulate, grid=grid, steps=steps))
+    return {
+        "NumPy": lambda: run_numpy_mycelium(*start, steps),
+        "compiled": lambda: compiled(model, state, key=key),
+        "simulate()": lambda: simulate(model, state, grid=grid, steps=steps, key=key).state,
+    }
+
+
+def speed_rows(name: str, size: int, steps: int, target: float, repeats: int) -> list[list[str]]:
+    """Time one case; return the table's rows (the last cell says whether the target is met)."""
+    times = interleaved(rivals(size, steps), repeats=repeats)
+    rows = []
+    for rival, timing in times.items():
+        ratio = times["NumPy"].median_ms / timing.median_ms
+        best = times["NumPy"].min_ms / timing.min_ms
+        verdict = "" if rival != "compiled" else verdict_of(ratio >= target)
+        goal = f"≥ {target:g} ×" if rival == "compiled" else ""
+        rows.append([name, rival, *cells(timing), f"{ratio:.1f} × ({best:.1f} ×)", goal, verdict])
+    return rows
+
+
+def feature_rows() -> list[list[str]]:
+    """Time the features of the demo history and of a busy 100-frame history."""
+    demo = run_mycelium_simulation_with_history(make_simulation_config_demo())
+    assert demo.history is not None
+    rng = np.random.default_rng(0)
+    busy = (-0.06 + 0.02 * rng.standard_normal((100, 64, 64))).astype(np.float32)
+    rows = []
+    for name, history, config, limit in (
+        ("features, demo history", demo.history, make_feature_config_demo(), 0.6),
+        ("features, 100 × 64², busy", busy, FeatureConfig(), 4.0),
+    ):
+        frames = jax.numpy.asarray(history)
+        timing = interleaved({"it": lambda f=frames, c=config: feature_vector(f, config=c)})["it"]
+        verdict = verdict_of(timing.median_ms <= limit)
+        rows.append([name, "compiled", *cells(timing), "", f"≤ {limit:g} ms", verdict])
+    return rows
+
+
+def cells(timing: Timing) -> list[str]:
+    """First call, median, minimum and spread of a timing."""
+    return [
+        f"{timing.first_ms:.0f}",
+        f"{timing.median_ms:.3f}",
+        f"{timing.min_ms:.3f}",
+        f"{timing.spread:.0%}",
+    ]
+
+
+def verdict_of(met: bool) -> str:
+    """'pass' or 'MISS'."""
+    return "pass" if met else "MISS"
+
+
+def main() -> int:
+    """Print the table; the exit status is 1 if a target is missed."""
+    run_mycelium_simulation(make_simulation_config_demo())
+    rows = [row for case in CASES for row in speed_rows(*case)]
+    name, *rest = LARGE
+    rows += [[*row[:-2], "", ""] for row in speed_rows(name, *rest)]
+    with pinned() as worked:
+        label = f"{name}, one core" if worked else f"{name}, could not be pinned"
+        rows += speed_rows(label, *rest)
+    rows += feature_rows()
+    table = Table(title="Core speed (times in ms)")
+    for column in (
+        "case",
+        "what",
+        "first",
+        "median",
+        "min",
+        "spread",
+        "NumPy / it: median (min)",
+        "target",
+        "",
+    ):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=140).print(table)
+    return int(any("MISS" in row for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

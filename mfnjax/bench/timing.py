@@ -1,0 +1,104 @@
+"""Timing of compiled functions: compile apart, results waited for, rivals interleaved."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, final
+
+import jax
+
+
+@final
+@dataclass(frozen=True)
+class Timing:
+    """Times of one function, in milliseconds.
+
+    Attributes:
+        first_ms: The first call, compilation included.
+        runs_ms: Every later call.
+    """
+
+    first_ms: float
+    runs_ms: tuple[float, ...]
+
+    @property
+    def median_ms(self) -> float:
+        """Median of the runs."""
+        return statistics.median(self.runs_ms)
+
+    @property
+    def min_ms(self) -> float:
+        """Fastest run."""
+        return min(self.runs_ms)
+
+    @property
+    def spread(self) -> float:
+        """Interquartile range over median."""
+        if len(self.runs_ms) < 4:
+            return (max(self.runs_ms) - self.min_ms) / self.median_ms
+        low, _, high = statistics.quantiles(self.runs_ms, n=4)
+        return (high - low) / self.median_ms
+
+
+def _once(function: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    jax.block_until_ready(function())
+    return 1e3 * (time.perf_counter() - start)
+
+
+def interleaved(
+    functions: Mapping[str, Callable[[], Any]], *, repeats: int = 9
+) -> dict[str, Timing]:
+    """Time several functions in turn (A B C A B C …), so that a drift hits all alike.
+
+    Args:
+        functions: Name → function of no arguments; its result is waited for.
+        repeats: Counted runs of each, after a first one that is reported apart.
+
+    Examples:
+        >>> from mfnjax.bench import interleaved
+        >>> times = interleaved({"a": lambda: 1, "b": lambda: 2}, repeats=3)
+        >>> sorted(times), len(times["a"].runs_ms)
+        (['a', 'b'], 3)
+    """
+    first = {name: _once(function) for name, function in functions.items()}
+    runs: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            runs[name].append(_once(function))
+    return {name: Timing(first[name], tuple(runs[name])) for name in functions}
+
+
+def measure(function: Callable[[], Any], *, repeats: int = 9) -> Timing:
+    """Time one function: the first call apart, then ``repeats`` runs."""
+    return interleaved({"it": function}, repeats=repeats)["it"]
+
+
+@contextmanager
+def pinned(cpus: set[int] | None = None) -> Iterator[bool]:
+    """Pin this process to some cores (its first one by default); yields whether that worked.
+
+    XLA sizes its thread pool when it starts, and small loops are split over it; pinning takes
+    the other cores away from the threads that exist by then as well.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        yield False
+        return
+    threads = [int(name) for name in os.listdir("/proc/self/task")]
+    before = {thread: os.sched_getaffinity(thread) for thread in threads}
+    chosen = cpus or {min(before[threads[0]])}
+    try:
+        for thread in threads:
+            os.sched_setaffinity(thread, chosen)
+        yield True
+    finally:
+        for thread, mask in before.items():
+            try:
+                os.sched_setaffinity(thread, mask)
+            except ProcessLookupError:
+                continue
