@@ -1,0 +1,226 @@
+"""What the commands share: options from configurations, progress, tables, writing."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import sys
+import time
+import types
+import typing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from mfnjax.cli.group import FailedRun, one_line
+from mfnjax.errors import DataError, ParameterError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+SETTINGS: dict[str, Any] = {
+    "token_normalize_func": lambda token: token.replace("_", "-"),
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 100,
+}
+"""Context settings of every command: ``--grid_size`` and ``--grid-size`` are one option."""
+
+
+class SectionOption(click.Option):
+    """An option that the help lists under a heading."""
+
+    def __init__(self, *args: Any, section: str = "Options", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.section = section
+
+
+class SectionCommand(click.Command):
+    """A command whose help lists its options under headings, in the order they are declared."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one definition list a heading."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                heading = getattr(parameter, "section", "Other options")
+                sections.setdefault(heading, []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def option(*names: str, section: str, **settings: Any) -> Callable[[Function], Function]:
+    """`click.option`, listed in the help under ``section``."""
+    return click.option(*names, cls=SectionOption, section=section, **settings)
+
+
+def config_options(
+    config: type, *, section: str, skip: tuple[str, ...] = ()
+) -> Callable[[Function], Function]:
+    """One option for each field of a configuration class, under the field's own name.
+
+    An option that is not given is None, so that it does not override a configuration file.
+    """
+    kinds = typing.get_type_hints(config)
+    texts = attribute_texts(config)
+
+    def decorate(function: Function) -> Function:
+        for field in reversed(dataclasses.fields(config)):
+            if field.name not in skip:
+                text = texts.get(field.name, "")
+                function = _field_option(field, kinds[field.name], text, section)(function)
+        return function
+
+    return decorate
+
+
+def _field_option(
+    field: dataclasses.Field, kind: Any, text: str, section: str
+) -> Callable[[Function], Function]:
+    name = field.name.replace("_", "-")
+    default = "none" if field.default is None else field.default
+    if isinstance(kind, types.UnionType):
+        kind = next(k for k in typing.get_args(kind) if k is not type(None))
+    declaration = f"--{name}"
+    if kind is bool:
+        default = "on" if field.default else "off"
+        declaration, kind = f"--{name}/--no-{name}", None
+    # The default stands in the text: click's own would be taken for a value that was given.
+    return option(
+        declaration,
+        field.name,
+        section=section,
+        type=kind,
+        default=None,
+        help=f"{text.rstrip('.')}.  [default: {default}]",
+    )
+
+
+def attribute_texts(config: type) -> dict[str, str]:
+    """Field name → its text in the ``Attributes:`` section of the class's docstring."""
+    lines = inspect.cleandoc(config.__doc__ or "").partition("Attributes:\n")[2].splitlines()
+    texts: dict[str, str] = {}
+    name = ""
+    for line in lines:
+        if not line.startswith("    "):
+            break
+        start = re.match(r"    (\w+): (.*)", line)
+        if start:
+            name = start[1]
+            texts[name] = start[2]
+        else:
+            texts[name] += " " + line.strip()
+    return {key: text.replace("``", "") for key, text in texts.items()}
+
+
+def start_jax(*, x64: bool, cache: bool) -> None:
+    """Import JAX with the precision and the compilation cache that were asked for."""
+    import jax
+
+    from mfnjax._cache import enable_compilation_cache
+
+    if x64:
+        jax.config.update("jax_enable_x64", True)
+    if cache:
+        enable_compilation_cache()
+
+
+class Progress:
+    """A progress bar on stderr: on a terminal only, and only for a run that takes a while."""
+
+    def __init__(self, text: str, *, patience_s: float = 0.5) -> None:
+        self._text = text
+        self._patience_s = patience_s
+        self._started = time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` is done."""
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            if time.monotonic() - self._started < self._patience_s or done >= total:
+                return
+            self._start(total)
+        self._bar.update(self._task, completed=done)
+
+    def _start(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        console = Console(file=sys.stderr)
+        self._bar = Bar(*columns, TimeRemainingColumn(), console=console, transient=True)
+        self._task = self._bar.add_task(self._text, total=total)
+        self._bar.start()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def console() -> Console:
+    """The console of tables: as wide as the terminal, or 100 columns in a pipe."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+
+
+def table(title: str, *columns: str, headers: bool = True) -> Table:
+    """An empty table in the house style: first column left, the others right."""
+    from rich import box
+    from rich.table import Table
+
+    result = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD if headers else box.SIMPLE,
+        show_header=headers,
+        pad_edge=False,
+    )
+    for index, column in enumerate(columns):
+        result.add_column(column, justify="left" if index == 0 else "right")
+    return result
+
+
+def check_suffix(option: str, path: str | None, suffixes: tuple[str, ...]) -> Path | None:
+    """Refuse, before the run, a file that could not be written after it."""
+    if path is None:
+        return None
+    from mfnjax._files import check_writable
+
+    if Path(path).suffix.lower() not in suffixes:
+        raise ParameterError(f"{option} {path}: the name must end in {' or '.join(suffixes)}")
+    return check_writable(path)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """What goes wrong while results are written is a failed run, not wrong use."""
+    try:
+        yield
+    except (DataError, OSError) as error:
+        raise FailedRun(one_line(error)) from error
+
+
+def number(value: Any) -> str:
+    """A number as people read it in a table; a dash for None and NaN."""
+    if value is None or value != value:
+        return "–"
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.6g}"

@@ -1,0 +1,93 @@
+"""``mfn models``: what can be simulated."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mfnjax.cli.common import SETTINGS, SectionCommand, console, option, table
+
+if TYPE_CHECKING:
+    from mfnjax.models import ModelEntry
+
+
+@click.command(cls=SectionCommand, context_settings=SETTINGS)
+@click.argument("name", required=False)
+@option("--json", "as_json", is_flag=True, section="Output", help="Print JSON.")
+def models(name: str | None, as_json: bool) -> None:
+    """List the models, or describe the one called NAME.
+
+    For each: its fields, its parameters with their paper symbols and defaults, the steppers and
+    boundaries that it supports, and its presets.
+    """
+    from mfnjax.models import get_model, model_names
+
+    entries = [get_model(name)] if name else [get_model(known) for known in model_names()]
+    if as_json:
+        click.echo(json.dumps([describe(entry) for entry in entries], indent=2, ensure_ascii=False))
+    else:
+        for entry in entries:
+            _print(describe(entry))
+
+
+def describe(entry: ModelEntry) -> dict[str, Any]:
+    """A model as plain values."""
+    model = entry.model
+    symbols: dict[str, list[str]] = {}
+    for symbol, parameter in model.symbols.items():
+        symbols.setdefault(parameter, []).append(symbol)
+    return {
+        "name": entry.name,
+        "summary": entry.summary,
+        "fields": list(model.fields),
+        "steppers": list(model.steppers),
+        "boundaries": list(model.boundaries),
+        "parameters": [
+            {
+                "name": field.name,
+                "symbols": symbols.get(field.name, []),
+                "default": _default(field),
+            }
+            for field in dataclasses.fields(model)  # type: ignore[arg-type]
+        ],
+        "presets": {
+            name: {**dataclasses.asdict(preset), "parameters": dict(preset.parameters)}
+            for name, preset in entry.presets.items()
+        },
+    }
+
+
+def _default(field: dataclasses.Field) -> Any:
+    return None if field.default is dataclasses.MISSING else field.default
+
+
+def _print(model: dict[str, Any]) -> None:
+    out = console()
+    out.print(f"[bold]{model['name']}[/bold]  {model['summary']}")
+    out.print(f"  fields      {', '.join(model['fields'])}")
+    out.print(f"  steppers    {', '.join(model['steppers'])}")
+    out.print(f"  boundaries  {', '.join(model['boundaries'])}")
+    parameters = table("", "parameter", "symbol", "default")
+    parameters.title = None
+    for row in model["parameters"]:
+        parameters.add_row(row["name"], ", ".join(row["symbols"]), _shown(row["default"]))
+    out.print(parameters)
+    if model["presets"]:
+        presets = table("", "preset", "parameters", "steps", "dt", "what it does")
+        presets.title = None
+        presets.columns[-1].justify = "left"
+        presets.columns[1].justify = "left"
+        for name, preset in model["presets"].items():
+            values = ", ".join(f"{key}={value:g}" for key, value in preset["parameters"].items())
+            steps, dt = str(preset["steps"]), f"{preset['dt']:g}"
+            presets.add_row(name, values, steps, dt, preset["description"])
+        out.print(presets)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "required" if value is None else str(value)
