@@ -7,10 +7,12 @@ from typing import Any, ClassVar, final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mfnjax.core.grid import Grid
 from mfnjax.core.rng import uniform_field
 from mfnjax.core.state import State
+from mfnjax.models._common import SMOOTH_STEPPERS
 from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
 
 
@@ -31,6 +33,7 @@ class FisherKPPModel(ReactionDiffusion):
 
     fields: ClassVar[tuple[str, ...]] = ("u",)
     reaction_fields: ClassVar[tuple[str, ...]] = ("u",)
+    steppers: ClassVar[tuple[str, ...]] = SMOOTH_STEPPERS
     symbols: ClassVar[dict[str, str]] = {
         "D": "diffusivity",
         "lambda": "growth_rate",
@@ -59,8 +62,8 @@ class FisherKPPModel(ReactionDiffusion):
         """
         dtype = jnp.result_type(float) if dtype is None else dtype
         height, width = grid.shape
-        y = (jnp.arange(height) - (height - 1) / 2)[:, None]
-        x = (jnp.arange(width) - (width - 1) / 2)[None, :]
+        y = (np.arange(height) - (height - 1) / 2)[:, None]
+        x = (np.arange(width) - (width - 1) / 2)[None, :]
         sides = [size for size in grid.shape if size > 1] or [1]
         inside = y * y + x * x <= max(min(sides) / 8, 1.0) ** 2
         weight = 0.5 + 0.5 * uniform_field(grid.shape, dtype, key=key)

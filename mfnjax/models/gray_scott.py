@@ -7,10 +7,12 @@ from typing import Any, ClassVar, final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mfnjax.core.grid import Grid
 from mfnjax.core.rng import normal_field
 from mfnjax.core.state import State
+from mfnjax.models._common import SMOOTH_STEPPERS
 from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
 
 
@@ -34,6 +36,7 @@ class GrayScottModel(ReactionDiffusion):
 
     fields: ClassVar[tuple[str, ...]] = ("u", "v")
     reaction_fields: ClassVar[tuple[str, ...]] = ("u", "v")
+    steppers: ClassVar[tuple[str, ...]] = SMOOTH_STEPPERS
     symbols: ClassVar[dict[str, str]] = {"F": "feed", "k": "kill", "D_u": "d_u", "D_v": "d_v"}
 
     feed: Any = 0.04
@@ -58,15 +61,14 @@ class GrayScottModel(ReactionDiffusion):
         The square is 20 cells wide, or a quarter of the grid where that is less.
         """
         dtype = jnp.result_type(float) if dtype is None else dtype
-        inside = jnp.ones((), bool)
-        for axis, size in enumerate(grid.shape):
-            half = min(20, max(size // 4, 1)) / 2
-            distance = jnp.abs(jnp.arange(size) - (size - 1) / 2)
-            shape = (-1, 1) if axis == 0 else (1, -1)
-            inside = inside & (distance <= half).reshape(shape)
+        near = [
+            np.abs(np.arange(size) - (size - 1) / 2) <= min(20, max(size // 4, 1)) / 2
+            for size in grid.shape
+        ]
+        inside = near[0][:, None] & near[1][None, :]
         key_u, key_v = jax.random.split(key)
-        u = jnp.where(inside, 0.5, 1.0).astype(dtype)
-        v = jnp.where(inside, 0.25, 0.0).astype(dtype)
+        u = jnp.asarray(np.where(inside, 0.5, 1.0), dtype)
+        v = jnp.asarray(np.where(inside, 0.25, 0.0), dtype)
         u = u * (1 + 0.01 * normal_field(grid.shape, dtype, key=key_u))
         v = v * (1 + 0.01 * normal_field(grid.shape, dtype, key=key_v))
         return State(self.fields, (u, v), jnp.int32(0))
