@@ -8,28 +8,18 @@ from dataclasses import dataclass, field, fields
 from typing import Any, final
 
 from mfnjax.errors import ParameterError
+from mfnjax.models import presets as _presets
+from mfnjax.models.allen_cahn import AllenCahnModel
 from mfnjax.models.base import Model
+from mfnjax.models.brusselator import BrusselatorModel
 from mfnjax.models.fisher_kpp import FisherKPPModel
+from mfnjax.models.fitzhugh_nagumo import FitzHughNagumoModel
+from mfnjax.models.gierer_meinhardt import GiererMeinhardtModel
 from mfnjax.models.gray_scott import GrayScottModel
 from mfnjax.models.mycelium import MyceliumModel
-
-
-@final
-@dataclass(frozen=True)
-class Preset:
-    """A named parameter set, and what it does.
-
-    Attributes:
-        parameters: Parameter name → value.
-        description: What a run of it ends in.
-        steps: A run long enough to see it.
-        dt: Time step of that run.
-    """
-
-    parameters: Mapping[str, float]
-    description: str
-    steps: int = 10_000
-    dt: float = 1.0
+from mfnjax.models.presets import Preset
+from mfnjax.models.schnakenberg import SchnakenbergModel
+from mfnjax.models.swift_hohenberg import SwiftHohenbergModel
 
 
 @final
@@ -130,6 +120,57 @@ def build_model(name: str, parameters: Mapping[str, Any], *, preset: str | None 
     return entry.model(**{**values, **given})
 
 
-register_model("mycelium", MyceliumModel, summary="MyceliumFractalNet v4.1 (a map, dt = 1)")
-register_model("gray-scott", GrayScottModel, summary="Gray-Scott: cubic autocatalysis")
-register_model("fisher-kpp", FisherKPPModel, summary="Fisher-KPP: a front of logistic growth")
+register_model(
+    "mycelium",
+    MyceliumModel,
+    summary="MyceliumFractalNet v4.1 (a map, dt = 1)",
+    presets=_presets.MYCELIUM,
+)
+register_model(
+    "gray-scott",
+    GrayScottModel,
+    summary="Gray-Scott: cubic autocatalysis",
+    presets=_presets.GRAY_SCOTT,
+)
+register_model(
+    "fisher-kpp",
+    FisherKPPModel,
+    summary="Fisher-KPP: a front of logistic growth",
+    presets=_presets.FISHER_KPP,
+)
+register_model(
+    "schnakenberg",
+    SchnakenbergModel,
+    summary="Schnakenberg: the simplest Turing kinetics",
+    presets=_presets.SCHNAKENBERG,
+)
+register_model(
+    "brusselator",
+    BrusselatorModel,
+    summary="Brusselator: oscillations and Turing patterns",
+    presets=_presets.BRUSSELATOR,
+)
+register_model(
+    "gierer-meinhardt",
+    GiererMeinhardtModel,
+    summary="Gierer-Meinhardt: activator and inhibitor",
+    presets=_presets.GIERER_MEINHARDT,
+)
+register_model(
+    "fitzhugh-nagumo",
+    FitzHughNagumoModel,
+    summary="FitzHugh-Nagumo: excitable pulses and spirals",
+    presets=_presets.FITZHUGH_NAGUMO,
+)
+register_model(
+    "swift-hohenberg",
+    SwiftHohenbergModel,
+    summary="Swift-Hohenberg: a pattern of one wavelength",
+    presets=_presets.SWIFT_HOHENBERG,
+)
+register_model(
+    "allen-cahn",
+    AllenCahnModel,
+    summary="Allen-Cahn: two phases that coarsen",
+    presets=_presets.ALLEN_CAHN,
+)

@@ -1,0 +1,69 @@
+"""Brusselator: a chemical oscillator that forms patterns too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import jax
+import jax.numpy as jnp
+
+from mfnjax.core.grid import Grid
+from mfnjax.core.state import State
+from mfnjax.models._common import SMOOTH_STEPPERS, noisy_state
+from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
+
+
+@final
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class BrusselatorModel(ReactionDiffusion):
+    """u_t = D_u∇²u + A − (B + 1)u + u²v,  v_t = D_v∇²v + Bu − u²v.
+
+    The one homogeneous state is (A, B/A). It oscillates for B > 1 + A² (Hopf) and forms patterns
+    for B > (1 + A√(D_u/D_v))² (Turing).
+
+    Attributes:
+        supply: A, unit of u per unit of time.
+        drive: B, 1/time.
+        d_u: D_u, length²/time.
+        d_v: D_v, length²/time.
+
+    Source: I. Prigogine, R. Lefever (1968), doi:10.1063/1.1668896.
+    """
+
+    fields: ClassVar[tuple[str, ...]] = ("u", "v")
+    reaction_fields: ClassVar[tuple[str, ...]] = ("u", "v")
+    steppers: ClassVar[tuple[str, ...]] = SMOOTH_STEPPERS
+    symbols: ClassVar[dict[str, str]] = {
+        "A": "supply",
+        "B": "drive",
+        "D_u": "d_u",
+        "D_v": "d_v",
+    }
+
+    supply: Any = 3.0
+    drive: Any = 5.0
+    d_u: Any = 1.0
+    d_v: Any = 10.0
+
+    def reaction(self, values: Values) -> Values:
+        """A − (B + 1)u + u²v and Bu − u²v."""
+        u, v = values
+        conversion = u * u * v
+        consumed = self.drive * u
+        return self.supply - consumed - u + conversion, consumed - conversion
+
+    def transport(self, values: Values, laplacian: Laplacian) -> Values:
+        """D_u∇²u and D_v∇²v."""
+        u, v = values
+        return self.d_u * laplacian(u), self.d_v * laplacian(v)
+
+    def homogeneous_state(self) -> tuple[Any, Any]:
+        """(A, B/A), the one state without gradients."""
+        return self.supply, self.drive / self.supply
+
+    def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
+        """The homogeneous state with noise of standard deviation 0.01."""
+        values = noisy_state(self.homogeneous_state(), grid, 0.01, dtype, key=key)
+        return State(self.fields, values, jnp.int32(0))

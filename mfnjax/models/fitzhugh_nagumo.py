@@ -1,0 +1,87 @@
+"""FitzHugh–Nagumo: the nerve impulse reduced to two variables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import jax
+import jax.numpy as jnp
+
+from mfnjax.core.grid import Grid
+from mfnjax.core.state import State
+from mfnjax.models._common import SMOOTH_STEPPERS, noisy_state
+from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
+
+
+@final
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class FitzHughNagumoModel(ReactionDiffusion):
+    """v_t = D_v∇²v + v − v³/3 − w + I,  w_t = D_w∇²w + ε(v + β − γw).
+
+    With the defaults the rest state is excitable: a strong push makes one pulse that travels.
+    A current I of about 0.34 to 1.41 makes the cell fire for ever (Hopf); a fast inhibitor with
+    D_w well over D_v makes a standing pattern (Turing).
+
+    Attributes:
+        stimulus: I, unit of v per unit of time.
+        recovery_rate: ε, 1/time (φ in FitzHugh's paper).
+        recovery_offset: β, unit of v (a there).
+        recovery_decay: γ, unit of v/unit of w (b there).
+        d_v: D_v, length²/time.
+        d_w: D_w, length²/time.
+
+    Source: R. FitzHugh (1961), doi:10.1016/S0006-3495(61)86902-6; J. Nagumo, S. Arimoto,
+    S. Yoshizawa (1962), doi:10.1109/JRPROC.1962.288235.
+    """
+
+    fields: ClassVar[tuple[str, ...]] = ("v", "w")
+    reaction_fields: ClassVar[tuple[str, ...]] = ("v", "w")
+    steppers: ClassVar[tuple[str, ...]] = SMOOTH_STEPPERS
+    symbols: ClassVar[dict[str, str]] = {
+        "I": "stimulus",
+        "ε": "recovery_rate",
+        "epsilon": "recovery_rate",
+        "β": "recovery_offset",
+        "beta": "recovery_offset",
+        "γ": "recovery_decay",
+        "gamma": "recovery_decay",
+        "D_v": "d_v",
+        "D_w": "d_w",
+    }
+
+    stimulus: Any = 0.0
+    recovery_rate: Any = 0.08
+    recovery_offset: Any = 0.7
+    recovery_decay: Any = 0.8
+    d_v: Any = 1.0
+    d_w: Any = 0.0
+
+    def reaction(self, values: Values) -> Values:
+        """v − v³/3 − w + I and ε(v + β − γw)."""
+        v, w = values
+        recovery = v + self.recovery_offset - self.recovery_decay * w
+        return v - v * v * v / 3 - w + self.stimulus, self.recovery_rate * recovery
+
+    def transport(self, values: Values, laplacian: Laplacian) -> Values:
+        """D_v∇²v and D_w∇²w."""
+        v, w = values
+        return self.d_v * laplacian(v), self.d_w * laplacian(w)
+
+    def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
+        """Noise about (−1.2, −0.6), and a broken wave in it that can curl into a spiral.
+
+        The left half of a strip across the middle is excited (v = 1.5), and the lower side of the
+        strip is refractory (w = 0.8), so that the wave can only run upwards and has a free end.
+        """
+        v, w = noisy_state((-1.2, -0.6), grid, 0.01, dtype, key=key)
+        height, width = grid.shape
+        row, column = jnp.arange(height)[:, None], jnp.arange(width)[None, :]
+        # In one dimension the strip is a quarter of the line at its end, ahead of nothing.
+        strip = abs(row - height / 2) <= max(height / 16, 1.0)
+        below = (row > height / 2) & (row <= height / 2 + max(height / 5, 2.0))
+        left = column < (width / 2 if height > 1 else max(width / 8, 1.0))
+        v = jnp.where(strip & left, jnp.asarray(1.5, v.dtype), v)
+        w = jnp.where(below & left, jnp.asarray(0.8, w.dtype), w)
+        return State(self.fields, (v, w), jnp.int32(0))

@@ -1,0 +1,90 @@
+"""Gierer–Meinhardt: a short-range activator and a long-range inhibitor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import jax
+import jax.numpy as jnp
+
+from mfnjax.core.grid import Grid
+from mfnjax.core.state import State
+from mfnjax.models._common import SMOOTH_STEPPERS, noisy_state
+from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
+
+
+@final
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class GiererMeinhardtModel(ReactionDiffusion):
+    """a_t = D_a∇²a + ρa²/(h(1 + κa²)) − μ_a a + σ,  h_t = D_h∇²h + ρa² − μ_h h.
+
+    With σ = κ = 0 the one homogeneous state is (μ_h/μ_a, ρμ_h/μ_a²), stable without diffusion for
+    μ_h > μ_a. Spots form where the inhibitor spreads far enough; saturation κ makes stripes of
+    them. The inhibitor must be positive (h > 0 stays so); at h = 0 the rate is infinite.
+
+    Attributes:
+        production: ρ, 1/time (in units where a and h have one unit).
+        activator_decay: μ_a, 1/time.
+        inhibitor_decay: μ_h, 1/time.
+        activator_source: σ, unit of a per unit of time.
+        saturation: κ, 1/unit of a².
+        d_activator: D_a, length²/time.
+        d_inhibitor: D_h, length²/time.
+
+    Source: A. Gierer, H. Meinhardt (1972), doi:10.1007/BF00289234; A. J. Koch, H. Meinhardt
+    (1994), doi:10.1103/RevModPhys.66.1481 (saturation).
+    """
+
+    fields: ClassVar[tuple[str, ...]] = ("activator", "inhibitor")
+    reaction_fields: ClassVar[tuple[str, ...]] = ("activator", "inhibitor")
+    steppers: ClassVar[tuple[str, ...]] = SMOOTH_STEPPERS
+    boundaries: ClassVar[tuple[str, ...]] = ("periodic", "neumann")
+    symbols: ClassVar[dict[str, str]] = {
+        "ρ": "production",
+        "rho": "production",
+        "μ_a": "activator_decay",
+        "mu_a": "activator_decay",
+        "μ_h": "inhibitor_decay",
+        "mu_h": "inhibitor_decay",
+        "σ": "activator_source",
+        "sigma": "activator_source",
+        "κ": "saturation",
+        "kappa": "saturation",
+        "D_a": "d_activator",
+        "D_h": "d_inhibitor",
+    }
+
+    production: Any = 1.0
+    activator_decay: Any = 1.0
+    inhibitor_decay: Any = 2.0
+    activator_source: Any = 0.0
+    saturation: Any = 0.0
+    d_activator: Any = 1.0
+    d_inhibitor: Any = 30.0
+
+    def reaction(self, values: Values) -> Values:
+        """ρa²/(h(1 + κa²)) − μ_a a + σ and ρa² − μ_h h."""
+        a, h = values
+        square = a * a
+        produced = self.production * square
+        activation = produced / (h * (1 + self.saturation * square))
+        return (
+            activation - self.activator_decay * a + self.activator_source,
+            produced - self.inhibitor_decay * h,
+        )
+
+    def transport(self, values: Values, laplacian: Laplacian) -> Values:
+        """D_a∇²a and D_h∇²h."""
+        a, h = values
+        return self.d_activator * laplacian(a), self.d_inhibitor * laplacian(h)
+
+    def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
+        """The homogeneous state for σ = κ = 0, the activator with noise of 1 % of it."""
+        level = self.inhibitor_decay / self.activator_decay
+        inhibitor = self.production * level / self.activator_decay
+        (noise,) = noisy_state((1.0,), grid, 0.01, dtype, key=key)
+        a = jnp.asarray(level, noise.dtype) * noise
+        h = jnp.broadcast_to(jnp.asarray(inhibitor, noise.dtype), grid.shape)
+        return State(self.fields, (a, h), jnp.int32(0))

@@ -1,0 +1,70 @@
+"""Schnakenberg: the simplest trimolecular reaction with Turing patterns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import jax
+import jax.numpy as jnp
+
+from mfnjax.core.grid import Grid
+from mfnjax.core.state import State
+from mfnjax.models._common import SMOOTH_STEPPERS, noisy_state
+from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
+
+
+@final
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class SchnakenbergModel(ReactionDiffusion):
+    """u_t = D_u∇²u + a − u + u²v,  v_t = D_v∇²v + b − u²v.
+
+    The one homogeneous state is (a + b, b/(a + b)²). It is stable without diffusion where
+    b − a < (a + b)³, and patterns form beyond a critical ratio D_v/D_u (8.5676 for a = 0.1,
+    b = 0.9), with a wavelength of about 12.5 √D_u there.
+
+    Attributes:
+        source_u: a, unit of u per unit of time.
+        source_v: b, unit of v per unit of time.
+        d_u: D_u, length²/time.
+        d_v: D_v, length²/time.
+
+    Source: J. Schnakenberg (1979), doi:10.1016/0022-5193(79)90042-0.
+    """
+
+    fields: ClassVar[tuple[str, ...]] = ("u", "v")
+    reaction_fields: ClassVar[tuple[str, ...]] = ("u", "v")
+    steppers: ClassVar[tuple[str, ...]] = SMOOTH_STEPPERS
+    symbols: ClassVar[dict[str, str]] = {
+        "a": "source_u",
+        "b": "source_v",
+        "D_u": "d_u",
+        "D_v": "d_v",
+    }
+
+    source_u: Any = 0.1
+    source_v: Any = 0.9
+    d_u: Any = 1.0
+    d_v: Any = 17.0
+
+    def reaction(self, values: Values) -> Values:
+        """a − u + u²v and b − u²v."""
+        u, v = values
+        conversion = u * u * v
+        return self.source_u - u + conversion, self.source_v - conversion
+
+    def transport(self, values: Values, laplacian: Laplacian) -> Values:
+        """D_u∇²u and D_v∇²v."""
+        u, v = values
+        return self.d_u * laplacian(u), self.d_v * laplacian(v)
+
+    def homogeneous_state(self) -> tuple[Any, Any]:
+        """(a + b, b/(a + b)²), the one state without gradients."""
+        total = self.source_u + self.source_v
+        return total, self.source_v / (total * total)
+
+    def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
+        """The homogeneous state with noise of standard deviation 0.01."""
+        values = noisy_state(self.homogeneous_state(), grid, 0.01, dtype, key=key)
+        return State(self.fields, values, jnp.int32(0))
