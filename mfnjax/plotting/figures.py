@@ -202,6 +202,7 @@ def plot_result(result: SimulationResult) -> Figure:
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.15])
     image = _image(left, POTENTIAL.shown(result.field), POTENTIAL)
     figure.colorbar(image, ax=left, label=POTENTIAL.title, shrink=0.9)
+    figure.get_layout_engine().set(wspace=0.07)
     _draw_evolution(right, result.history, np.arange(1, len(result.history) + 1), POTENTIAL)
     figure.suptitle(title, fontsize=10)
     return figure

@@ -6,6 +6,8 @@ caption), so that a GIF holds exactly the colours of the map, with no dithering.
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,6 @@ from mfnjax.plotting.style import POTENTIAL, Quantity
 _COLOURS, _GREYS = 240, 16
 _WHITE = _COLOURS + _GREYS - 1
 _MARGIN, _CAPTION, _BAR = 10, 24, 14
-_FIELD_PIXELS = 384
 _BLOCK = 16  # H.264 codes blocks of 16 pixels: whole blocks need no rescaling
 
 
@@ -45,6 +46,7 @@ def write_movie(
     steps: Sequence[int],
     quantity: Quantity = POTENTIAL,
     frames_per_second: float = 15.0,
+    size_pixels: int = 384,
 ) -> Path:
     """Write a history as a film with a colour bar and the step number.
 
@@ -57,6 +59,7 @@ def write_movie(
         steps: The step that each frame stands at.
         quantity: What it is.
         frames_per_second: Speed.
+        size_pixels: Longer side of the field on the screen, about (cells are whole pixels).
 
     Returns:
         The path.
@@ -77,7 +80,7 @@ def write_movie(
     encoder = require_encoder() if suffix == ".mp4" else None
     check_writable(path)
     palette = _palette(quantity.colour_map)
-    canvases = _canvases(array, steps, quantity)
+    canvases = _canvases(array, steps, quantity, size_pixels)
     with replacing(path) as beside:
         if encoder is None:
             _write_gif(beside, canvases, palette, frames_per_second)
@@ -95,13 +98,16 @@ def _palette(colour_map: str) -> np.ndarray:
     return np.round(255 * np.concatenate([colours, greys])).astype(np.uint8)
 
 
-def _canvases(array: np.ndarray, steps: Sequence[int], quantity: Quantity) -> Iterator[np.ndarray]:
+def _canvases(
+    array: np.ndarray, steps: Sequence[int], quantity: Quantity, size_pixels: int
+) -> Iterator[np.ndarray]:
     """The film's frames as palette indices (height, width)."""
     low, high = (float(q) for q in np.percentile(quantity.shown(array), (0.5, 99.5)))
     span = high - low if high > low else 1.0
-    zoom = max(1, round(_FIELD_PIXELS / max(array.shape[1:])))
+    zoom = max(1, round(size_pixels / max(array.shape[1:])))
     height, width = (zoom * side for side in array.shape[1:])
-    labels = [f"{value:.4g}" for value in (high, low)]
+    decimals = max(0, 2 - math.floor(math.log10(span)))
+    labels = [f"{value:.{decimals}f}" for value in (high, low)]
     bar_left = _MARGIN + width + _MARGIN
     needed = (2 * _MARGIN + height + _CAPTION, bar_left + _BAR + 8 + _text_width(labels) + _MARGIN)
     shape = tuple(-(-size // _BLOCK) * _BLOCK for size in needed)
@@ -180,7 +186,10 @@ def _write_mp4(
                 writer = encoder.write_frames(
                     str(path), (width, height), fps=frames_per_second, macro_block_size=_BLOCK
                 )
-                writer.send(None)
+                with warnings.catch_warnings():
+                    # JAX warns of every fork; the child here runs ffmpeg and nothing else.
+                    warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
+                    writer.send(None)
             writer.send(np.ascontiguousarray(palette[canvas]))
     finally:
         if writer is not None:

@@ -1,0 +1,126 @@
+"""What ``mfn features`` measures: files of several kinds, brought to fields or masks."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from mfnjax.cli.model_run import FORMAT as MODEL_RUN_FORMAT
+from mfnjax.cli.model_run import ModelResult
+from mfnjax.errors import DataError, ParameterError
+from mfnjax.images import IMAGE_SUFFIXES, mask_from_levels, read_image
+
+ARRAY_SUFFIXES = (".npz", ".npy")
+
+
+@final
+@dataclass(frozen=True)
+class Reading:
+    """How files are to be read.
+
+    Attributes:
+        threshold: Level that separates object and background; None is the kind's own.
+        invert: The object is at or below it.
+        field: Name of the array in an ``.npz``, or None.
+        channel: Channel of a colour image, or None.
+    """
+
+    threshold: float | None = None
+    invert: bool = False
+    field: str | None = None
+    channel: str | None = None
+
+
+def read_source(path: str | Path, reading: Reading) -> np.ndarray:
+    """Read a file as a field or history in volts (float), or as a mask (boolean).
+
+    Raises:
+        DataError: The file cannot be used.
+        ParameterError: What it holds has the wrong shape or kind.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in IMAGE_SUFFIXES + ARRAY_SUFFIXES:
+        known = ", ".join(ARRAY_SUFFIXES + IMAGE_SUFFIXES)
+        raise DataError(f"{path}: not a result or an image ({known})")
+    if not path.is_file():
+        raise DataError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+    if suffix in IMAGE_SUFFIXES:
+        levels = read_image(path, channel=reading.channel)
+        return mask_from_levels(levels, reading.threshold, invert=reading.invert)
+    array, is_potential = _read_arrays(path, reading.field)
+    return _field_or_mask(array, is_potential, reading)
+
+
+def _read_arrays(path: Path, field: str | None) -> tuple[np.ndarray, bool]:
+    """The array of a .npy or .npz file, and whether it is a potential in volts."""
+    try:
+        if path.suffix.lower() == ".npy":
+            if not path.read_bytes()[:6] == b"\x93NUMPY":
+                raise DataError("not a NumPy file")
+            return np.load(path, allow_pickle=False), True
+        if not zipfile.is_zipfile(path):
+            raise DataError("not an .npz file (a zip of arrays)")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except Exception as error:  # damaged archives fail in many ways, all of them this one
+        raise DataError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    return _choose(path, arrays, field)
+
+
+def _choose(path: Path, arrays: dict[str, np.ndarray], field: str | None) -> tuple[np.ndarray, bool]:
+    meta = arrays.pop("meta", None)
+    kind = _format(meta)
+    if kind == MODEL_RUN_FORMAT:
+        result = ModelResult.load(path)
+        name = list(result.fields)[-1] if field is None else field
+        if name not in result.fields:
+            raise DataError(f"{path}: no field {name!r}; it holds {', '.join(result.fields)}")
+        return result.fields[name], False
+    if field is not None:
+        if field not in arrays:
+            raise DataError(f"{path}: no array {field!r}; it holds {', '.join(arrays) or 'none'}")
+        return arrays[field], True
+    for name in ("history", "field"):
+        if name in arrays:
+            return arrays[name], True
+    if len(arrays) != 1:
+        raise DataError(
+            f"{path}: holds {len(arrays)} arrays ({', '.join(arrays) or 'none'}); "
+            "say which with --field"
+        )
+    return next(iter(arrays.values())), True
+
+
+def _format(meta: np.ndarray | None) -> str | None:
+    if meta is None or meta.dtype.kind != "U":
+        return None
+    try:
+        values: Any = json.loads(str(meta))
+    except ValueError:
+        return None
+    return values.get("format") if isinstance(values, dict) else None
+
+
+def _field_or_mask(array: np.ndarray, is_potential: bool, reading: Reading) -> np.ndarray:
+    """Potentials stay; everything else, and what has a threshold, becomes a mask."""
+    if is_potential and array.dtype.kind == "f" and reading.threshold is None:
+        if reading.invert:
+            raise ParameterError("--invert is for images and masks: give a --threshold")
+        return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
+    if array.ndim == 3 and array.dtype.kind == "f":
+        array = array[-1]
+    threshold = reading.threshold
+    if not is_potential and threshold is None:
+        threshold = middle_level(array)
+    return mask_from_levels(array, threshold, invert=reading.invert)
+
+
+def middle_level(array: np.ndarray) -> float:
+    """Halfway between the least and the largest value: the customary level of a pattern."""
+    return (float(array.min()) + float(array.max())) / 2
