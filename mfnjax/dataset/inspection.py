@@ -1,0 +1,230 @@
+"""What is in a dataset, and whether it can be true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mfnjax.dataset.plan import Plan, plan_from_identity
+from mfnjax.dataset.schema import ContentHash, generic_features, schema_of
+from mfnjax.dataset.store import read_metadata
+from mfnjax.errors import DataError
+from mfnjax.features.record import FEATURE_NAMES
+
+_ROUNDING = 1e-4
+"""Slack, in mV or of a fraction, for float32 potentials that stand at a clamp."""
+
+Bounds = tuple[Any, Any]
+
+
+@final
+@dataclass(frozen=True)
+class ColumnSummary:
+    """Smallest, mean and largest value of a numeric column."""
+
+    name: str
+    unit: str
+    low: float
+    mean: float
+    high: float
+
+
+@final
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What `inspect_dataset` found.
+
+    Attributes:
+        path: The file.
+        rows: Rows in it.
+        requested: Rows that were asked for.
+        failures: Rows that failed: sim_id, parameters, error (the first 1000).
+        failed: How many failed.
+        size_bytes: Size of the file.
+        row_groups: Row groups.
+        plan: What decided the rows: configuration, model, versions.
+        schema: The Arrow schema.
+        columns: Ranges of the numeric columns.
+        problems: What is wrong, in words; empty if nothing is.
+        content_hash: Hash of every column but the time stamp.
+    """
+
+    path: str
+    rows: int
+    requested: int
+    failures: tuple[dict[str, Any], ...]
+    failed: int
+    size_bytes: int
+    row_groups: int
+    plan: dict[str, Any]
+    schema: pa.Schema
+    columns: tuple[ColumnSummary, ...]
+    problems: tuple[str, ...]
+    content_hash: str
+
+
+def inspect_dataset(path: str | Path) -> DatasetInfo:
+    """Read a whole dataset, a row group at a time, and check it.
+
+    The schema is the documented one; the content has the hash that the file states; ids rise and
+    seeds follow them; parameters lie in the configuration's ranges; no value is NaN or infinite;
+    and each feature is physically possible (potentials within the clamp, fractions in [0, 1],
+    counts no larger than the grid …).
+
+    Raises:
+        DataError: The file cannot be read, or is not a dataset of mfnjax.
+    """
+    metadata = read_metadata(path)
+    plan = plan_from_identity(metadata["plan"])
+    expected = schema_of(plan)
+    problems: list[str] = []
+    try:
+        with pq.ParquetFile(path) as file:
+            schema, groups = file.schema_arrow, file.num_row_groups
+            found = schema.remove_metadata()
+            if not found.equals(expected.remove_metadata(), check_metadata=False):
+                problems.append("the columns are not those of this kind of dataset")
+                tables: Iterator[pa.Table] = iter(())
+            else:
+                tables = (file.read_row_group(index) for index in range(groups))
+            columns, rows, content = _scan(plan, expected, tables, problems)
+    except (OSError, pa.ArrowException) as error:
+        text = " ".join(str(error).split())
+        raise DataError(f"{path}: cannot be read ({text})") from error
+    if rows != metadata["rows"] or rows + metadata["failed"] != metadata["requested"]:
+        problems.append(
+            f"{rows} rows and {metadata['failed']} failures for {metadata['requested']} requested"
+        )
+    if content != metadata["content_hash"]:
+        problems.append(f"the content hash is {content}, the file says {metadata['content_hash']}")
+    return DatasetInfo(
+        path=str(path),
+        rows=rows,
+        requested=metadata["requested"],
+        failures=tuple(metadata["failures"]),
+        failed=metadata["failed"],
+        size_bytes=Path(path).stat().st_size,
+        row_groups=groups,
+        plan=metadata["plan"],
+        schema=schema,
+        columns=columns,
+        problems=tuple(problems),
+        content_hash=content,
+    )
+
+
+def _scan(
+    plan: Plan, schema: pa.Schema, tables: Iterator[pa.Table], problems: list[str]
+) -> tuple[tuple[ColumnSummary, ...], int, str]:
+    """One pass over the rows: ranges, problems, hash."""
+    content, rows, last_id = ContentHash(schema), 0, -1
+    numeric = [f for f in schema if pa.types.is_integer(f.type) or pa.types.is_floating(f.type)]
+    sums = {f.name: [np.inf, 0.0, -np.inf] for f in numeric}
+    for table in tables:
+        content.update(table)
+        rows += table.num_rows
+        values = {f.name: table[f.name].to_numpy() for f in schema if f.type != pa.string()}
+        for name, running in sums.items():
+            running[0] = min(running[0], float(values[name].min()))
+            running[1] += float(values[name].sum())
+            running[2] = max(running[2], float(values[name].max()))
+        ids = values["sim_id"]
+        if not (np.diff(ids, prepend=last_id) > 0).all():
+            _note(problems, "sim_id does not rise from row to row")
+        last_id = int(ids[-1])
+        for problem in _check(plan, values):
+            _note(problems, problem)
+    columns = tuple(
+        ColumnSummary(f.name, (f.metadata or {}).get(b"unit", b"").decode(), low, total / rows, top)
+        for f in numeric
+        for low, total, top in [sums[f.name]]
+        if rows
+    )
+    return columns, rows, content.hexdigest()
+
+
+def _note(problems: list[str], problem: str) -> None:
+    if problem not in problems:
+        problems.append(problem)
+
+
+def _check(plan: Plan, values: dict[str, np.ndarray]) -> Iterator[str]:
+    """What is impossible in these rows."""
+    config = plan.config
+    if not (values["random_seed"] == config.base_seed + values["sim_id"]).all():
+        yield "random_seed is not base_seed + sim_id"
+    if not np.isin(values["grid_size"], config.grid_sizes).all():
+        yield f"grid_size holds a value that is not one of {config.grid_sizes}"
+    bounds = {"steps": config.steps_range, **_parameter_bounds(plan)}
+    bounds |= _mycelium_bounds(values) if plan.model is None else _generic_bounds(plan, values)
+    for name, (low, high) in bounds.items():
+        column = values[name]
+        if not np.isfinite(column).all():
+            yield f"{name} holds a NaN or an infinity"
+        elif not ((column >= low) & (column <= high)).all():
+            ids = values["sim_id"][~((column >= low) & (column <= high))]
+            yield f"{name} is out of its range (first at sim_id {ids[0]})"
+
+
+def _parameter_bounds(plan: Plan) -> dict[str, Bounds]:
+    if plan.model is not None:
+        return {name: (low, high) for name, low, high in plan.parameters}
+    config = plan.config
+    return {
+        "alpha": config.alpha_range,
+        "spike_probability": config.spike_prob_range,
+        "turing_threshold": config.turing_threshold_range,
+    }
+
+
+def _geometry_bounds(cells: np.ndarray, clusters: tuple[str, ...]) -> dict[str, Bounds]:
+    return {
+        "D_box": (0.0, 2.0 + _ROUNDING),
+        "D_r2": (0.0, 1.0),
+        "f_active": (0.0, 1.0),
+        **dict.fromkeys(clusters, (0, cells)),
+        "max_cluster_size": (0, cells),
+        "cluster_size_std": (0.0, cells),
+    }
+
+
+def _mycelium_bounds(values: dict[str, np.ndarray]) -> dict[str, Bounds]:
+    from mfnjax.models.mycelium import CLAMP_HIGH_V, CLAMP_LOW_V
+
+    cells, steps = values["grid_size"] ** 2, values["steps"]
+    low, high = 1e3 * CLAMP_LOW_V - _ROUNDING, 1e3 * CLAMP_HIGH_V + _ROUNDING
+    span = high - low
+    bounds: dict[str, Bounds] = dict.fromkeys(FEATURE_NAMES, (-np.inf, np.inf))
+    names = ("N_clusters_low", "N_clusters_med", "N_clusters_high")
+    bounds |= _geometry_bounds(cells, names)
+    bounds |= {
+        "V_min": (low, values["V_mean"] + _ROUNDING),
+        "V_mean": (low, high),
+        "V_max": (values["V_mean"] - _ROUNDING, high),
+        "V_std": (0.0, span / 2),
+        "dV_mean": (0.0, values["dV_max"] + _ROUNDING),
+        "dV_max": (0.0, span),
+        "T_stable": (0, steps),
+        "growth_events": (0, steps),
+        "turing_activations": (0, cells * steps),
+        "clamping_events": (0, cells * steps),
+    }
+    return bounds
+
+
+def _generic_bounds(plan: Plan, values: dict[str, np.ndarray]) -> dict[str, Bounds]:
+    names = generic_features(plan.field_names)
+    bounds: dict[str, Bounds] = dict.fromkeys(names, (-np.inf, np.inf))
+    for name in plan.field_names:
+        middle = values[f"{name}_mean"]
+        slack = _ROUNDING * np.maximum(np.abs(middle), 1e-3)
+        bounds[f"{name}_min"] = (-np.inf, middle + slack)
+        bounds[f"{name}_max"] = (middle - slack, np.inf)
+        bounds[f"{name}_std"] = (0.0, np.inf)
+    return bounds | _geometry_bounds(values["grid_size"] ** 2, ("N_clusters",))

@@ -1,0 +1,171 @@
+"""The columns of the table: names, order, types, units, and what the file says about itself."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import pyarrow as pa
+
+from mfnjax._version import __version__
+from mfnjax.dataset.plan import FEATURE_SCHEMA_VERSION, Plan
+from mfnjax.dataset.sampling import Columns
+from mfnjax.features.record import COUNT_FEATURES, FEATURE_UNITS
+
+METADATA_KEY = b"mfnjax"
+"""Key of the file's JSON metadata."""
+
+EQUATIONS = (
+    "at most one growth event a step: V += Normal(20 mV, 5 mV) with probability p; "
+    "V <- V + alpha lap(V); a' = a + D_a lap(a) + r_a (a (1 - a) - i); "
+    "i' = i + D_i lap(i) + r_i (a - i); V += 5 mV where a' > theta; a', i' clipped to [0, 1]; "
+    "V clamped to [-95 mV, +40 mV]; dt = dx = 1, periodic"
+)
+
+_STATISTICS = ("min", "max", "mean", "std", "skew", "kurt")
+_MASK_COLUMNS = {
+    "D_box": "",
+    "D_r2": "",
+    "f_active": "",
+    "N_clusters": "count",
+    "max_cluster_size": "cells",
+    "cluster_size_std": "cells",
+}
+"""Measured on the mask (last field of the model > the middle of its range)."""
+
+
+@final
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, Arrow type and unit."""
+
+    name: str
+    type: pa.DataType
+    unit: str = ""
+
+
+def columns_of(plan: Plan) -> tuple[Column, ...]:
+    """The columns of a plan's table, in order."""
+    identity = (
+        Column("sim_id", pa.int64()),
+        Column("random_seed", pa.int64()),
+        Column("grid_size", pa.int64(), "cells"),
+        Column("steps", pa.int64(), "steps"),
+    )
+    stamp = (Column("mfn_version", pa.string()), Column("timestamp", pa.string()))
+    if plan.model is None:
+        from mfnjax.models import MyceliumModel
+
+        sampled = (
+            Column("alpha", pa.float64(), "cell²/step"),
+            Column("turing_enabled", pa.bool_()),
+            Column("spike_probability", pa.float64(), "1/step"),
+            Column("turing_threshold", pa.float64()),
+        )
+        features = tuple(
+            Column(name, pa.int64() if name in COUNT_FEATURES else pa.float64(), unit)
+            for name, unit in FEATURE_UNITS.items()
+        )
+        counters = MyceliumModel.counters
+    else:
+        from mfnjax.models import get_model
+
+        sampled = tuple(Column(name, pa.float64()) for name, _, _ in plan.parameters)
+        features = tuple(
+            Column(
+                name,
+                pa.int64() if unit in ("count",) or name == "max_cluster_size" else pa.float64(),
+                unit,
+            )
+            for name, unit in generic_features(plan.field_names).items()
+        )
+        counters = get_model(plan.model).model.counters
+    counts = tuple(Column(name, pa.int64(), "count") for name in counters)
+    return (*identity, *sampled, *features, *stamp, *counts)
+
+
+def generic_features(fields: tuple[str, ...]) -> dict[str, str]:
+    """Name → unit of what is measured of another model's final fields, in order."""
+    statistics = {f"{field}_{name}": "" for field in fields for name in _STATISTICS}
+    return {**statistics, **_MASK_COLUMNS}
+
+
+def schema_of(plan: Plan) -> pa.Schema:
+    """The Arrow schema of a plan's table, with units, without the file's own metadata."""
+    return pa.schema(
+        pa.field(c.name, c.type, nullable=False, metadata={"unit": c.unit} if c.unit else None)
+        for c in columns_of(plan)
+    )
+
+
+def build_table(plan: Plan, columns: Mapping[str, np.ndarray]) -> pa.Table:
+    """Columns of numbers → a table of the plan's schema, stamped with version and time."""
+    schema = schema_of(plan)
+    count = len(columns["sim_id"])
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    stamps = {"mfn_version": [__version__] * count, "timestamp": [now] * count}
+    arrays = [pa.array({**columns, **stamps}[f.name], type=f.type) for f in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def file_metadata(plan: Plan, failures: Iterable[Any], content_hash: str, rows: int) -> bytes:
+    """What a finished file says about itself, as JSON."""
+    failed = [failure.to_dict() for failure in failures]
+    return json.dumps(
+        {
+            "format": "mfnjax-dataset-1",
+            "plan": plan.identity,
+            "fingerprint": plan.fingerprint,
+            "feature_schema_version": FEATURE_SCHEMA_VERSION,
+            "equations": EQUATIONS if plan.model is None else _equations(plan.model),
+            "units": {c.name: c.unit for c in columns_of(plan) if c.unit},
+            "requested": plan.config.num_samples,
+            "rows": rows,
+            "failed": len(failed),
+            "failures": failed[:1000],
+            "content_hash": content_hash,
+        }
+    ).encode()
+
+
+def _equations(model: str) -> str:
+    from mfnjax.models import get_model
+
+    return (get_model(model).model.__doc__ or "").strip().splitlines()[0]
+
+
+class ContentHash:
+    """SHA-256 of every column but ``timestamp``, however the rows are cut into groups."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._hashes = {f.name: hashlib.sha256() for f in schema if f.name != "timestamp"}
+
+    def update(self, table: pa.Table) -> None:
+        """Take in the next rows."""
+        for name, digest in self._hashes.items():
+            digest.update(column_bytes(table.column(name)))
+
+    def hexdigest(self) -> str:
+        """The hash of all rows so far."""
+        whole = hashlib.sha256()
+        for name, digest in self._hashes.items():
+            whole.update(name.encode() + b"\0" + digest.digest())
+        return f"sha256:{whole.hexdigest()}"
+
+
+def column_bytes(column: pa.ChunkedArray) -> bytes:
+    """The values of a column as bytes: little-endian numbers, or lines of text."""
+    if pa.types.is_string(column.type):
+        return "".join(f"{value}\n" for value in column.to_pylist()).encode()
+    values = column.to_numpy()
+    return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def drop_rows(columns: Columns, keep: np.ndarray) -> Columns:
+    """The rows of ``columns`` that ``keep`` marks."""
+    return columns if keep.all() else {name: values[keep] for name, values in columns.items()}
