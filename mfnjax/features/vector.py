@@ -1,0 +1,324 @@
+"""The 18 features of a field, a history or a mask: the jitted kernel and its eager door."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.typing import ArrayLike
+
+from mfnjax._checks import check_int
+from mfnjax.config import FeatureConfig
+from mfnjax.errors import DataError, ParameterError
+from mfnjax.features.clusters import (
+    ClusterStatistics,
+    _count_roots,
+    _find_roots,
+    cluster_statistics_host,
+    size_statistics,
+)
+from mfnjax.features.record import (
+    COUNT_FEATURES,
+    FEATURE_NAMES,
+    FEATURE_UNITS,
+    MASK_FEATURES,
+    FeatureVector,
+)
+from mfnjax.features.statistics import field_statistics
+from mfnjax.features.temporal import temporal_features
+from mfnjax.fractal.box_counting import _box_counts, box_sizes, fit_box_counts
+
+__all__ = [
+    "COUNT_FEATURES",
+    "FEATURE_NAMES",
+    "FEATURE_UNITS",
+    "MASK_FEATURES",
+    "FeatureVector",
+    "compute_features",
+    "feature_vector",
+]
+
+HOST_CELLS = 512 * 512
+"""Above this many cells the eager door counts components with SciPy: see `clusters`."""
+
+_SHORTEST_BUFFER = 32
+
+
+def feature_vector(
+    history: ArrayLike,
+    length: ArrayLike | None = None,
+    config: FeatureConfig | None = None,
+) -> jax.Array:
+    """The 18 features as an array; jitted, and usable under ``jit`` and ``vmap``.
+
+    The final frame feeds all but the temporal features. A padded history with a traced
+    `length` gives the bits of the unpadded one, so rows of many lengths share one program.
+    Only shapes, box sizes, connectivity and periodicity are static; thresholds and the
+    stability window are traced. Values are not checked: NaN in, NaN out.
+
+    The features have no useful gradient as a whole (counts and masks are piecewise constant):
+    differentiate `mfnjax.features.soft_features`.
+
+    Args:
+        history: Potential in volts, (T, H, W) or one frame (H, W); or a boolean mask (H, W).
+        length: Frames that count, 1 … T; None counts all. Only for a history.
+        config: How to measure; None takes the documented defaults.
+
+    Returns:
+        Shape (18,), in the order of `FEATURE_NAMES` and the units of `FEATURE_UNITS`, in the
+        dtype of the input (for a mask: JAX's default float, and NaN for what it does not have).
+
+    Raises:
+        ParameterError: Wrong number of axes, dtype or length.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> from mfnjax.features import feature_vector
+        >>> padded = jnp.zeros((8, 16, 16)).at[:5].set(-0.07)
+        >>> print(f"{feature_vector(padded, 5)[4]:.1f} mV")
+        -70.0 mV
+    """
+    config = FeatureConfig() if config is None else config
+    shape, dtype = _check_array(history)
+    if dtype == np.bool_:
+        if length is not None:
+            raise ParameterError(f"length is for a history (T, H, W), got {length!r} with a mask")
+        return _mask_vector(jnp.asarray(history), **_static(shape, config))
+    frames = jnp.asarray(history)
+    frames = frames if len(shape) == 3 else frames[None]
+    if length is None:
+        length = len(frames)
+    if isinstance(length, jax.core.Tracer):
+        length = length.astype(jnp.int32)
+    else:
+        length = np.int32(check_int("length", _item(length), 1, len(frames)))
+    return _history_vector(frames, length, *_traced(config, frames.dtype), **_static(shape, config))
+
+
+def compute_features(array: Any, config: FeatureConfig | None = None) -> FeatureVector:
+    """The 18 features of a field, a history or a mask, checked and as a record.
+
+    The eager door to `feature_vector`: it looks for NaN, keeps the number of compilations
+    small (histories are padded to a power of two of frames), and counts the components of
+    large images (over 512² cells) with SciPy on the host.
+
+    Args:
+        array: Potential in volts, (H, W) or (T, H, W), float32 or float64; or a boolean mask
+            (H, W). float64 is measured in float32 unless ``jax_enable_x64`` is on.
+        config: How to measure; None takes the documented defaults.
+
+    Returns:
+        The features; for a mask those of `MASK_FEATURES`, the others NaN.
+
+    Raises:
+        ParameterError: Wrong number of axes, an empty array, or neither float nor boolean.
+        DataError: A cell holds NaN or infinity; the message says which.
+
+    Examples:
+        >>> import numpy as np
+        >>> from mfnjax.features import compute_features
+        >>> colony = np.zeros((64, 64), bool)
+        >>> colony[8:24, 8:24] = True
+        >>> features = compute_features(colony)
+        >>> features.N_clusters_low, features.max_cluster_size, features.f_active
+        (1, 256, 0.0625)
+    """
+    if isinstance(array, jax.core.Tracer):
+        return FeatureVector(feature_vector(array, config=config))
+    config = FeatureConfig() if config is None else config
+    array = array if isinstance(array, (np.ndarray, jax.Array)) else np.asarray(array)
+    shape, dtype = _check_array(array)
+    large = shape[-2] * shape[-1] > HOST_CELLS
+    static = {**_static(shape, config), "with_clusters": not large}
+    if dtype == np.bool_:
+        values = _mask_vector(jnp.asarray(array), **static)
+        return FeatureVector(_with_host_clusters(values, [array], config) if large else values)
+    frames = array if len(shape) == 3 else array[None]
+    frames = frames.astype(jax.dtypes.canonicalize_dtype(dtype), copy=False)
+    traced = _traced(config, frames.dtype)
+    values = _history_vector(_padded(frames), np.int32(len(frames)), *traced, **static)
+    # Any NaN or infinity in a frame reaches V_mean or dV_mean, so the input itself is only
+    # searched when an output is not finite.
+    looked_at = np.asarray(values)[: FEATURE_NAMES.index("f_active")]
+    if not np.isfinite(looked_at).all():
+        _refuse_non_finite(np.asarray(array))
+    if large:
+        final = np.asarray(frames)[-1]
+        values = _with_host_clusters(values, [final > level for level in traced[0]], config)
+    return FeatureVector(values)
+
+
+@partial(jax.jit, static_argnames=("sizes", "connectivity", "periodic", "with_clusters"))
+def _history_vector(
+    history: jax.Array,
+    length: jax.Array,
+    levels: jax.Array,
+    stability_threshold_mv: jax.Array,
+    stability_window: jax.Array,
+    *,
+    sizes: tuple[int, ...],
+    connectivity: int,
+    periodic: bool,
+    with_clusters: bool = True,
+) -> jax.Array:
+    dtype = history.dtype
+    length = jnp.clip(length, 1, history.shape[0])
+    # The barrier keeps what follows apart from the buffer, whose length differs by padding.
+    final = lax.optimization_barrier(lax.dynamic_index_in_dim(history, length - 1, keepdims=False))
+    statistics = field_statistics(final)
+    temporal = temporal_features(history, length, stability_threshold_mv, stability_window)
+    masks = final > levels[:, None, None]
+    dimension, r_squared, active, counts, largest, size_std = _geometry(
+        masks, dtype, sizes, connectivity, periodic, with_clusters
+    )
+    return jnp.stack(
+        [
+            *(dimension, r_squared),
+            *statistics,
+            *(temporal.change_mean, temporal.change_max),
+            *(temporal.stable_step.astype(dtype), temporal.energy_trend),
+            active,
+            *counts,
+            *(largest, size_std),
+        ]
+    )
+
+
+@partial(jax.jit, static_argnames=("sizes", "connectivity", "periodic", "with_clusters"))
+def _mask_vector(
+    mask: jax.Array,
+    *,
+    sizes: tuple[int, ...],
+    connectivity: int,
+    periodic: bool,
+    with_clusters: bool = True,
+) -> jax.Array:
+    dtype = jnp.zeros(()).dtype
+    dimension, r_squared, active, counts, largest, size_std = _geometry(
+        mask[None], dtype, sizes, connectivity, periodic, with_clusters
+    )
+    values = jnp.full(len(FEATURE_NAMES), jnp.nan, dtype)
+    known = jnp.stack([dimension, r_squared, active, counts[0], largest, size_std])
+    return values.at[np.array([FEATURE_NAMES.index(name) for name in MASK_FEATURES])].set(known)
+
+
+def _geometry(
+    masks: jax.Array,
+    dtype: Any,
+    sizes: tuple[int, ...],
+    connectivity: int,
+    periodic: bool,
+    with_clusters: bool,
+) -> tuple[jax.Array, ...]:
+    """Box counts, area and clusters of the first mask, and the cluster counts of all.
+
+    The masks are nested and the first is the largest, so an empty one settles everything;
+    without `with_clusters` the cluster entries are NaN.
+    """
+
+    def measure() -> tuple[jax.Array, ...]:
+        dimension, r_squared = fit_box_counts(_box_counts(masks[0], sizes=sizes), sizes, dtype)
+        area = jnp.sum(masks[0], dtype=jnp.int32).astype(dtype) / masks[0].size
+        if not with_clusters:
+            unknown = jnp.full((), jnp.nan, dtype)
+            return dimension, r_squared, area, jnp.full(len(masks), unknown), unknown, unknown
+        roots = _find_roots(masks, connectivity=connectivity, periodic=periodic)
+        counts = _count_roots(masks, roots).astype(dtype)
+        largest, size_std = size_statistics(masks[0], roots[0], dtype)
+        return dimension, r_squared, area, counts, largest.astype(dtype), size_std
+
+    def nothing() -> tuple[jax.Array, ...]:
+        zero = jnp.zeros((), dtype)
+        return zero, zero, zero, jnp.zeros(len(masks), dtype), zero, zero
+
+    return lax.cond(jnp.any(masks[0]), measure, nothing)
+
+
+def _static(shape: tuple[int, ...], config: FeatureConfig) -> dict[str, Any]:
+    """What shapes a program: box sizes, connectivity, periodicity."""
+    sizes = box_sizes(
+        min(shape[-2:]),
+        min_box_size=config.min_box_size,
+        max_box_size=config.max_box_size,
+        num_scales=config.num_scales,
+    )
+    return {"sizes": sizes, "connectivity": config.connectivity, "periodic": config.periodic}
+
+
+def _traced(config: FeatureConfig, dtype: Any) -> tuple[np.ndarray, np.ndarray, np.int32]:
+    """What a program takes as numbers: the three levels in volts, the rule of rest."""
+    levels_mv = (config.threshold_low_mv, config.threshold_med_mv, config.threshold_high_mv)
+    levels = np.asarray(levels_mv, np.float64) / 1000
+    threshold = np.asarray(config.stability_threshold_mv, dtype)
+    return levels.astype(dtype), threshold, np.int32(config.stability_window)
+
+
+def _padded(frames: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
+    """Fill up to a power of two of frames, so that few lengths compile; one frame stays one."""
+    length = frames.shape[0]
+    capacity = max(_SHORTEST_BUFFER, 1 << (length - 1).bit_length())
+    if length in (1, capacity):
+        return frames
+    # On the host, because a jitted pad would compile for each length again.
+    buffer = np.zeros((capacity, *frames.shape[1:]), frames.dtype)
+    buffer[:length] = frames
+    return buffer
+
+
+def _with_host_clusters(values: jax.Array, masks: list[Any], config: FeatureConfig) -> np.ndarray:
+    """Fill in the cluster features that the program left out, counted on the host."""
+    result = np.array(values)
+    found: list[ClusterStatistics] = [
+        cluster_statistics_host(
+            np.asarray(mask), connectivity=config.connectivity, periodic=config.periodic
+        )
+        for mask in masks
+    ]
+    names = ("N_clusters_low", "N_clusters_med", "N_clusters_high")
+    for name, statistics in zip(names, found, strict=False):
+        result[FEATURE_NAMES.index(name)] = statistics.count
+    result[FEATURE_NAMES.index("max_cluster_size")] = found[0].largest
+    result[FEATURE_NAMES.index("cluster_size_std")] = found[0].size_std
+    return result
+
+
+def _check_array(array: Any) -> tuple[tuple[int, ...], Any]:
+    """Shape and dtype of something that has features, or a ParameterError that says why not."""
+    shape = np.shape(array)
+    dtype = np.dtype(getattr(array, "dtype", None) or np.asarray(array).dtype)
+    kind = "mask" if dtype == np.bool_ else "array"
+    if len(shape) not in ((2,) if kind == "mask" else (2, 3)):
+        expected = "(H, W)" if kind == "mask" else "(H, W) or (T, H, W)"
+        raise ParameterError(f"{kind} must have shape {expected}, got {len(shape)}-D {shape}")
+    if 0 in shape:
+        raise ParameterError(f"{kind} must have at least one cell, got shape {shape}")
+    if dtype in (np.bool_, np.float32, np.float64):
+        return shape, dtype
+    hint = ""
+    if dtype.kind in "iu":
+        hint = "; compare an integer image with a threshold first (array > level)"
+    raise ParameterError(
+        "array must hold potentials in volts as float32 or float64, or be a boolean mask, "
+        f"got dtype {dtype}{hint}"
+    )
+
+
+def _refuse_non_finite(array: np.ndarray) -> None:
+    bad = np.argwhere(~np.isfinite(array))
+    if not len(bad):
+        return
+    first = tuple(int(index) for index in bad[0])
+    where = f"cell {first[-2:]}" + (f" of frame {first[0]}" if len(first) == 3 else "")
+    raise DataError(
+        f"the field holds {array[first]} at {where} (0-based; {len(bad)} such "
+        f"value{'s' if len(bad) > 1 else ''}); features need finite potentials"
+    )
+
+
+def _item(value: Any) -> Any:
+    """A 0-d array as its Python number; anything else as it is."""
+    return value.item() if isinstance(value, (np.ndarray, jax.Array)) and not value.ndim else value
