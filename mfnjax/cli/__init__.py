@@ -14,6 +14,7 @@ COMMANDS = {
     "simulate": ("mfnjax.cli.simulate:simulate", "Run a model; save, draw or film the result."),
     "features": ("mfnjax.cli.features:features", "Measure results and images: the 18 features."),
     "models": ("mfnjax.cli.models:models", "List the models, their parameters and presets."),
+    "dataset": ("mfnjax.cli.dataset:dataset", "Make a dataset from a sweep; say what is in one."),
     "demo": ("mfnjax.cli.demo:demo", "Run the documented demo and write a report with pictures."),
 }
 """Name → (module:command, one line of help). A new command is one line here."""

@@ -69,6 +69,8 @@ def _histogram(axis: Any, table: pa.Table, name: str) -> None:
         axis.hist(values, bins=min(40, max(8, int(np.sqrt(len(values))))), color=_BAR)
     axis.set_title(f"{name} [{unit}]" if unit else name, fontsize=8, color=_INK)
     axis.set_yticks([])
+    if len(axis.get_xticks()) > 4 and pa.types.is_floating(field.type):
+        axis.locator_params(axis="x", nbins=4)
     axis.tick_params(labelsize=7, colors=_INK)
     for side in ("top", "right", "left"):
         axis.spines[side].set_visible(False)

@@ -110,8 +110,8 @@ def load_dataset(
     ids = table["sim_id"].to_numpy()
     stacks = [_stack(table, names, dtype) for names in (input_names, target_names)]
     places = split_places(len(ids), split, seed)
-    splits = [Split(ids[at], *(stack[at] for stack in stacks)) for at in places]
-    return TrainingArrays(*splits, input_names=input_names, target_names=target_names)
+    train, validation, test = (Split(ids[at], *(stack[at] for stack in stacks)) for at in places)
+    return TrainingArrays(train, validation, test, input_names, target_names)
 
 
 def read_table(path: str | Path, columns: Sequence[str] | None = None) -> pa.Table:

@@ -61,7 +61,7 @@ def columns_of(plan: Plan) -> tuple[Column, ...]:
     if plan.model is None:
         from mfnjax.models import MyceliumModel
 
-        sampled = (
+        sampled: tuple[Column, ...] = (
             Column("alpha", pa.float64(), "cell²/step"),
             Column("turing_enabled", pa.bool_()),
             Column("spike_probability", pa.float64(), "1/step"),
@@ -79,7 +79,7 @@ def columns_of(plan: Plan) -> tuple[Column, ...]:
         features = tuple(
             Column(
                 name,
-                pa.int64() if unit in ("count",) or name == "max_cluster_size" else pa.float64(),
+                pa.int64() if unit == "count" or name == "max_cluster_size" else pa.float64(),
                 unit,
             )
             for name, unit in generic_features(plan.field_names).items()

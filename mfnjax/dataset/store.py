@@ -63,6 +63,9 @@ class Store:
             raise DataError(
                 f"{self.path}: exists already; pass overwrite (--overwrite) to replace it"
             )
+        fields = fields_path(self.path)
+        if self.plan.save_fields and fields.exists() and not (overwrite or resume):
+            raise DataError(f"{fields}: exists already; pass overwrite (--overwrite) to replace it")
         if self.folder.exists():
             if resume and not overwrite:
                 self._check_same(self._read_identity(), self.folder)
@@ -119,7 +122,7 @@ class Store:
         """Write a part, its fields first: a part that is there is whole."""
         path = self.part_path(part.index)
         if part.fields:
-            arrays = {}
+            arrays: dict[str, Any] = {}
             for size, (ids, fields) in part.fields.items():
                 arrays[f"ids_{size}"], arrays[f"fields_{size}"] = ids, fields
             with replacing(path.with_suffix(".npz")) as beside, beside.open("wb") as file:
