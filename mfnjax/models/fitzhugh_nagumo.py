@@ -77,9 +77,10 @@ class FitzHughNagumoModel(ReactionDiffusion):
         """
         v, w = noisy_state((-1.2, -0.6), grid, 0.01, dtype, key=key)
         height, width = grid.shape
-        row, column = jnp.arange(height)[:, None], jnp.arange(width)[None, :]
-        # In one dimension the strip is a quarter of the line at its end, ahead of nothing.
-        strip = abs(row - height / 2) <= max(height / 16, 1.0)
+        row = jnp.arange(height, dtype=v.dtype)[:, None]
+        column = jnp.arange(width, dtype=v.dtype)[None, :]
+        # In one dimension an eighth of the line, at its end, is excited.
+        strip = jnp.abs(row - height / 2) <= max(height / 16, 1.0)
         below = (row > height / 2) & (row <= height / 2 + max(height / 5, 2.0))
         left = column < (width / 2 if height > 1 else max(width / 8, 1.0))
         v = jnp.where(strip & left, jnp.asarray(1.5, v.dtype), v)
