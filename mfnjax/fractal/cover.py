@@ -73,7 +73,7 @@ def min_cover_counts(mask: Array, sizes: tuple[int, ...], *, offsets: int = 8) -
         >>> import jax.numpy as jnp
         >>> plus = jnp.zeros((9, 9), bool).at[4, 2:7].set(True).at[2:7, 4].set(True)
         >>> min_cover_counts(plus, (1, 2, 5, 9)).tolist()
-        [9, 6, 1, 1]
+        [9, 5, 1, 1]
     """
     if mask.ndim != 2:
         raise ParameterError(f"mask must have two axes (H, W), got shape {mask.shape}")

@@ -34,7 +34,7 @@ def lacunarity(mask: Array, sizes: tuple[int, ...]) -> Array:
     Examples:
         >>> import jax.numpy as jnp
         >>> [round(float(v), 3) for v in lacunarity(jnp.eye(4), (1, 2, 4))]
-        [4.0, 1.667, 1.0]
+        [4.0, 1.44, 1.0]
 
     Source:
         C. Allain, M. Cloitre 1991, Phys. Rev. A 44:3552, doi:10.1103/PhysRevA.44.3552.

@@ -79,13 +79,12 @@ def fit_scaling(sizes: Array, counts: Array, extent: float) -> ScalingFit:
     x, y = np.log(sizes), np.log(counts)
     kernels, prior, starts = _hypotheses(sizes, counts, extent)
     design = np.stack([np.ones_like(x), x.mean() - x, y - y.mean()], axis=1)
-    solved = np.linalg.solve(kernels, np.broadcast_to(design, (len(kernels), *design.shape)))
-    gram = np.einsum("ni,gnj->gij", design, solved)
+    gram, log_det = _whitened_gram(kernels, design)
     normal, right, total = gram[:, :2, :2], gram[:, :2, 2], gram[:, 2, 2]
     covariance = np.linalg.inv(normal)
     estimate = np.einsum("gij,gj->gi", covariance, right)
     misfit = total - np.einsum("gi,gi->g", estimate, right)
-    evidence = -0.5 * (misfit + np.linalg.slogdet(kernels)[1] + np.linalg.slogdet(normal)[1])
+    evidence = -0.5 * (misfit + log_det + np.linalg.slogdet(normal)[1])
     dimension, variance = estimate[:, 1], covariance[:, 1, 1]
     possible = prior * ((dimension > -0.02) & (dimension < 2.02))
     if possible.any():
@@ -97,6 +96,24 @@ def fit_scaling(sizes: Array, counts: Array, extent: float) -> ScalingFit:
     # The start of the range that carries most weight, all other hypotheses summed out.
     votes = {start: weight[starts == start].sum() for start in np.unique(starts)}
     return ScalingFit(mean, spread**0.5, int(max(votes, key=lambda start: votes[start])))
+
+
+def _whitened_gram(kernels: Array, design: Array) -> tuple[Array, Array]:
+    """XᵀK⁻¹X and ln|K| of each kernel, by one Cholesky factorisation.
+
+    That of [[K, X], [Xᵀ, c·1]] is [[L, 0], [XᵀL⁻ᵀ, …]], so no system need be solved after
+    it. The corner c only has to keep the matrix positive; it does not enter.
+    """
+    number, n, columns = len(kernels), *design.shape
+    bordered = np.empty((number, n + columns, n + columns))
+    bordered[:, :n, :n] = kernels
+    bordered[:, n:, :n] = design.T
+    bordered[:, :n, n:] = design
+    bordered[:, n:, n:] = 1e14 * np.eye(columns)
+    factor = np.linalg.cholesky(bordered)
+    white = factor[:, n:, :n]
+    log_det = 2.0 * np.log(np.diagonal(factor[:, :n, :n], axis1=1, axis2=2)).sum(1)
+    return white @ white.transpose(0, 2, 1), log_det
 
 
 def _hypotheses(
