@@ -142,7 +142,7 @@ def run_mycelium_simulation(
         >>> from mfnjax import make_simulation_config_demo, run_mycelium_simulation
         >>> result = run_mycelium_simulation(make_simulation_config_demo())
         >>> result.field.shape, result.growth_events
-        ((32, 32), 12)
+        ((32, 32), 7)
     """
     return _run(config, with_history=False, progress=progress)
 

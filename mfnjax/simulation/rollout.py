@@ -317,7 +317,7 @@ def _trajectory(inputs: Inputs, run: Run, frames: tuple[Any, ...]) -> Trajectory
         every, count = inputs.save_every, inputs.steps // inputs.save_every
         arrays = tuple(jnp.asarray(f) for f in frames)
         if inputs.save is None:
-            at = jnp.asarray(inputs.step + every * np.arange(1, count + 1), jnp.int32)
+            at = inputs.step + every * np.arange(1, count + 1, dtype=np.int32)
             history = State(names, arrays, at)
         else:
             (history,) = arrays
@@ -330,8 +330,7 @@ def _trajectory(inputs: Inputs, run: Run, frames: tuple[Any, ...]) -> Trajectory
 
 
 def _status(names: tuple[str, ...], first_bad: Any) -> Status:
-    if not isinstance(first_bad, jax.core.Tracer):
-        first_bad = np.asarray(first_bad)
-    is_bad = first_bad >= 0
-    step, field = first_bad // len(names), first_bad % len(names)
-    return Status(names, *(x * is_bad - ~is_bad for x in (step, field)))
+    xp: Any = jnp if isinstance(first_bad, jax.core.Tracer) else np
+    code = xp.asarray(first_bad)
+    step, field = (xp.where(code >= 0, x, -1) for x in (code // len(names), code % len(names)))
+    return Status(names, step, field)

@@ -1,0 +1,51 @@
+# Everything needs only Python 3.11 or later, pip and make: each target makes its own virtual
+# environment in .venv and installs what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+JOBS ?= 2
+
+.PHONY: help demo test test-all lint bench clean
+
+help:
+	@echo "make demo      run the demonstration; pictures and a report in out/demo/"
+	@echo "make test      lint, types, import directions, and all tests but the slow ones"
+	@echo "make test-all  the same with the slow tests"
+	@echo "make lint      lint, types and import directions alone"
+	@echo "make bench     the speed tables"
+	@echo "make clean     remove the virtual environment and all output"
+
+$(VENV)/.user: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("mfnjax needs Python 3.11 or later, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.user
+	$(PIP) --constraint constraints.txt --editable ".[all,dev]"
+	@touch $@
+
+demo: $(VENV)/.user
+	$(BIN)/mfn demo
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term $(PYTEST_ARGS)
+
+test-all: lint
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term -m "slow or not slow" $(PYTEST_ARGS)
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.core
+	$(BIN)/python -m benchmarks.membrane
+	$(BIN)/python -m benchmarks.fractals
+
+clean:
+	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
