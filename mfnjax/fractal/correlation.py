@@ -99,9 +99,9 @@ def correlation_dimension(
 
     Examples:
         >>> import numpy as np
-        >>> angle = np.arange(2000) * 2.399963  # a circle, evenly
+        >>> angle = np.random.default_rng(0).uniform(0, 2 * np.pi, 2000)  # a circle
         >>> found = correlation_dimension(np.stack([np.cos(angle), np.sin(angle)], 1))
-        >>> abs(found.dimension - 1.0) < 0.02
+        >>> abs(found.dimension - 1.0) < 0.05
         True
 
     Source:

@@ -41,8 +41,8 @@ def laplacian_eigenvalues(grid: Grid, dtype: Any) -> jax.Array:
     Examples:
         >>> from mfnjax import Grid
         >>> from mfnjax.simulation.spectral import laplacian_eigenvalues
-        >>> print(laplacian_eigenvalues(Grid((1, 4)), "float32").round().tolist())
-        [[0.0, -2.0, -4.0]]
+        >>> laplacian_eigenvalues(Grid((1, 4)), "float32").round().astype(int).tolist()
+        [[0, -2, -4]]
     """
     periodic = _is_periodic(grid)
     height, width = grid.shape
