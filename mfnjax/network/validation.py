@@ -1,0 +1,172 @@
+"""The documented validation cycle: simulate, measure, train a little, report."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import jax
+import numpy as np
+
+from mfnjax._checks import check_bool, check_int
+from mfnjax.config import SEED_MAX, FeatureConfig, SimulationConfig, _Config
+from mfnjax.core.units import BODY_TEMPERATURE_K, FARADAY_CONSTANT, GAS_CONSTANT
+from mfnjax.fractal.ifs import chaos_game, random_similarity_system
+from mfnjax.membrane import nernst_potential_mv
+from mfnjax.network.model import NetworkConfig, init_network
+from mfnjax.network.step import mean_loss
+from mfnjax.network.training import TrainOptions, check_data, train
+from mfnjax.pipeline import SimulationResult, compute_fractal_features, run_mycelium_simulation
+
+RUNS = 16
+POTENTIAL_SCALE = 100.0
+"""The network's potentials are volts times this, so that they are of order 1."""
+
+K_OUT_MOLAR, K_IN_MOLAR = 0.005, 0.140
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ValidationConfig(_Config):
+    """One validation cycle; the fields of ``POST /validate``.
+
+    Attributes:
+        seed: Of the first run and of the network; run k has seed + k, so at most 2³² − 16.
+        epochs: Epochs of training, 1…100.
+        batch_size: Samples per step, 1…64.
+        grid_size: Cells per side, 8…256.
+        steps: Steps of each run, 1…1000.
+        turing_enabled: As in `SimulationConfig`.
+        quantum_jitter: As in `SimulationConfig`.
+
+    Raises:
+        ParameterError: A value is outside its range.
+    """
+
+    seed: int = 42
+    epochs: int = 1
+    batch_size: int = 4
+    grid_size: int = 64
+    steps: int = 64
+    turing_enabled: bool = True
+    quantum_jitter: bool = False
+
+    def __post_init__(self) -> None:
+        check_int("seed", self.seed, 0, SEED_MAX - (RUNS - 1))
+        check_int("epochs", self.epochs, 1, 100)
+        check_int("batch_size", self.batch_size, 1, 64)
+        check_int("grid_size", self.grid_size, 8, 256)
+        check_int("steps", self.steps, 1, 1000)
+        check_bool("turing_enabled", self.turing_enabled)
+        check_bool("quantum_jitter", self.quantum_jitter)
+
+
+@dataclasses.dataclass(frozen=True)
+class ValidationReport:
+    """What a validation cycle found.
+
+    Attributes:
+        loss_start: Mean squared error over all 16 before the first update.
+        loss_final: The same after the last.
+        loss_drop: loss_start − loss_final.
+        pot_min_mV: Lowest potential of the 16 final fields.
+        pot_max_mV: Highest.
+        example_fractal_dim: D_box of the first run's field.
+        lyapunov_exponent: Mean ln|det J| of a random IFS run, < 0 (the sum of both exponents).
+        growth_events: Of the first run.
+        nernst_symbolic_mV: K⁺ 140/5 mM at 37 °C by the closed form.
+        nernst_numeric_mV: The same by `mfnjax.membrane`.
+    """
+
+    loss_start: float
+    loss_final: float
+    loss_drop: float
+    pot_min_mV: float
+    pot_max_mV: float
+    example_fractal_dim: float
+    lyapunov_exponent: float
+    growth_events: int
+    nernst_symbolic_mV: float
+    nernst_numeric_mV: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers by their documented names."""
+        return dataclasses.asdict(self)
+
+
+def network_inputs(result: SimulationResult) -> np.ndarray:
+    """The four standard inputs of a run: D_box, and mean, std and max potential (V × 100)."""
+    features = compute_fractal_features(result.field, FeatureConfig())
+    scale = POTENTIAL_SCALE / 1e3
+    potentials = [scale * features[name] for name in ("V_mean", "V_std", "V_max")]
+    return np.array([features["D_box"], *potentials])
+
+
+def validation_target(inputs: np.ndarray) -> np.ndarray:
+    """0.5·D + 0.2·mean − 0.1·std of the scaled inputs (…, 4)."""
+    return 0.5 * inputs[..., 0] + 0.2 * inputs[..., 1] - 0.1 * inputs[..., 2]
+
+
+def run_validation(config: ValidationConfig | None = None) -> ValidationReport:
+    """Run the documented validation cycle.
+
+    16 simulations with the seeds seed … seed + 15 give the four inputs; the network is trained
+    on the target 0.5·D + 0.2·mean − 0.1·std by Adam 1e-3.
+
+    Args:
+        config: `ValidationConfig`; None is the documented default.
+
+    Returns:
+        `ValidationReport`. The same configuration gives the same report.
+
+    Raises:
+        NumericalInstabilityError: A run or the training met a NaN or an infinity.
+
+    Examples:
+        >>> from mfnjax.network import ValidationConfig, run_validation
+        >>> report = run_validation(ValidationConfig(grid_size=16, steps=8, epochs=5))
+        >>> report.loss_final < report.loss_start, report.lyapunov_exponent < 0
+        (True, True)
+    """
+    config = ValidationConfig() if config is None else config
+    runs = [
+        run_mycelium_simulation(
+            SimulationConfig(
+                grid_size=config.grid_size,
+                steps=config.steps,
+                turing_enabled=config.turing_enabled,
+                quantum_jitter=config.quantum_jitter,
+                seed=config.seed + k,
+            )
+        )
+        for k in range(RUNS)
+    ]
+    inputs = np.stack([network_inputs(run) for run in runs])
+    loss_start, loss_final = _train(config, inputs)
+    ifs_key, run_key = jax.random.split(jax.random.key(config.seed))
+    ifs = chaos_game(random_similarity_system(key=ifs_key), key=run_key)
+    thermal_v = GAS_CONSTANT * BODY_TEMPERATURE_K / FARADAY_CONSTANT
+    numeric = nernst_potential_mv(K_OUT_MOLAR, K_IN_MOLAR, 1, BODY_TEMPERATURE_K)
+    return ValidationReport(
+        loss_start=loss_start,
+        loss_final=loss_final,
+        loss_drop=loss_start - loss_final,
+        pot_min_mV=1e3 * min(float(run.field.min()) for run in runs),
+        pot_max_mV=1e3 * max(float(run.field.max()) for run in runs),
+        example_fractal_dim=float(inputs[0, 0]),
+        lyapunov_exponent=float(ifs.contraction_exponent),
+        growth_events=runs[0].growth_events,
+        nernst_symbolic_mV=1e3 * thermal_v * math.log(K_OUT_MOLAR / K_IN_MOLAR),
+        nernst_numeric_mV=float(numeric),
+    )
+
+
+def _train(config: ValidationConfig, inputs: np.ndarray) -> tuple[float, float]:
+    network = NetworkConfig()
+    x, y = check_data(network, inputs, validation_target(inputs), "validation runs")
+    options = TrainOptions(
+        epochs=config.epochs, batch_size=config.batch_size, learning_rate=1e-3, seed=config.seed
+    )
+    params = init_network(network, key=jax.random.key(config.seed))
+    trained = train(network, x, y, options=options, params=params).params
+    return float(mean_loss(network, params, x, y)), float(mean_loss(network, trained, x, y))
