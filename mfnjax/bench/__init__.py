@@ -1,5 +1,5 @@
 """Measuring time fairly: used by the scripts in ``benchmarks/``."""
 
-from mfnjax.bench.timing import Timing, interleaved, measure, pinned
+from mfnjax.bench.timing import Timing, interleaved, measure, pin_to_one_core
 
-__all__ = ["Timing", "interleaved", "measure", "pinned"]
+__all__ = ["Timing", "interleaved", "measure", "pin_to_one_core"]

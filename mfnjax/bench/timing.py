@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -79,26 +78,13 @@ def measure(function: Callable[[], Any], *, repeats: int = 9) -> Timing:
     return interleaved({"it": function}, repeats=repeats)["it"]
 
 
-@contextmanager
-def pinned(cpus: set[int] | None = None) -> Iterator[bool]:
-    """Pin this process to some cores (its first one by default); yields whether that worked.
+def pin_to_one_core() -> bool:
+    """Pin this process to its first core; say whether that worked.
 
-    XLA sizes its thread pool when it starts, and small loops are split over it; pinning takes
-    the other cores away from the threads that exist by then as well.
+    To be called before JAX is used: XLA sizes its thread pool by the cores it may run on, and
+    with one core it does not split small loops over threads.
     """
-    if not hasattr(os, "sched_getaffinity"):
-        yield False
-        return
-    threads = [int(name) for name in os.listdir("/proc/self/task")]
-    before = {thread: os.sched_getaffinity(thread) for thread in threads}
-    chosen = cpus or {min(before[threads[0]])}
-    try:
-        for thread in threads:
-            os.sched_setaffinity(thread, chosen)
-        yield True
-    finally:
-        for thread, mask in before.items():
-            try:
-                os.sched_setaffinity(thread, mask)
-            except ProcessLookupError:
-                continue
+    if not hasattr(os, "sched_setaffinity"):
+        return False
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    return True
