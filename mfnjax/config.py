@@ -62,7 +62,8 @@ class _Config:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as a dict of plain JSON values."""
-        return {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {field.name: _plain(getattr(self, field.name)) for field in fields}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

@@ -60,7 +60,7 @@ class SimulationResult:
             DataError: The name does not end in .npz, or the file cannot be written.
         """
         path = _npz_path(path)
-        arrays = {"field": self.field}
+        arrays: dict[str, Any] = {"field": self.field}
         if self.history is not None:
             arrays["history"] = self.history
         meta = {
