@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import inspect
 import re
+import signal
 import sys
+import threading
 import time
 import types
 import typing
@@ -123,7 +126,12 @@ def attribute_texts(config: type) -> dict[str, str]:
 
 def start_jax(*, x64: bool, cache: bool) -> None:
     """Import JAX with the precision and the compilation cache that were asked for."""
+    # Importing JAX and tracing a program make a million objects that all stay: looking for
+    # garbage among them again and again costs a tenth of a short command's time.
+    gc.set_threshold(200_000, 20, 100)
     import jax
+
+    gc.freeze()
 
     from mfnjax._cache import enable_compilation_cache
 
@@ -134,7 +142,11 @@ def start_jax(*, x64: bool, cache: bool) -> None:
 
 
 class Progress:
-    """A progress bar on stderr: on a terminal only, and only for a run that takes a while."""
+    """A progress bar on stderr: on a terminal only, and only for a run that takes a while.
+
+    It also sees to it that Ctrl-C ends the run. Python drops the KeyboardInterrupt where it comes
+    up inside a destructor, which tracing calls often: so it is remembered, and raised again here.
+    """
 
     def __init__(self, text: str, *, patience_s: float = 0.5) -> None:
         self._text = text
@@ -142,9 +154,13 @@ class Progress:
         self._started = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
+        self._interrupted = False
+        self._handler: Any = None
 
     def __call__(self, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` is done."""
+        if self._interrupted:
+            raise KeyboardInterrupt
         if not sys.stderr.isatty():
             return
         if self._bar is None:
@@ -164,10 +180,18 @@ class Progress:
         self._task = self._bar.add_task(self._text, total=total)
         self._bar.start()
 
+    def _interrupt(self, *_: object) -> None:
+        self._interrupted = True
+        raise KeyboardInterrupt
+
     def __enter__(self) -> Progress:
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGINT, self._interrupt)
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
         if self._bar is not None:
             self._bar.stop()
 

@@ -112,9 +112,7 @@ def features(files: tuple[str, ...], **options: Any) -> None:
     config = FeatureConfig.from_dict({**from_file, **given})
     from mfnjax.cli.sources import Reading, read_source
 
-    reading = Reading(
-        options["threshold"], options["invert"], options["field"], options["channel"]
-    )
+    reading = Reading(options["threshold"], options["invert"], options["field"], options["channel"])
     # All files are looked at before any is measured: a mistake shows at once.
     arrays = [(name, _naming(name, read_source, name, reading)) for name in files]
     is_double = any(array.dtype == "float64" for _, array in arrays)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -42,6 +45,20 @@ class CommandGroup(click.Group):
         super().__init__(*args, **kwargs)
         self._table = commands_table
 
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **settings: Any) -> Any:
+        """Run as a program; after Ctrl-C leave at once."""
+        try:
+            return super().main(args, *rest, **settings)
+        except SystemExit as stop:
+            # JAX crashes while the interpreter is taken down if the first call of a compiled
+            # function was interrupted; everything of ours is closed by now. (With arguments
+            # given, the caller is a program that goes on.)
+            if args is None and stop.code == Interrupted.exit_code:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(Interrupted.exit_code)
+            raise
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, in the order of the table."""
         return list(self._table)
@@ -72,16 +89,19 @@ class CommandGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn what it raises into one line and an exit status."""
+        failure: click.ClickException
         try:
             return super().invoke(ctx)
         except (ParameterError, StabilityError, DataError) as error:
-            raise WrongUse(one_line(error)) from error
+            failure = WrongUse(one_line(error))
         except MfnError as error:
-            raise FailedRun(one_line(error)) from error
+            failure = FailedRun(one_line(error))
         except MemoryError as error:
-            raise FailedRun(f"out of memory ({one_line(error) or 'allocation failed'})") from error
+            failure = FailedRun(f"out of memory ({one_line(error) or 'allocation failed'})")
         except KeyboardInterrupt:
-            raise Interrupted("Interrupted: no file is left half-written.") from None
+            failure = Interrupted("Interrupted: no file is left half-written.")
+        # Raised here, not above: a chained error would keep its frames, and with them arrays.
+        raise failure
 
 
 def one_line(error: BaseException) -> str:

@@ -119,7 +119,10 @@ class ModelResult:
         """
         path = Path(path)
         meta = {"format": FORMAT, "run": self.run.to_dict(), "counts": self.counts}
-        arrays = {**self.fields, **{f"{k}_history": v for k, v in self.histories.items()}}
+        arrays: dict[str, Any] = {
+            **self.fields,
+            **{f"{k}_history": v for k, v in self.histories.items()},
+        }
         if self.histories:
             arrays["history_steps"] = self.history_steps
         with replacing(path) as beside, beside.open("wb") as file:

@@ -92,14 +92,20 @@ computed by <code>mfn demo</code>.</p>
 
 <section>
 <h2>The documented run: MyceliumFractalNet v4.1</h2>
+{_figure(files, "mycelium.png", "Left: potential after the last step. Right: its evolution.")}
 <div class="row">
 <div class="wide">
-{_figure(files, "mycelium.png", "Left: potential after the last step. Right: its evolution.")}
+{
+        _figure(
+            files,
+            "mycelium_frames.png",
+            "The random start diffuses away; each growth event leaves "
+            "a bump that spreads. One colour scale for all frames.",
+        )
+    }
 </div>
 <div>{table_html(result_rows(result))}</div>
 </div>
-{_figure(files, "mycelium_frames.png", "The random start diffuses away; each growth event leaves "
-         "a bump that spreads. One colour scale for all frames.")}
 <p class="note">{escape(NO_PATTERN)} Hardly a cell rises above −60 mV, so the box-counting
 dimension and the cluster counts of this run are 0 or close to it. That is what the documented
 model does.</p>
@@ -122,8 +128,14 @@ grid.</p>
 {_figure(files, "gray_scott_mask.png", "The mask that is measured: v above half of its range.")}
 </div>
 <div class="wide">
-{_figure(files, "gray_scott_boxes.png", "Box counts of that mask. The labyrinth is no fractal: "
-         "above its own width it fills the plane, and D tends to 2.")}
+{
+        _figure(
+            files,
+            "gray_scott_boxes.png",
+            "Box counts of that mask. The labyrinth is no fractal: "
+            "above its own width it fills the plane, and D tends to 2.",
+        )
+    }
 </div>
 </div>
 </section>

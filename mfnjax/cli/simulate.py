@@ -43,6 +43,7 @@ _OUTPUT = "Output"
 _FIGURES = (".png", ".pdf", ".svg")
 _MOVIES = (".gif", ".mp4")
 _MOVIE_FRAMES = 150
+_ONLY_OTHERS = ("preset", "dt", "stepper", "spacing", "save_every")
 _SETTINGS = ("output", "plot", "movie", "history", "field", "x64", "cache")
 
 
@@ -56,7 +57,9 @@ _SETTINGS = ("output", "plot", "movie", "history", "field", "x64", "cache")
     "Options win over it.",
 )
 @config_options(SimulationConfig, section=_RUN)
-@option("--x64", is_flag=True, section=_RUN, help="Compute in float64; the same as --dtype float64.")
+@option(
+    "--x64", is_flag=True, section=_RUN, help="Compute in float64; the same as --dtype float64."
+)
 @option("--model", section=_MODEL, help="A model of `mfn models`.  [default: mycelium]")
 @option("--preset", section=_MODEL, help="A named parameter set of that model.")
 @option(
@@ -81,7 +84,9 @@ _SETTINGS = ("output", "plot", "movie", "history", "field", "x64", "cache")
     "--history", is_flag=True, section=_OUTPUT, help="Save the frames too (v4.1: one each step)."
 )
 @option("--plot", metavar="FILE", section=_OUTPUT, help="Draw it (.png, .pdf or .svg).")
-@option("--movie", metavar="FILE", section=_OUTPUT, help="Film it (.gif, or .mp4 with mfnjax[video]).")
+@option(
+    "--movie", metavar="FILE", section=_OUTPUT, help="Film it (.gif, or .mp4 with mfnjax[video])."
+)
 @option("--field", section=_OUTPUT, help="Field to draw and film.  [default: the model's last]")
 @option(
     "--cache/--no-cache",
@@ -169,10 +174,14 @@ def _mycelium(
 ) -> None:
     """The documented run of the v4.1 model."""
     parameters = _assignments(given.pop("assignments", ()))
-    foreign = [name for name in ("preset", "dt", "stepper", "spacing", "save_every") if name in given]
+    foreign = [
+        name for name in ("preset", "dt", "stepper", "spacing", "save_every") if name in given
+    ]
     if foreign:
         option_name = foreign[0].replace("_", "-")
-        raise ParameterError(f"--{option_name} is for other models: the v4.1 model has its own step")
+        raise ParameterError(
+            f"--{option_name} is for other models: the v4.1 model has its own step"
+        )
     if field not in (None, "potential"):
         raise ParameterError(f"--field of a v4.1 run is potential, got {field!r}")
     config = SimulationConfig.from_dict({**values, **given})
@@ -325,7 +334,9 @@ def _other(
 def _print_other(result: ModelResult, seconds: float) -> None:
     run = result.run
     summary = table(f"{run.model} run", "", "", headers=False)
-    summary.add_row("grid", f"{run.grid_size} × {run.grid_size}, dx = {run.spacing:g}, {run.boundary}")
+    summary.add_row(
+        "grid", f"{run.grid_size} × {run.grid_size}, dx = {run.spacing:g}, {run.boundary}"
+    )
     summary.add_row("steps", f"{run.steps} of dt = {run.dt:g} ({run.stepper})")
     summary.add_row("seed", str(run.seed))
     summary.add_row("precision", run.dtype)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -51,10 +54,24 @@ def read_source(path: str | Path, reading: Reading) -> np.ndarray:
     if not path.is_file():
         raise DataError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
     if suffix in IMAGE_SUFFIXES:
-        levels = read_image(path, channel=reading.channel)
+        with _quiet_decoders():
+            levels = read_image(path, channel=reading.channel)
         return mask_from_levels(levels, reading.threshold, invert=reading.invert)
     array, is_potential = _read_arrays(path, reading.field)
     return _field_or_mask(array, is_potential, reading)
+
+
+@contextmanager
+def _quiet_decoders() -> Iterator[None]:
+    """Keep what libtiff says in C off the terminal: the error that follows says it once."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _read_arrays(path: Path, field: str | None) -> tuple[np.ndarray, bool]:
@@ -73,7 +90,9 @@ def _read_arrays(path: Path, field: str | None) -> tuple[np.ndarray, bool]:
     return _choose(path, arrays, field)
 
 
-def _choose(path: Path, arrays: dict[str, np.ndarray], field: str | None) -> tuple[np.ndarray, bool]:
+def _choose(
+    path: Path, arrays: dict[str, np.ndarray], field: str | None
+) -> tuple[np.ndarray, bool]:
     meta = arrays.pop("meta", None)
     kind = _format(meta)
     if kind == MODEL_RUN_FORMAT:

@@ -135,7 +135,13 @@ def plot_frames(
         image = axes.imshow(value, cmap=quantity.colour_map, vmin=low, vmax=high)
         axes.set_title(f"step {steps[index]:,}".replace(",", "\u202f"), fontsize=9)
     figure.colorbar(
-        image, ax=grid.ravel().tolist(), label=quantity.title, extend="both", shrink=0.85
+        image,
+        ax=grid.ravel().tolist(),
+        label=quantity.title,
+        extend="both",
+        shrink=0.85,
+        pad=0.02,
+        aspect=25,
     )
     if title:
         figure.suptitle(title, fontsize=10)

@@ -1,0 +1,293 @@
+"""``mfn simulate``: what is run, what is written, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from mfnjax import (
+    GrayScottModel,
+    Grid,
+    SimulationConfig,
+    SimulationResult,
+    make_simulation_config_demo,
+    run_mycelium_simulation_with_history,
+    simulate,
+)
+from mfnjax.cli.common import Progress
+from mfnjax.cli.model_run import ModelResult, ModelRun, run_model
+from mfnjax.errors import DataError, ParameterError
+from mfnjax.models import registry
+
+SMALL = ("--grid_size", 8, "--steps", 4, "--seed", 5)
+GRAY_SCOTT = ("--model", "gray-scott", "--grid_size", 16, "--steps", 20, "--seed", 3)
+
+
+@pytest.fixture(scope="module")
+def demo_result() -> SimulationResult:
+    return run_mycelium_simulation_with_history(make_simulation_config_demo())
+
+
+def test_the_saved_result_is_the_documented_run(mfn, tmp_path, demo_result):
+    path = tmp_path / "new" / "run.npz"
+    output = mfn("simulate", "--config", "demo", "--history", "-o", path).stdout
+    loaded = SimulationResult.load(path)
+    assert loaded.config == make_simulation_config_demo()
+    np.testing.assert_array_equal(loaded.field, demo_result.field)
+    np.testing.assert_array_equal(loaded.history, demo_result.history)
+    assert loaded.growth_events == demo_result.growth_events
+    assert re.search(rf"growth events +{demo_result.growth_events}\b", output)
+    assert f"wrote {path}" in output
+
+
+def test_the_history_is_saved_only_when_asked_for(mfn, tmp_path):
+    mfn("simulate", *SMALL, "-o", tmp_path / "run.npz", "--movie", tmp_path / "run.gif")
+    assert SimulationResult.load(tmp_path / "run.npz").history is None
+
+
+def test_options_win_over_the_file_and_both_spellings_work(mfn, tmp_path):
+    file = tmp_path / "config.toml"
+    SimulationConfig(grid_size=8, steps=3, seed=9, alpha=0.1).to_file(file)
+    path = tmp_path / "run.npz"
+    options = ("--spike-probability", 0.5, "--no-turing_enabled", "--alpha", 0.2)
+    mfn("simulate", "--config", file, *options, "-o", path)
+    expected = SimulationConfig(
+        grid_size=8, steps=3, seed=9, alpha=0.2, spike_probability=0.5, turing_enabled=False
+    )
+    assert SimulationResult.load(path).config == expected
+
+
+def test_parameters_by_name_or_symbol(mfn, tmp_path):
+    path = tmp_path / "run.npz"
+    mfn("simulate", *SMALL, "--set", "p=0.5", "--set", "alpha=0.125", "-o", path)
+    config = SimulationResult.load(path).config
+    assert (config.spike_probability, config.alpha) == (0.5, 0.125)
+
+
+def test_a_drawn_seed_is_reported_and_reproduces_the_run(mfn, tmp_path):
+    first, second = tmp_path / "a.npz", tmp_path / "b.npz"
+    output = mfn("simulate", "--grid_size", 8, "--steps", 4, "-o", first).stdout
+    seed = int(re.search(r"seed +(\d+)", output)[1])
+    mfn("simulate", "--grid_size", 8, "--steps", 4, "--seed", seed, "-o", second)
+    fields = [SimulationResult.load(path).field for path in (first, second)]
+    np.testing.assert_array_equal(*fields)
+
+
+@pytest.mark.parametrize("switch", [("--x64",), ("--dtype", "float64")])
+def test_x64_computes_in_float64(mfn, tmp_path, switch):
+    path = tmp_path / "run.npz"
+    mfn("simulate", *SMALL, *switch, "-o", path)
+    assert SimulationResult.load(path).field.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("options", "is_said"),
+    [((), True), (("--d_activator", 0.2), False), (("--no-turing-enabled",), False)],
+)
+def test_the_note_on_patterns_is_said_for_the_default_pair(mfn, options, is_said):
+    assert ("forms no pattern" in mfn("simulate", *SMALL, *options).stdout) is is_said
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--alpha", 0.3), ("alpha = 0.3", "0.25")),
+        (("--seed", -1), ("seed", "-1")),
+        (("--seed", 2**32), ("seed", "4294967295", "4294967296")),
+        (("--grid_size", 3), ("grid_size", "4")),
+        (("--boundary", "open"), ("boundary", "periodic, neumann, dirichlet")),
+        (("--model", "gray-scot"), ("did you mean 'gray-scott'",)),
+        (("--model", "gray-scott", "--alpha", 0.1), ("--alpha", "--set")),
+        (("--model", "gray-scott", "--set", "Q=1"), ("'Q'", "feed, kill")),
+        (("--model", "gray-scott", "--set", "F"), ("NAME=VALUE",)),
+        (("--model", "gray-scott", "--set", "F=x"), ("NAME=VALUE",)),
+        (("--model", "gray-scott", "--set", "F=1", "--set", "F=2"), ("twice",)),
+        (("--model", "gray-scott", "--preset", "none"), ("preset",)),
+        (("--model", "gray-scott", "--stepper", "magic"), ("stepper", "magic")),
+        (("--model", "gray-scott", "--dt", 1e3), ("dt",)),
+        (("--model", "gray-scott", "--dt", 0), ("dt",)),
+        (("--model", "gray-scott", "--field", "w"), ("u, v",)),
+        (("--model", "gray-scott", "--steps", 0), ("steps",)),
+        (("--preset", "x"), ("--preset", "own step")),
+        (("--set", "alpah=0.2"), ("did you mean 'alpha'",)),
+        (("--field", "v"), ("potential",)),
+        (("--config", "none.toml"), ("none.toml", "cannot be read")),
+        (("-o", "run.txt"), ("--output", ".npz")),
+        (("--plot", "run.bmp"), ("--plot", ".png")),
+        (("--movie", "run.avi"), ("--movie", ".gif")),
+    ],
+)
+def test_wrong_use_is_one_line(refused, options, parts):
+    line = refused("simulate", "--grid-size", 8, *options)
+    for part in parts:
+        assert part in line
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_run(refused, tmp_path, monkeypatch):
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the run was started")
+
+    monkeypatch.setattr("mfnjax.pipeline.simulate", never)
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    assert "cannot be written" in refused("simulate", "-o", blocked / "run.npz")
+    assert "is a folder" in refused("simulate", "--plot", _made(tmp_path / "folder.png"))
+
+
+def _made(folder):
+    folder.mkdir()
+    return folder
+
+
+def test_a_disk_that_fills_up_is_a_failed_run(mfn, monkeypatch, tmp_path):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    stderr = mfn("simulate", *SMALL, "-o", tmp_path / "run.npz", status=1).stderr
+    assert "No space left" in stderr
+    assert len(stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_history_larger_than_the_memory_is_refused(refused, monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "sysconf", lambda name: 2**15)  # 1 GiB
+    line = refused(
+        "simulate", "--grid-size", 1024, "--steps", 200, "--history", "-o", tmp_path / "r.npz"
+    )
+    assert "0.8 GiB" in line
+
+
+def test_a_run_that_blows_up_fails_and_names_field_and_step(mfn):
+    stderr = mfn("simulate", *GRAY_SCOTT, "--set", "k=9", status=1).stderr
+    assert re.search(r"field '[uv]' holds a NaN or an infinity after step \d+", stderr)
+
+
+def test_another_model_is_what_simulate_computes(mfn, tmp_path):
+    path = tmp_path / "run.npz"
+    options = ("--set", "F=0.03", "--dt", 0.5, "--history", "--save-every", 5)
+    output = mfn("simulate", *GRAY_SCOTT, *options, "-o", path).stdout
+    result = ModelResult.load(path)
+    model, grid = GrayScottModel(feed=0.03), Grid((16, 16))
+    start_key, run_key = jax.random.split(jax.random.key(3))
+    state = model.initial_state(grid, dtype=np.float32, key=start_key)
+    expected = simulate(model, state, grid=grid, steps=20, dt=0.5, save_every=5, key=run_key)
+    # The start is compiled as one program there: its last bits may differ.
+    for name in ("u", "v"):
+        np.testing.assert_allclose(result.fields[name], expected.state[name], rtol=1e-5, atol=1e-7)
+        np.testing.assert_array_equal(result.histories[name][-1], result.fields[name])
+        assert result.histories[name].shape == (4, 16, 16)
+    assert result.history_steps.tolist() == [5, 10, 15, 20]
+    assert result.run.to_dict()["parameters"] == {"F": 0.03}
+    assert "20 of dt = 0.5" in output
+
+
+def test_a_model_in_a_file_with_a_preset(mfn, tmp_path, monkeypatch):
+    entry = registry.get_model("gray-scott")
+    presets = {"quick": registry.Preset({"feed": 0.05}, "nothing yet", steps=7, dt=0.25)}
+    row = registry.ModelEntry(entry.name, entry.model, entry.summary, presets)
+    monkeypatch.setitem(registry._REGISTRY, "gray-scott", row)
+    file = tmp_path / "run.json"
+    values = {"model": "gray-scott", "preset": "quick", "grid_size": 8, "parameters": {"k": 0.06}}
+    file.write_text(json.dumps(values))
+    path = tmp_path / "run.npz"
+    mfn("simulate", "--config", file, "--set", "D_u=0.2", "-o", path)
+    run = ModelResult.load(path).run
+    assert (run.steps, run.dt, run.stepper) == (7, 0.25, "euler")
+    assert run.parameters == {"k": 0.06, "D_u": 0.2}
+    assert run.seed is not None
+    assert "quick" in mfn("models", "gray-scott").stdout
+
+
+def test_counts_of_a_model_run(tmp_path):
+    run = ModelRun(model="mycelium", grid_size=8, steps=50, seed=1)
+    result = run_model(run, save_every=25, save="potential")
+    assert set(result.counts) == {"growth_events", "turing_activations", "clamping_events"}
+    assert 0 < result.counts["growth_events"] < 30
+    assert list(result.histories) == ["potential"]
+    back = ModelResult.load(result.save(tmp_path / "run.npz"))
+    assert back.counts == result.counts
+    assert back.run == result.run
+    np.testing.assert_array_equal(back.histories["potential"], result.histories["potential"])
+
+
+def test_a_file_that_is_no_model_run(tmp_path):
+    path = tmp_path / "other.npz"
+    np.savez(path, meta=np.array('{"format": "other"}'), u=np.zeros((2, 2)))
+    with pytest.raises(DataError, match="not a model run"):
+        ModelResult.load(path)
+    with pytest.raises(DataError, match="no such file"):
+        ModelResult.load(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize(
+    "values", [{"parameters": [1]}, {"spacing": 0.0}, {"seed": -1}, {"parameters": {"F": "x"}}]
+)
+def test_a_model_run_checks_its_values(values):
+    with pytest.raises(ParameterError):
+        ModelRun(model="gray-scott", **values)
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_plots(mfn, tmp_path, suffix):
+    path = tmp_path / f"field.{suffix}"
+    mfn("simulate", *SMALL, "--plot", path)
+    start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix]
+    assert path.read_bytes().startswith(start)
+
+
+def test_pictures_of_another_model(mfn, tmp_path):
+    plot, movie = tmp_path / "u.png", tmp_path / "u.gif"
+    mfn("simulate", *GRAY_SCOTT, "--field", "u", "--plot", plot, "--movie", movie)
+    assert Image.open(plot).size[0] > 300
+    assert Image.open(movie).n_frames == 20
+
+
+def test_a_long_movie_is_thinned_and_ends_with_the_last_step(mfn, tmp_path):
+    path = tmp_path / "run.gif"
+    mfn("simulate", "--grid_size", 4, "--steps", 300, "--seed", 1, "--movie", path)
+    assert Image.open(path).n_frames == 150
+
+
+def test_mp4_without_the_extra_says_how_to_get_it(refused, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    line = refused("simulate", *SMALL, "--movie", tmp_path / "run.mp4")
+    assert "pip install 'mfnjax[video]'" in line
+
+
+class _Terminal:
+    def __init__(self, is_terminal: bool) -> None:
+        self.text = ""
+        self._is_terminal = is_terminal
+
+    def write(self, text: str) -> int:
+        self.text += text
+        return len(text)
+
+    def flush(self) -> None: ...
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "patience", "is_shown"),
+    [(True, 0.0, True), (True, 60.0, False), (False, 0.0, False)],
+)
+def test_the_progress_bar_is_for_long_runs_on_a_terminal(
+    monkeypatch, is_terminal, patience, is_shown
+):
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = _Terminal(is_terminal)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Progress("working", patience_s=patience) as progress:
+        progress(1, 4)
+        progress(3, 4)
+    assert ("working" in terminal.text) is is_shown
