@@ -59,17 +59,17 @@ def laplacian_eigenvalues(grid: Grid, dtype: Any) -> jax.Array:
 
 
 def to_modes(field: jax.Array, grid: Grid) -> jax.Array:
-    """Coefficients of a real field (H, W) in the eigenvectors of the 5-point ∇²."""
+    """Coefficients of real fields (…, H, W) in the eigenvectors of the 5-point ∇²."""
     if _is_periodic(grid):
         return jnp.fft.rfft2(field)
-    return jax.scipy.fft.dctn(field, type=2, norm="ortho", axes=(0, 1))
+    return jax.scipy.fft.dctn(field, type=2, norm="ortho", axes=(-2, -1))
 
 
 def from_modes(modes: jax.Array, grid: Grid) -> jax.Array:
-    """The real field (H, W) with these coefficients; the inverse of `to_modes`."""
+    """The real fields (…, H, W) with these coefficients; the inverse of `to_modes`."""
     if _is_periodic(grid):
         return jnp.fft.irfft2(modes, s=grid.shape)
-    return jax.scipy.fft.idctn(modes, type=2, norm="ortho", axes=(0, 1))
+    return jax.scipy.fft.idctn(modes, type=2, norm="ortho", axes=(-2, -1))
 
 
 def scale_modes(factor: jax.Array, modes: jax.Array) -> jax.Array:

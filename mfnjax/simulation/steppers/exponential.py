@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple, final
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from mfnjax.core.grid import Grid
 from mfnjax.models.base import Advanced, Model, ReactionDiffusion, Values
@@ -31,62 +32,76 @@ from mfnjax.simulation.spectral import (
 )
 from mfnjax.simulation.steppers.base import Stepper, advanced, transport_symbol
 
-_TAYLOR_TERMS = 20
+_TAYLOR_TERMS = 18
 
 
-def phi(order: int, z: jax.Array) -> jax.Array:
-    """φ_k(z) = (e^z − Σ_{j<k} z^j/j!) / z^k, and 1/k! at z = 0; φ_0 = e^z.
+def phi_functions(z: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """φ_k(z) = (e^z − Σ_{j<k} z^j/j!) / z^k for k = 0…3, and 1/k! at z = 0.
 
-    The quotient loses all its digits near 0, and its derivative more. So for |z| < 1 the Taylor
-    series is summed (to rounding in float64), and the quotient is used only where it is sound:
-    value and derivatives are good to rounding, a few digits of margin, everywhere.
+    The quotients lose all their digits near 0, and their derivatives more. So for |z| < 1 the
+    Taylor series of φ₃ is summed, and the others follow by φ_{k−1} = zφ_k + 1/(k−1)!, which loses
+    none; the quotients are used only where they are sound. Values and derivatives are good to
+    rounding everywhere, in float32 and float64.
 
     Args:
-        order: k, 0…3.
         z: Real numbers, any shape.
 
     Returns:
-        φ_k(z), the shape and dtype of z.
+        (φ₀, φ₁, φ₂, φ₃), each of the shape and dtype of z.
 
     Examples:
         >>> import jax, jax.numpy as jnp
-        >>> from mfnjax.simulation.steppers.exponential import phi
-        >>> print(f"{float(phi(1, jnp.array(1.0))):.5f}")
-        1.71828
-        >>> print(f"{float(jax.grad(lambda z: phi(1, z))(0.0)):.2f}")
+        >>> from mfnjax.simulation.steppers.exponential import phi_functions
+        >>> print(" ".join(f"{float(phi):.4f}" for phi in phi_functions(jnp.array(1.0))))
+        2.7183 1.7183 0.7183 0.2183
+        >>> print(f"{float(jax.grad(lambda z: phi_functions(z)[1])(0.0)):.2f}")
         0.50
     """
-    if order == 0:
-        return jnp.exp(z)
     small = jnp.abs(z) < 1
     inner = jnp.where(small, z, jnp.zeros_like(z))
     outer = jnp.where(small, jnp.ones_like(z), z)
-    series = jnp.zeros_like(z)
-    for n in reversed(range(_TAYLOR_TERMS)):
-        series = series * inner + 1 / math.factorial(n + order)
-    quotient = jnp.exp(outer)
-    for j in range(order):
-        quotient = (quotient - 1 / math.factorial(j)) / outer
-    return jnp.where(small, series, quotient)
+
+    # A loop, not an expression: unrolled, its derivatives take a minute to compile.
+    def horner(total: jax.Array, coefficient: jax.Array) -> tuple[jax.Array, None]:
+        return total * inner + coefficient, None
+
+    terms = [1 / math.factorial(n + 3) for n in reversed(range(_TAYLOR_TERMS))]
+    series3, _ = lax.scan(horner, jnp.zeros_like(z), jnp.asarray(terms, z.dtype))
+    series2 = inner * series3 + 0.5
+    series1 = inner * series2 + 1.0
+    exponential = jnp.exp(z)
+    quotient1 = (jnp.exp(outer) - 1.0) / outer
+    quotient2 = (quotient1 - 1.0) / outer
+    quotient3 = (quotient2 - 0.5) / outer
+    return (
+        exponential,
+        jnp.where(small, series1, quotient1),
+        jnp.where(small, series2, quotient2),
+        jnp.where(small, series3, quotient3),
+    )
 
 
-class _Etd2(NamedTuple):
-    """Coefficients of ETDRK2, one array of modes for each field."""
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Etd2:
+    """Coefficients of ETDRK2, each (fields, modes…)."""
 
-    decay: tuple[jax.Array, ...]
-    first: tuple[jax.Array, ...]
-    second: tuple[jax.Array, ...]
+    decay: jax.Array
+    first: jax.Array
+    second: jax.Array
 
 
-class _Etd4(NamedTuple):
-    """Coefficients of ETDRK4, one array of modes for each field."""
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Etd4:
+    """Coefficients of ETDRK4, each (fields, modes…)."""
 
-    decay: tuple[jax.Array, ...]
-    half_decay: tuple[jax.Array, ...]
-    half: tuple[jax.Array, ...]
-    first: tuple[jax.Array, ...]
-    middle: tuple[jax.Array, ...]
-    last: tuple[jax.Array, ...]
+    decay: jax.Array
+    half_decay: jax.Array
+    half: jax.Array
+    first: jax.Array
+    middle: jax.Array
+    last: jax.Array
 
 
 @final
@@ -99,11 +114,9 @@ class ETDRK2(Stepper):
     boundaries = SPECTRAL_BOUNDARIES
 
     def prepare(self, model: Model, grid: Grid, dt: Any, dtype: Any) -> _Etd2:
-        exponents = transport_exponents(model, grid, dt, dtype)
         dt = jnp.asarray(dt, dtype)
-        return _Etd2(
-            *zip(*((phi(0, z), dt * phi(1, z), dt * phi(2, z)) for z in exponents), strict=True)
-        )
+        p0, p1, p2, _ = phi_functions(transport_exponents(model, grid, dt, dtype))
+        return _Etd2(p0, dt * p1, dt * p2)
 
     def step(
         self,
@@ -116,13 +129,11 @@ class ETDRK2(Stepper):
         draw: Any,
     ) -> Advanced:
         c = prepared
-        modes, rates = _modes(values, grid), _modes(model.reaction(values), grid)
-        predicted = _combine((c.decay, modes), (c.first, rates))
-        again = _modes(model.reaction(_fields(predicted, grid)), grid)
-        changed = tuple(b - a for a, b in zip(rates, again, strict=True))
-        correction = _combine((c.second, changed))
-        corrected = tuple(a + b for a, b in zip(predicted, correction, strict=True))
-        return advanced(_fields(corrected, grid))
+        rates = _rates(model, grid, values)
+        modes = to_modes(jnp.stack(values), grid)
+        predicted = scale_modes(c.decay, modes) + scale_modes(c.first, rates)
+        changed = _rates(model, grid, _fields(predicted, grid)) - rates
+        return advanced(_fields(predicted + scale_modes(c.second, changed), grid))
 
 
 @final
@@ -143,19 +154,16 @@ class ETDRK4(Stepper):
 
     def prepare(self, model: Model, grid: Grid, dt: Any, dtype: Any) -> _Etd4:
         dt = jnp.asarray(dt, dtype)
-
-        def of(z: jax.Array) -> tuple[jax.Array, ...]:
-            p1, p2, p3 = (phi(k, z) for k in (1, 2, 3))
-            return (
-                phi(0, z),
-                phi(0, z / 2),
-                dt / 2 * phi(1, z / 2),
-                dt * (p1 - 3 * p2 + 4 * p3),
-                dt * (2 * p2 - 4 * p3),
-                dt * (4 * p3 - p2),
-            )
-
-        return _Etd4(*zip(*map(of, transport_exponents(model, grid, dt, dtype)), strict=True))
+        z = transport_exponents(model, grid, dt, dtype)
+        (p0, p1, p2, p3), (h0, h1, _, _) = phi_functions(z), phi_functions(z / 2)
+        return _Etd4(
+            decay=p0,
+            half_decay=h0,
+            half=dt / 2 * h1,
+            first=dt * (p1 - 3 * p2 + 4 * p3),
+            middle=dt * (2 * p2 - 4 * p3),
+            last=dt * (4 * p3 - p2),
+        )
 
     def step(
         self,
@@ -169,41 +177,34 @@ class ETDRK4(Stepper):
     ) -> Advanced:
         c = prepared
 
-        def rates_of(modes: Values) -> Values:
-            return _modes(model.reaction(_fields(modes, grid)), grid)
+        def rates_of(modes: jax.Array) -> jax.Array:
+            return _rates(model, grid, _fields(modes, grid))
 
-        u = _modes(values, grid)
-        n_u = _modes(model.reaction(values), grid)
-        a = _combine((c.half_decay, u), (c.half, n_u))
+        u, n_u = to_modes(jnp.stack(values), grid), _rates(model, grid, values)
+        halfway = scale_modes(c.half_decay, u)
+        a = halfway + scale_modes(c.half, n_u)
         n_a = rates_of(a)
-        b = _combine((c.half_decay, u), (c.half, n_a))
-        n_b = rates_of(b)
-        forced = tuple(2 * y - x for x, y in zip(n_u, n_b, strict=True))
-        n_c = rates_of(_combine((c.half_decay, a), (c.half, forced)))
-        n_ab = tuple(x + y for x, y in zip(n_a, n_b, strict=True))
-        after = _combine((c.decay, u), (c.first, n_u), (c.middle, n_ab), (c.last, n_c))
+        n_b = rates_of(halfway + scale_modes(c.half, n_a))
+        n_c = rates_of(scale_modes(c.half_decay, a) + scale_modes(c.half, 2 * n_b - n_u))
+        after = (
+            scale_modes(c.decay, u)
+            + scale_modes(c.first, n_u)
+            + scale_modes(c.middle, n_a + n_b)
+            + scale_modes(c.last, n_c)
+        )
         return advanced(_fields(after, grid))
 
 
-def transport_exponents(model: Model, grid: Grid, dt: Any, dtype: Any) -> tuple[jax.Array, ...]:
-    """z = dt·L for every mode, one array a field, in the layout of `to_modes`."""
+def transport_exponents(model: Model, grid: Grid, dt: Any, dtype: Any) -> jax.Array:
+    """z = dt·L for every field and mode, (fields, modes…) in the layout of `to_modes`."""
     eigenvalues = laplacian_eigenvalues(grid, dtype)
-    dt = jnp.asarray(dt, dtype)
-    return tuple(dt * symbol for symbol in transport_symbol(model, eigenvalues, dtype))
+    symbols = transport_symbol(model, eigenvalues, dtype)
+    return jnp.asarray(dt, dtype) * jnp.stack(symbols)
 
 
-def _modes(values: Values, grid: Grid) -> Values:
-    return tuple(to_modes(u, grid) for u in values)
+def _rates(model: ReactionDiffusion, grid: Grid, values: Values) -> jax.Array:
+    return to_modes(jnp.stack(model.reaction(values)), grid)
 
 
-def _fields(modes: Values, grid: Grid) -> Values:
-    return tuple(from_modes(m, grid) for m in modes)
-
-
-def _combine(*terms: tuple[Values, Values]) -> Values:
-    """Σ c·m over (coefficients, modes), field by field."""
-    scaled = [
-        tuple(scale_modes(c, m) for c, m in zip(coefficients, modes, strict=True))
-        for coefficients, modes in terms
-    ]
-    return tuple(sum(parts[1:], parts[0]) for parts in zip(*scaled, strict=True))
+def _fields(modes: jax.Array, grid: Grid) -> Values:
+    return tuple(from_modes(modes, grid))

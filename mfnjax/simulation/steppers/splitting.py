@@ -30,24 +30,22 @@ class Strang(Stepper):
     order = 2
     boundaries = SPECTRAL_BOUNDARIES
 
-    def prepare(self, model: Model, grid: Grid, dt: Any, dtype: Any) -> tuple[jax.Array, ...]:
-        return tuple(jnp.exp(z) for z in transport_exponents(model, grid, dt, dtype))
+    def prepare(self, model: Model, grid: Grid, dt: Any, dtype: Any) -> jax.Array:
+        return jnp.exp(transport_exponents(model, grid, dt, dtype))
 
     def step(
         self,
         model: ReactionDiffusion,
         grid: Grid,
         dt: Any,
-        prepared: tuple[jax.Array, ...],
+        prepared: jax.Array,
         values: Values,
         *,
         draw: Any,
     ) -> Advanced:
         values = _react(model, 0.5 * dt, values)
-        values = tuple(
-            from_modes(scale_modes(decay, to_modes(u, grid)), grid)
-            for decay, u in zip(prepared, values, strict=True)
-        )
+        modes = scale_modes(prepared, to_modes(jnp.stack(values), grid))
+        values = tuple(from_modes(modes, grid))
         return advanced(_react(model, 0.5 * dt, values))
 
 
