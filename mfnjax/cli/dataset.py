@@ -87,7 +87,7 @@ def _field(name: str, *names: str, metavar: str, item: Any = None, separator: st
         section=_SWEEP,
         callback=callback,
         type=int if metavar == "N" else str,
-        help=f"{_TEXTS[name].rstrip('.')}.  [default: {default}]",
+        help=f"{_TEXTS[name].partition(', or None')[0].rstrip('.')}.  [default: {default}]",
     )
 
 

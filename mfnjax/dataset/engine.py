@@ -20,7 +20,7 @@ from mfnjax.core.grid import Grid
 from mfnjax.dataset import kernel
 from mfnjax.dataset.plan import Plan
 from mfnjax.dataset.sampling import Columns
-from mfnjax.dataset.schema import build_table, drop_rows, generic_features
+from mfnjax.dataset.schema import build_table, drop_rows, generic_features, schema_of
 from mfnjax.errors import MfnError
 from mfnjax.features.record import FEATURE_NAMES
 from mfnjax.features.vector import HOST_CELLS
@@ -32,6 +32,10 @@ logger = logging.getLogger("mfnjax.dataset")
 BATCH_SIZE = 32
 """Rows of one compiled call: enough that the call itself costs nothing, and few enough that
 Ctrl-C is heeded soon."""
+
+PADDED_ROWS = 64
+"""The arguments of a call are padded to a multiple of this many rows, so that batches of up to as
+many are one program. Padding costs nothing: the number of rows that are run is traced."""
 
 _RUN_ERRORS = (MfnError, ArithmeticError, RuntimeError, MemoryError)
 """What one simulation may fail with (XLA's own errors are RuntimeErrors); the others go on."""
@@ -100,7 +104,7 @@ def compute_parts(
             for part in parts:
                 rows = plan.sample(*plan.rows(part))
                 batches = list(_batches(rows, size, workers))
-                futures = [pool.submit(_run_batch, plan, rows, at, size) for at in batches]
+                futures = [pool.submit(_run_batch, plan, rows, at) for at in batches]
                 waiting.append((part, rows, futures))
                 # Enough behind the first part that no thread waits while it is written.
                 while sum(not f.done() for _, _, fs in waiting for f in fs) > 2 * workers:
@@ -152,6 +156,8 @@ def _gather(
         size: (np.concatenate([i for i, _ in found]), np.concatenate([f for _, f in found]))
         for size, found in sorted(pieces.items())
     }
+    for name in schema_of(plan).names:
+        columns.setdefault(name, np.zeros(len(keep)))  # only where every row failed
     return Part(part, build_table(plan, drop_rows(columns, keep)), failures, fields)
 
 
@@ -163,15 +169,15 @@ def _failure(rows: Columns, place: int, error: str) -> Failure:
     return failure
 
 
-def _run_batch(plan: Plan, rows: Columns, places: np.ndarray, size: int) -> _Batch:
+def _run_batch(plan: Plan, rows: Columns, places: np.ndarray) -> _Batch:
     """Run one batch; if it fails as a whole, its rows one at a time."""
     picked = {name: values[places] for name, values in rows.items()}
     try:
-        columns, fields, errors = _run_rows(plan, picked, size)
+        columns, fields, errors = _run_rows(plan, picked)
     except _RUN_ERRORS as error:
         if len(places) == 1:
             return _failed(plan, places, error)
-        singles = [_run_batch(plan, rows, places[k : k + 1], size) for k in range(len(places))]
+        singles = [_run_batch(plan, rows, places[k : k + 1]) for k in range(len(places))]
         return _joined(places, singles)
     return _Batch(places, columns, fields, {int(places[k]): text for k, text in errors.items()})
 
@@ -196,15 +202,13 @@ def _joined(places: np.ndarray, singles: list[_Batch]) -> _Batch:
     return _Batch(places, columns, fields, errors)
 
 
-def _run_rows(
-    plan: Plan, rows: Columns, size: int
-) -> tuple[Columns, np.ndarray | None, dict[int, str]]:
+def _run_rows(plan: Plan, rows: Columns) -> tuple[Columns, np.ndarray | None, dict[int, str]]:
     """Columns, fields and errors (place in the batch → text) of rows of one grid size."""
     if plan.model is not None:
         return _run_generic(plan, rows)
     cells = int(rows["grid_size"][0]) ** 2
     small = cells <= HOST_CELLS and cells * _capacity(plan) <= CHUNK_CELL_STEPS
-    return _run_compiled(plan, rows, size) if small else _run_documented(plan, rows)
+    return _run_compiled(plan, rows) if small else _run_documented(plan, rows)
 
 
 def _capacity(plan: Plan) -> int:
@@ -212,11 +216,10 @@ def _capacity(plan: Plan) -> int:
     return -(-plan.config.steps_range[1] // 64) * 64
 
 
-def _run_compiled(
-    plan: Plan, rows: Columns, size: int
-) -> tuple[Columns, np.ndarray | None, dict[int, str]]:
+def _run_compiled(plan: Plan, rows: Columns) -> tuple[Columns, np.ndarray | None, dict[int, str]]:
     """A batch in one compiled call."""
     count = len(rows["sim_id"])
+    size = -(-count // PADDED_ROWS) * PADDED_ROWS
 
     def padded(name: str, dtype: Any) -> np.ndarray:
         values = np.zeros(size, dtype)
@@ -231,20 +234,34 @@ def _run_compiled(
         "size": int(rows["grid_size"][0]),
         "capacity": _capacity(plan),
         "switches": tuple(sorted(set(plan.config.turing_values))),
-        "with_fields": plan.save_fields,
     }
 
     def call() -> list[np.ndarray]:
-        found = kernel.mycelium_rows(arguments, np.int32(count), **static)
-        return [np.asarray(array) for array in found]
+        *found, fields = kernel.mycelium_rows(arguments, np.int32(count), **static)
+        # The fields leave the device only if somebody wants them.
+        return [np.asarray(array) for array in (*found, *([fields] * plan.save_fields))]
 
-    features, counts, first_bad, fields = kernel.FIRST_CALLS.call((size, *static.values()), call)
+    features, counts, first_bad, *fields = kernel.FIRST_CALLS.call((size, *static.values()), call)
     errors = {
         int(k): str(kernel.instability(MyceliumModel, first_bad[k]))
         for k in np.flatnonzero(first_bad[:count] >= 0)
     }
+    errors = {**_not_finite(features[:count], FEATURE_NAMES), **errors}
     columns = _as_columns(features[:count], FEATURE_NAMES, counts[:count], MyceliumModel.counters)
-    return columns, fields[:count, None] if plan.save_fields else None, errors
+    return columns, fields[0][:count, None] if fields else None, errors
+
+
+def _not_finite(features: np.ndarray, names: Iterable[str]) -> dict[int, str]:
+    """Place of a row → what is wrong, for rows that hold a NaN or an infinity.
+
+    A run may end finite and yet so large that its moments overflow.
+    """
+    bad = ~np.isfinite(features)
+    names = tuple(names)
+    return {
+        int(k): f"feature {names[int(bad[k].argmax())]!r} is not finite"
+        for k in np.flatnonzero(bad.any(axis=1))
+    }
 
 
 def _as_columns(
@@ -333,4 +350,5 @@ def _one_by_one(
             continue
         if fields is not None:
             fields[k] = np.stack(final)
+    errors = {**_not_finite(features, names), **errors}
     return _as_columns(features, names, counts, counters), fields, errors

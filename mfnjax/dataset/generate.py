@@ -14,6 +14,7 @@ import pyarrow as pa
 from mfnjax._checks import check_bool, check_int
 from mfnjax.config import DatasetConfig
 from mfnjax.dataset.engine import BATCH_SIZE, Failure, Part, compute_parts
+from mfnjax.dataset.fields import require_zarr
 from mfnjax.dataset.plan import Plan, make_plan
 from mfnjax.dataset.schema import METADATA_KEY, ContentHash, file_metadata
 from mfnjax.dataset.store import Store, read_metadata, write_dataset
@@ -78,7 +79,7 @@ def generate_dataset(
     Args:
         config: The sweep; None is the documented default.
         workers: Threads; None takes one a core.
-        batch_size: Most rows of one compiled call; None takes 32. Another size compiles again.
+        batch_size: Most rows of one compiled call; None takes 32.
         resume: Make only what is missing of an unfinished run of the same sweep.
         overwrite: Replace what is there.
         progress: Called with (rows done, rows in all).
@@ -111,6 +112,8 @@ def generate_dataset(
     started = time.perf_counter()
     config = DatasetConfig() if config is None else config
     plan = make_plan(config, model=model, ranges=ranges, dt=dt, save_fields=save_fields)
+    if plan.save_fields:
+        require_zarr()
     workers = _cores() if workers is None else check_int("workers", workers, 1, 1024)
     batch_size = BATCH_SIZE if batch_size is None else check_int("batch_size", batch_size, 1, 4096)
     if check_bool("resume", resume) and check_bool("overwrite", overwrite):
@@ -190,7 +193,11 @@ class _Run:
             # One part: nothing could be resumed, so there is no need for the folder.
             (part,) = self.parts([0])
             failures = list(part.failures)
-            return write_dataset(store.path, self.plan, iter([part.table]), failures), failures, 0
+            return (
+                write_dataset(store.path, self.plan, lambda: iter([part.table]), failures),
+                failures,
+                0,
+            )
         with store.opened(fresh=not resume):
             missing = store.missing()
             sizes = {part: stop - first for part in missing for first, stop in [self._rows(part)]}

@@ -185,7 +185,8 @@ def _parameter_bounds(plan: Plan) -> dict[str, Bounds]:
 
 def _geometry_bounds(cells: np.ndarray, clusters: tuple[str, ...]) -> dict[str, Bounds]:
     return {
-        "D_box": (0.0, 2.0 + _ROUNDING),
+        # Not [0, 2]: box sizes that do not divide the grid cut its edge off, either way.
+        "D_box": (-0.5, 2.5),
         "D_r2": (0.0, 1.0),
         "f_active": (0.0, 1.0),
         **dict.fromkeys(clusters, (0, cells)),

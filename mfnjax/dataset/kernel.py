@@ -30,7 +30,7 @@ from mfnjax.simulation.rollout import dynamic_loop, start_run
 DTYPE = "float32"
 
 
-@partial(jax.jit, static_argnames=("size", "capacity", "switches", "with_fields"))
+@partial(jax.jit, static_argnames=("size", "capacity", "switches"))
 def mycelium_rows(
     rows: dict[str, jax.Array],
     count: jax.Array,
@@ -38,7 +38,6 @@ def mycelium_rows(
     size: int,
     capacity: int,
     switches: tuple[bool, ...],
-    with_fields: bool,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Run and measure the first ``count`` of ``rows`` (B values a column).
 
@@ -50,21 +49,17 @@ def mycelium_rows(
         size: Cells per side, static.
         capacity: Steps that the history has room for, static.
         switches: Values of ``turing_enabled`` that occur, static.
-        with_fields: Return the final fields too, static.
 
     Returns:
         Features (B, 18), counts (B, 3), the first bad step and field as `simulate` codes them
-        (B,), and the final fields (B, size, size), or (0,).
+        (B,), and the final fields (B, size, size).
     """
     grid = Grid((size, size))
 
     def fill(k: jax.Array, found: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         row = {name: values[k] for name, values in rows.items()}
         measured = _mycelium_row(row, grid, capacity, switches)
-        return tuple(
-            array.at[k].set(value) if array.size else array
-            for array, value in zip(found, measured, strict=True)
-        )
+        return tuple(a.at[k].set(value) for a, value in zip(found, measured, strict=True))
 
     batch = rows["steps"].shape[0]
     whole = jnp.result_type(int)
@@ -72,7 +67,7 @@ def mycelium_rows(
         jnp.zeros((batch, len(FEATURE_NAMES)), DTYPE),
         jnp.zeros((batch, len(MyceliumModel.counters)), whole),
         jnp.full((batch,), -1, whole),
-        jnp.zeros((batch, size, size) if with_fields else (0,), DTYPE),
+        jnp.zeros((batch, size, size), DTYPE),
     )
     return lax.fori_loop(jnp.int32(0), count, fill, empty)
 

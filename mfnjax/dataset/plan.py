@@ -114,11 +114,11 @@ def make_plan(
     """
     if not isinstance(config, DatasetConfig):
         raise ParameterError(f"config must be a DatasetConfig, got {type(config).__name__}")
+    save_fields = check_bool("save_fields", save_fields)
     if save_fields and config.output_path is None:
         raise ParameterError(
             "save_fields writes fields beside the table: it needs output_path, got None"
         )
-    save_fields = check_bool("save_fields", save_fields)
     if model is None:
         if ranges:
             raise ParameterError(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
@@ -153,27 +153,32 @@ class Store:
 
             parts = [self.part_path(p).with_suffix(".npz") for p in range(self.plan.num_parts)]
             assemble_fields(fields_path(self.path), parts, self.plan)
-        rows = write_dataset(self.path, self.plan, self._tables(), failures)
+        rows = write_dataset(self.path, self.plan, self._tables, failures)
         shutil.rmtree(self.folder)
         return rows, failures
 
 
 def write_dataset(
-    path: Path, plan: Plan, tables: Iterator[pa.Table], failures: list[Failure]
+    path: Path, plan: Plan, tables: Callable[[], Iterator[pa.Table]], failures: list[Failure]
 ) -> int:
-    """Write tables as one dataset, whole or not at all; return its rows."""
+    """Write tables as one dataset, whole or not at all; return its rows.
+
+    ``tables`` is called twice: the metadata, which holds the hash, comes before the rows.
+    """
     schema = schema_of(plan)
     content, rows = ContentHash(schema), 0
+    for table in tables():
+        content.update(table)
+        rows += table.num_rows
+    said = file_metadata(plan, failures, content.hexdigest(), rows)
+    schema = schema.with_metadata({METADATA_KEY: said})
     with (
         replacing(path) as beside,
         pq.ParquetWriter(beside, schema, compression="zstd") as writer,
     ):
-        for group in _regrouped(tables):
-            content.update(group)
-            rows += group.num_rows
+        for group in _regrouped(tables()):
+            group = group.replace_schema_metadata(schema.metadata)
             writer.write_table(group, row_group_size=GROUP_ROWS)
-        metadata = file_metadata(plan, failures, content.hexdigest(), rows)
-        writer.add_key_value_metadata({METADATA_KEY.decode(): metadata.decode()})
     return rows
 
 
