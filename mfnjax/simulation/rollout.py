@@ -238,7 +238,7 @@ def _simulate_chunked(inputs: Inputs, progress: Progress | None) -> Trajectory:
         np.empty((num_frames, *grid.shape), inputs.values[0].dtype) for _ in inputs.problem.saved
     ]
     run, done, frames = start_run(inputs), 0, 0
-    totals = np.zeros(len(run.counts), np.int64)
+    nothing, totals = run.counts, np.zeros(len(run.counts), np.int64)
     while done < inputs.steps or done == 0:
         todo = min(chunk, inputs.steps - done)
         interval = np.int32(max(todo, 1) if every is None else every)
@@ -251,7 +251,7 @@ def _simulate_chunked(inputs: Inputs, progress: Progress | None) -> Trajectory:
         frames += whole
         done += todo
         totals += np.asarray(run.counts)
-        run = replace(run, counts=np.zeros_like(run.counts))
+        run = replace(run, counts=nothing)
         if progress is not None:
             progress(done, inputs.steps)
         if inputs.steps == 0:
@@ -330,7 +330,9 @@ def _trajectory(inputs: Inputs, run: Run, frames: tuple[Any, ...]) -> Trajectory
 
 
 def _status(names: tuple[str, ...], first_bad: Any) -> Status:
-    xp: Any = jnp if isinstance(first_bad, jax.core.Tracer) else np
-    code = xp.asarray(first_bad)
-    step, field = (xp.where(code >= 0, x, -1) for x in (code // len(names), code % len(names)))
-    return Status(names, step, field)
+    if isinstance(first_bad, jax.core.Tracer):
+        step, field = first_bad // len(names), first_bad % len(names)
+        is_bad = first_bad >= 0
+        return Status(names, *(jnp.where(is_bad, x, -1) for x in (step, field)))
+    code = int(first_bad)
+    return Status(names, *(divmod(code, len(names)) if code >= 0 else (-1, -1)))
