@@ -58,6 +58,7 @@ def demo(output: str, cache: bool) -> None:
 
     click.echo("v4.1 demo: 32 × 32, 32 steps, seed 42 …")
     result = run_mycelium_simulation_with_history(make_simulation_config_demo())
+    assert result.history is not None
     measured = measure(result.history, make_feature_config_demo())
     click.echo(f"Gray-Scott: 128 × 128, {PATTERN.steps} steps, seed {PATTERN.seed} …")
     with Progress("Gray-Scott") as progress:

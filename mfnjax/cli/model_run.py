@@ -189,7 +189,7 @@ def run_model(
     check_precision(run.dtype)
     run = run.resolved()
     model = build_model(run.model, run.parameters, preset=run.preset)
-    grid = Grid((run.grid_size, run.grid_size), spacing=run.spacing, boundary=run.boundary)  # type: ignore[arg-type]
+    grid = Grid((run.grid_size, run.grid_size), spacing=run.spacing, boundary=run.boundary)
     state, key = _compiled_start(run.dtype)(model, grid, np.uint32(run.seed or 0))
     trajectory = simulate(
         model,

@@ -114,7 +114,8 @@ def test_a_real_ctrl_c_stops_a_long_run(tmp_path):
     code = (
         "import os, signal, sys, threading, time\n"
         "def later():\n"
-        "    while signal.getsignal(signal.SIGINT) is signal.default_int_handler: time.sleep(0.05)\n"
+        "    while signal.getsignal(signal.SIGINT) is signal.default_int_handler:\n"
+        "        time.sleep(0.05)\n"
         "    time.sleep(1.5); os.kill(os.getpid(), signal.SIGINT)\n"
         "threading.Thread(target=later, daemon=True).start()\n"
         "from mfnjax.cli import main\n"
