@@ -41,6 +41,12 @@ def _image(axes: Axes, values: np.ndarray, quantity: Quantity, **limits: float) 
     return axes.imshow(values, cmap=quantity.colour_map, **limits)
 
 
+def _label(bar: Any, quantity: Quantity) -> None:
+    """Name a colour bar; a single letter stands upright (a lying v reads as >)."""
+    is_short = len(quantity.title) <= 2
+    bar.set_label(quantity.title, rotation=0 if is_short else 90)
+
+
 @in_style
 def plot_field(field: Any, quantity: Quantity = POTENTIAL, *, title: str | None = None) -> Figure:
     """A field with its colour bar.
@@ -69,7 +75,7 @@ def plot_field(field: Any, quantity: Quantity = POTENTIAL, *, title: str | None 
     image = _image(axes, values, quantity)
     if title:
         axes.set_title(title)
-    figure.colorbar(image, ax=axes, label=quantity.title, shrink=0.9)
+    _label(figure.colorbar(image, ax=axes, shrink=0.9), quantity)
     return figure
 
 
@@ -83,9 +89,7 @@ def plot_mask(mask: Any, *, title: str | None = None) -> Figure:
     values = _check_image(mask).astype(np.float64)
     figure = _figure(4.0, 4.0)
     axes = figure.subplots()
-    axes.imshow(values, cmap="Greys", vmin=0, vmax=1.15)
-    axes.set_xlabel("x (cells)")
-    axes.set_ylabel("y (cells)")
+    _image(axes, values, Quantity("mask", colour_map="Greys"), vmin=0, vmax=1.15)
     if title:
         axes.set_title(title)
     return figure
@@ -134,15 +138,9 @@ def plot_frames(
     for axes, value, index in zip(grid.flat, values, chosen, strict=False):
         image = axes.imshow(value, cmap=quantity.colour_map, vmin=low, vmax=high)
         axes.set_title(f"step {steps[index]:,}".replace(",", "\u202f"), fontsize=9)
-    figure.colorbar(
-        image,
-        ax=grid.ravel().tolist(),
-        label=quantity.title,
-        extend="both",
-        shrink=0.85,
-        pad=0.02,
-        aspect=25,
-    )
+    every = grid.ravel().tolist()
+    bar = figure.colorbar(image, ax=every, extend="both", shrink=0.85, pad=0.02, aspect=25)
+    _label(bar, quantity)
     if title:
         figure.suptitle(title, fontsize=10)
     return figure
@@ -207,7 +205,7 @@ def plot_result(result: SimulationResult) -> Figure:
     figure = _figure(8.8, 3.7)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.15])
     image = _image(left, POTENTIAL.shown(result.field), POTENTIAL)
-    figure.colorbar(image, ax=left, label=POTENTIAL.title, shrink=0.9)
+    _label(figure.colorbar(image, ax=left, shrink=0.9), POTENTIAL)
     figure.get_layout_engine().set(wspace=0.07)
     _draw_evolution(right, result.history, np.arange(1, len(result.history) + 1), POTENTIAL)
     figure.suptitle(title, fontsize=10)

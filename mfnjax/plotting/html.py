@@ -31,13 +31,18 @@ def result_rows(result: SimulationResult) -> list[tuple[str, str]]:
         ("steps", str(config.steps)),
         ("seed", str(result.seed)),
         ("precision", config.dtype),
-        ("potential", f"{field.min():.2f} … {field.max():.2f} mV"),
-        ("mean ± std", f"{np.mean(field):.2f} ± {np.std(field):.2f} mV"),
+        ("potential", _signed(f"{field.min():.2f} … {field.max():.2f} mV")),
+        ("mean ± std", _signed(f"{np.mean(field):.2f} ± {np.std(field):.2f} mV")),
         ("growth events", str(result.growth_events)),
         ("Turing activations", str(result.turing_activations)),
         ("clamped cells", str(result.clamping_events)),
         ("history", frames),
     ]
+
+
+def _signed(text: str) -> str:
+    """With a real minus sign: this text is for people."""
+    return text.replace("-", "−")
 
 
 def table_html(rows: Iterable[tuple[str, ...]], header: tuple[str, ...] = ()) -> str:
