@@ -31,6 +31,12 @@ GROUP_ROWS = 8192
 
 _FAILURES_KEY = b"mfnjax.failures"
 
+_PARQUET: dict[str, Any] = {
+    "compression": "zstd",
+    # Real numbers do not repeat: dictionaries of them cost time and space.
+    "use_dictionary": ["mfn_version", "timestamp"],
+}
+
 
 def fields_path(path: Path) -> Path:
     """Where the fields of the dataset at ``path`` are."""
@@ -130,7 +136,7 @@ class Store:
         failures = json.dumps([failure.to_dict() for failure in part.failures]).encode()
         table = part.table.replace_schema_metadata({_FAILURES_KEY: failures})
         with replacing(path) as beside:
-            pq.write_table(table, beside, compression="zstd")
+            pq.write_table(table, beside, **_PARQUET)
 
     def read_failures(self, part: int) -> list[Failure]:
         """Failures of a part that is there."""
@@ -174,7 +180,7 @@ def write_dataset(
     schema = schema.with_metadata({METADATA_KEY: said})
     with (
         replacing(path) as beside,
-        pq.ParquetWriter(beside, schema, compression="zstd") as writer,
+        pq.ParquetWriter(beside, schema, **_PARQUET) as writer,
     ):
         for group in _regrouped(tables()):
             group = group.replace_schema_metadata(schema.metadata)
