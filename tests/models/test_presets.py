@@ -50,9 +50,7 @@ class Run:
 def components(mask: np.ndarray) -> int:
     """Connected pieces of more than 3 cells, on the torus."""
     labels, count = ndimage.label(mask)
-    for a, b in zip(
-        np.r_[labels[0], labels[:, 0]], np.r_[labels[-1], labels[:, -1]], strict=True
-    ):
+    for a, b in zip(np.r_[labels[0], labels[:, 0]], np.r_[labels[-1], labels[:, -1]], strict=True):
         if a and b and a != b:
             labels[labels == b] = a
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
