@@ -200,7 +200,8 @@ def console() -> Console:
     """The console of tables: as wide as the terminal, or 100 columns in a pipe."""
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+    width = None if sys.stdout.isatty() else 100
+    return Console(highlight=False, markup=False, width=width)  # [x] in a file's name is no markup
 
 
 def table(title: str, *columns: str, headers: bool = True) -> Table:

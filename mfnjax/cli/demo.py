@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PATTERN = ModelRun(
     model="gray-scott", parameters={"F": 0.04, "k": 0.062}, grid_size=128, steps=12_000, seed=42
 )
-"""Gray–Scott where it forms a labyrinth (Pearson's class between spots and stripes)."""
+"""Gray–Scott where a square grows into worms that fill the plate."""
 
 PATTERN_FRAME_EVERY = 120
 _GIF_FRAME_PIXELS = 256

@@ -65,8 +65,10 @@ def _default(field: dataclasses.Field) -> Any:
 
 
 def _print(model: dict[str, Any]) -> None:
+    from rich.text import Text
+
     out = console()
-    out.print(f"[bold]{model['name']}[/bold]  {model['summary']}")
+    out.print(Text.assemble((model["name"], "bold"), "  ", model["summary"]))
     out.print(f"  fields      {', '.join(model['fields'])}")
     out.print(f"  steppers    {', '.join(model['steppers'])}")
     out.print(f"  boundaries  {', '.join(model['boundaries'])}")

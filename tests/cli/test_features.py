@@ -189,8 +189,8 @@ def test_csv_and_files(mfn, tmp_path, blobs):
 
 
 def test_the_table_names_files_features_and_units(mfn, tmp_path, result):
-    text = mfn("features", result.save(tmp_path / "run.npz")).stdout
-    assert "run.npz" in text
+    text = mfn("features", result.save(tmp_path / "run[red].npz")).stdout
+    assert "run[red].npz" in text
     for word in (*FEATURE_NAMES, "mV/step", "area", "n4", "n8", "boxes of side 2"):
         assert word in text
 

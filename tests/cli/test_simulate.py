@@ -195,7 +195,7 @@ def test_a_model_in_a_file_with_a_preset(mfn, tmp_path, monkeypatch):
     row = registry.ModelEntry(entry.name, entry.model, entry.summary, presets)
     monkeypatch.setitem(registry._REGISTRY, "gray-scott", row)
     file = tmp_path / "run.json"
-    values = {"model": "gray-scott", "preset": "quick", "grid_size": 8, "parameters": {"k": 0.06}}
+    values = {"model": "gray-scott", "preset": "quick", "grid_size": 16, "parameters": {"k": 0.06}}
     file.write_text(json.dumps(values))
     path = tmp_path / "run.npz"
     mfn("simulate", "--config", file, "--set", "D_u=0.2", "-o", path)
@@ -252,7 +252,7 @@ def test_pictures_of_another_model(mfn, tmp_path):
 
 def test_a_long_movie_is_thinned_and_ends_with_the_last_step(mfn, tmp_path):
     path = tmp_path / "run.gif"
-    mfn("simulate", "--grid_size", 4, "--steps", 300, "--seed", 1, "--movie", path)
+    mfn("simulate", "--grid_size", 8, "--steps", 300, "--seed", 1, "--movie", path)
     assert Image.open(path).n_frames == 150
 
 
