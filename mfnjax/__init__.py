@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         make_simulation_config_demo,
     )
     from mfnjax.core import Grid, State, laplacian
+    from mfnjax.dataset import generate_dataset, load_dataset
     from mfnjax.errors import (
         DataError,
         MfnError,
@@ -33,10 +34,16 @@ if TYPE_CHECKING:
     )
     from mfnjax.features import FeatureVector, compute_features
     from mfnjax.models import (
+        AllenCahnModel,
+        BrusselatorModel,
         FisherKPPModel,
+        FitzHughNagumoModel,
+        GiererMeinhardtModel,
         GrayScottModel,
         Model,
         MyceliumModel,
+        SchnakenbergModel,
+        SwiftHohenbergModel,
         build_model,
         get_model,
         model_names,
@@ -63,6 +70,7 @@ _PUBLIC = {
         "make_simulation_config_demo",
     ),
     "mfnjax.core": ("Grid", "State", "laplacian"),
+    "mfnjax.dataset": ("generate_dataset", "load_dataset"),
     "mfnjax.errors": (
         "DataError",
         "MfnError",
@@ -72,10 +80,16 @@ _PUBLIC = {
     ),
     "mfnjax.features": ("FeatureVector", "compute_features"),
     "mfnjax.models": (
+        "AllenCahnModel",
+        "BrusselatorModel",
         "FisherKPPModel",
+        "FitzHughNagumoModel",
+        "GiererMeinhardtModel",
         "GrayScottModel",
         "Model",
         "MyceliumModel",
+        "SchnakenbergModel",
+        "SwiftHohenbergModel",
         "build_model",
         "get_model",
         "model_names",
@@ -89,12 +103,26 @@ _PUBLIC = {
     ),
     "mfnjax.simulation": ("Trajectory", "simulate", "simulate_ensemble"),
 }
+_PACKAGES = (
+    "core",
+    "dataset",
+    "features",
+    "federated",
+    "fractal",
+    "membrane",
+    "models",
+    "network",
+    "simulation",
+    "stability",
+)
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 
 __all__ = ["__version__", *_MODULE_OF]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"mfnjax.{name}")
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'mfnjax' has no attribute {name!r}")
     value = getattr(importlib.import_module(_MODULE_OF[name]), name)
@@ -103,4 +131,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_PACKAGES])
