@@ -55,8 +55,8 @@ def test_krum_on_the_seven_points(dtype):
 @given(seeds)
 def test_krum_equals_the_reference(seed):
     x = vectors(seed)
-    result = krum(jnp.asarray(x), 3)
-    scores = reference.krum_scores(x, 3)
+    result = krum(jnp.asarray(x), 2)
+    scores = reference.krum_scores(x, 2)
     np.testing.assert_allclose(result.scores, scores, rtol=1e-9)
     assert int(result.index) == np.argmin(scores)
     np.testing.assert_array_equal(result.update, x[np.argmin(scores)])
@@ -65,10 +65,10 @@ def test_krum_equals_the_reference(seed):
 @settings(max_examples=40, deadline=None)
 @given(seeds, st.sampled_from([0.0, 1e2, -1e2]))
 def test_float32_chooses_as_float64_does_under_a_large_offset(seed, offset):
-    noise = np.random.default_rng(seed).normal(size=(30, 300)) * 1e-3
+    noise = np.random.default_rng(seed).normal(size=(11, 300)) * 1e-3
     x = (offset + noise).astype(np.float32)
-    result = krum(jnp.asarray(x), 8)
-    scores = reference.krum_scores(x, 8)
+    result = krum(jnp.asarray(x), 3)
+    scores = reference.krum_scores(x, 3)
     assert int(result.index) == np.argmin(scores)
     np.testing.assert_allclose(result.scores, scores, rtol=2e-5)
 
@@ -97,14 +97,16 @@ def test_near_ties_below_float32_are_settled_as_float64_does():
 def test_krum_in_float32_at_any_scale(scale):
     x = vectors(3)
     small = (x * scale).astype(np.float32)
-    expected = np.argmin(reference.krum_scores(small.astype(np.float64) / scale, 3))
-    assert int(krum(jnp.asarray(small), 3).index) == expected
+    expected = np.argmin(reference.krum_scores(small.astype(np.float64) / scale, 2))
+    assert int(krum(jnp.asarray(small), 2).index) == expected
 
 
 def test_lowest_index_wins_ties():
-    x = jnp.array([[5.0], [1.0], [1.0], [1.0], [1.0], [9.0]])
-    assert int(krum(x, 1).index) == 1
-    assert int(krum(jnp.ones((6, 2), jnp.float32), 1).index) == 0
+    x = np.ones((11, 6))
+    x[0], x[5] = 5, 9
+    assert int(krum(jnp.asarray(x), 2).index) == 1
+    assert int(krum(jnp.ones((11, 6)), 2).index) == 0
+    assert int(krum(jnp.ones((11, 6), jnp.float32), 2).index) == 0
 
 
 def test_distance_errors_stay_well_inside_the_stated_bound():
@@ -183,9 +185,9 @@ def test_trimmed_mean_without_trimming_is_the_mean():
     )
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_geometric_median_equals_an_optimiser(seed):
-    x = vectors(seed, 11, 4)
+    x = vectors(seed)
     found = minimize(
         lambda z: np.sum(np.linalg.norm(x - z, axis=1)),
         np.median(x, axis=0),
@@ -259,7 +261,7 @@ def test_quarantined_clients_count_among_the_f():
     # Krum: infinitely far away. Trimmed mean: the other two of f = 4 are still cut on each side.
     far = x.copy()
     far[[0, 1]] = [[1e150], [-1e150]]
-    assert int(krum(jnp.asarray(broken), 3).index) == int(krum(jnp.asarray(far), 3).index)
+    assert int(krum(jnp.asarray(broken), 2).index) == int(krum(jnp.asarray(far), 2).index)
     np.testing.assert_allclose(
         trimmed_mean(jnp.asarray(broken), 4).update, reference.trimmed_mean(x[2:], 2), rtol=1e-12
     )
@@ -275,10 +277,13 @@ def test_more_non_finite_updates_than_f(name):
     with pytest.warns(ContractWarning, match="num_byzantine f"):
         assert np.all(np.isfinite(rule(jnp.asarray(x), f, strict=False).update))
     with pytest.raises(DataError, match="none of the 11 updates is finite"):
-        rule(jnp.full((11, 2), jnp.nan), f, strict=False)
-    under_jit = jax.jit(lambda x: rule(x, f))(jnp.full((11, 2), jnp.nan))
-    assert np.all(np.asarray(under_jit.quarantined))
-    assert np.all(np.isnan(under_jit.update))
+        rule(jnp.full((11, 6), jnp.nan), f, strict=False)
+
+
+def test_nothing_can_be_raised_under_jit_so_no_answer_is_nan():
+    result = jax.jit(lambda x: coordinate_median(x, 4))(jnp.full((11, 6), jnp.nan))
+    assert np.all(np.asarray(result.quarantined))
+    assert np.all(np.isnan(result.update))
 
 
 @pytest.mark.parametrize(
@@ -293,11 +298,16 @@ def test_more_non_finite_updates_than_f(name):
         (geometric_median, 6, 3, "2f < n"),
     ],
 )
-def test_outside_its_contract_a_rule_refuses_or_warns(rule, n, f, condition):
+def test_outside_its_contract_a_rule_refuses(rule, n, f, condition):
     x = jnp.asarray(vectors(15, n))
     with pytest.raises(ParameterError, match=f"{condition}; got n = {n} clients"):
         rule(x, f)
-    with pytest.warns(ContractWarning, match=condition):
+
+
+@pytest.mark.parametrize(("rule", "f"), [(krum, 3), (bulyan, 2), (coordinate_median, 4)])
+def test_outside_its_contract_a_rule_can_be_told_to_go_on(rule, f):
+    x = jnp.asarray(vectors(15, 8))
+    with pytest.warns(ContractWarning, match="n = 8 clients"):
         assert np.all(np.isfinite(rule(x, f, strict=False).update))
 
 
