@@ -159,8 +159,12 @@ class Store:
 
             parts = [self.part_path(p).with_suffix(".npz") for p in range(self.plan.num_parts)]
             assemble_fields(fields_path(self.path), parts, self.plan)
-        rows = write_dataset(self.path, self.plan, self._tables, failures)
-        shutil.rmtree(self.folder)
+        # Inside the folder, so that a kill leaves no stray file beside the dataset.
+        whole = self.folder / "whole.parquet"
+        rows = write_dataset(whole, self.plan, self._tables, failures)
+        os.replace(whole, self.path)
+        # A network file system may keep the lock file for a while; the dataset is complete.
+        shutil.rmtree(self.folder, ignore_errors=True)
         return rows, failures
 
 

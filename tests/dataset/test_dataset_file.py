@@ -222,6 +222,27 @@ def test_ctrl_c_keeps_what_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert generate_dataset(config, resume=True).resumed == 256
 
 
+def test_stopped_while_the_file_is_assembled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every part is there: resuming computes nothing."""
+    path = tmp_path / "assembled.parquet"
+    config = small_config(num_samples=600, output_path=str(path))
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.pq.ParquetWriter, "close", stop)
+        with pytest.raises(KeyboardInterrupt):
+            generate_dataset(config)
+    assert os.listdir(tmp_path) == ["assembled.parquet.partial"]
+    summary = generate_dataset(config, resume=True)
+    assert (summary.resumed, summary.written) == (600, 600)
+    assert inspect_dataset(path).problems == ()
+    assert os.listdir(tmp_path) == ["assembled.parquet"]
+
+
 def test_overwrite_starts_an_unfinished_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -318,3 +339,22 @@ def test_wrong_options_are_refused_before_the_run(options: dict[str, Any], messa
 def test_a_config_of_another_kind_is_refused() -> None:
     with pytest.raises(ParameterError, match="config must be a DatasetConfig, got dict"):
         generate_dataset({"num_samples": 3})  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
+    """10 000 rows: within 50 MB between row 1000 and the last."""
+
+    def resident() -> float:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+    seen: dict[int, float] = {}
+    generate_dataset(
+        small_config(num_samples=10_000, output_path=str(tmp_path / "many.parquet")),
+        progress=lambda done, _: seen.update({done: resident()}),
+    )
+    later = [held for done, held in seen.items() if done >= 1000]
+    assert max(seen) == 10_000
+    assert max(later) - later[0] < 50
