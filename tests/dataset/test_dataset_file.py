@@ -233,7 +233,7 @@ def test_stopped_while_the_file_is_assembled(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(store.pq.ParquetWriter, "close", stop)
+        patch.setattr(store, "_regrouped", stop)
         with pytest.raises(KeyboardInterrupt):
             generate_dataset(config)
     assert os.listdir(tmp_path) == ["assembled.parquet.partial"]
@@ -241,6 +241,15 @@ def test_stopped_while_the_file_is_assembled(
     assert (summary.resumed, summary.written) == (600, 600)
     assert inspect_dataset(path).problems == ()
     assert os.listdir(tmp_path) == ["assembled.parquet"]
+
+
+def test_a_damaged_description_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "damaged.parquet"
+    config, _ = _interrupted(path, monkeypatch, 1, KeyboardInterrupt())
+    description = tmp_path / "damaged.parquet.partial" / "run.json"
+    description.write_text("{")
+    with pytest.raises(DataError, match=r"run\.json cannot be read"):
+        generate_dataset(config, resume=True)
 
 
 def test_overwrite_starts_an_unfinished_run_again(
