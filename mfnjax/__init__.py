@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mfnjax._version import __version__
 
 if TYPE_CHECKING:
+    from mfnjax._cache import enable_compilation_cache
     from mfnjax.config import (
         DatasetConfig,
         FeatureConfig,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from mfnjax.simulation import Trajectory, simulate, simulate_ensemble
 
 _PUBLIC = {
+    "mfnjax._cache": ("enable_compilation_cache",),
     "mfnjax.config": (
         "DatasetConfig",
         "FeatureConfig",

@@ -48,7 +48,7 @@ def check_bool(name: str, value: Any) -> bool:
 
 def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
     """Return ``value`` if it is one of ``choices``, or raise ParameterError."""
-    if value not in choices:
+    if not isinstance(value, (str, int)) or value not in choices:
         expected = ", ".join(str(choice) for choice in choices)
         raise ParameterError(f"{name} must be one of {expected}; got {value!r}")
     return value

@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from mfnjax._checks import check_bool, check_choice, check_int, check_real
 from mfnjax.errors import DataError, ParameterError, StabilityError
 
@@ -33,7 +35,8 @@ def _diffusivity(
     name: str, value: Any, low: float, *, open_low: bool = False, open_high: bool = False
 ) -> float:
     """A diffusivity in range; over the explicit-Euler bound it is a StabilityError."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    kinds = (int, float, np.integer, np.floating)
+    is_number = isinstance(value, kinds) and not isinstance(value, bool)
     over = is_number and (value > DIFFUSIVITY_MAX or (open_high and value == DIFFUSIVITY_MAX))
     if over and value != float("inf"):
         relation = "not below" if open_high and value == DIFFUSIVITY_MAX else "over"

@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import secrets
+import zipfile
+from functools import partial
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import jax
 import numpy as np
@@ -25,15 +27,19 @@ from mfnjax.config import (
 from mfnjax.core.grid import Grid
 from mfnjax.core.state import State
 from mfnjax.errors import DataError, ParameterError
-from mfnjax.features import FeatureVector, compute_features
 from mfnjax.models.mycelium import MyceliumModel
 from mfnjax.simulation.rollout import Progress, simulate
 
+if TYPE_CHECKING:
+    from mfnjax.features import FeatureVector
+
 
 @final
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class SimulationResult:
     """What a documented run gives.
+
+    Two results are equal if everything in them is, bit for bit.
 
     Attributes:
         field: Potential after the last step, (H, W), volts.
@@ -81,20 +87,34 @@ class SimulationResult:
             DataError: Not such a file.
         """
         path = _npz_path(path)
+        if not path.is_file():
+            raise DataError(f"{path}: no such file")
+        if not zipfile.is_zipfile(path):
+            raise DataError(f"{path}: not a result saved by mfnjax (not an .npz file)")
         try:
             with np.load(path, allow_pickle=False) as file:
                 meta = json.loads(str(file["meta"]))
-                field = file["field"]
-                history = file.get("history")
-        except FileNotFoundError:
-            raise DataError(f"{path}: no such file") from None
-        except Exception as error:  # a damaged zip fails in many ways, all of them this one
+                if not isinstance(meta, dict) or meta.get("format") != _FORMAT:
+                    raise DataError(f"no {_FORMAT} header")
+                return cls(
+                    field=file["field"],
+                    history=file.get("history"),
+                    seed=meta["seed"],
+                    config=SimulationConfig.from_dict(meta["config"]),
+                    **{name: meta[name] for name in MyceliumModel.counters},
+                )
+        except Exception as error:  # a damaged file fails in many ways, all of them this one
             raise DataError(f"{path}: not a result saved by mfnjax ({error})") from error
-        if not isinstance(meta, dict) or meta.get("format") != _FORMAT:
-            raise DataError(f"{path}: not a result saved by mfnjax (no {_FORMAT} header)")
-        counts = {name: meta[name] for name in MyceliumModel.counters}
-        config = SimulationConfig.from_dict(meta["config"])
-        return cls(field=field, history=history, seed=meta["seed"], config=config, **counts)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SimulationResult):
+            return NotImplemented
+        return all(
+            _same(getattr(self, field.name), getattr(other, field.name))
+            for field in dataclasses.fields(self)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
     def _repr_html_(self) -> str:
         from mfnjax.plotting import result_html
@@ -109,6 +129,12 @@ class SimulationResult:
             f"{self.config.steps} steps, seed {self.seed}, {low:.1f}…{high:.1f} mV, "
             f"{self.growth_events} growth events, {frames})"
         )
+
+
+def _same(left: Any, right: Any) -> bool:
+    if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
+        return left.dtype == right.dtype and np.array_equal(left, right)
+    return bool(np.all(left == right)) and type(left) is type(right)
 
 
 _FORMAT = "mfnjax-simulation-result-1"
@@ -167,21 +193,16 @@ def mycelium_inputs(
         quantum_jitter=config.quantum_jitter,
     )
     grid = Grid((config.grid_size, config.grid_size), boundary=config.boundary)
-    start_key, run_key = _keys(np.uint32(seed))
-    return model, grid, _start(grid.shape, config.dtype, start_key), run_key
+    state, key = _chance(grid.shape, config.dtype, np.uint32(seed))
+    return model, grid, state, key
 
 
-@jax.jit
-def _keys(seed: Any) -> tuple[jax.Array, jax.Array]:
+@partial(jax.jit, static_argnums=(0, 1))
+def _chance(shape: tuple[int, int], dtype: str, seed: Any) -> tuple[State, jax.Array]:
+    """The initial state of a seed, and the key of its run: one compiled call."""
     start_key, run_key = jax.random.split(jax.random.key(seed))
-    return start_key, run_key
-
-
-def _start_state(shape: tuple[int, int], dtype: str, key: jax.Array) -> State:
-    return MyceliumModel().initial_state(Grid(shape), dtype=dtype, key=key)
-
-
-_start = jax.jit(_start_state, static_argnums=(0, 1))
+    state = MyceliumModel().initial_state(Grid(shape), dtype=dtype, key=start_key)
+    return state, run_key
 
 
 def _run(
@@ -246,6 +267,10 @@ def compute_fractal_features(
         >>> -75 < features["V_mean"] < -65
         True
     """
+    from mfnjax.features import compute_features  # a run alone starts faster without
+
+    if config is not None and not isinstance(config, FeatureConfig):
+        raise ParameterError(f"config must be a FeatureConfig, got {type(config).__name__}")
     if isinstance(source, SimulationResult):
         source = source.field if source.history is None else source.history
     return compute_features(source, FeatureConfig() if config is None else config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +38,8 @@ def test_documented_factories() -> None:
     [
         ({"alpha": 0.3}, StabilityError, "alpha = 0.3 is over the stability bound 0.25"),
         ({"d_inhibitor": 0.25}, StabilityError, "d_inhibitor = 0.25 is not below"),
+        ({"alpha": np.float32(0.5)}, StabilityError, "is over the stability bound"),
+        ({"boundary": np.array(["a", "b"])}, ParameterError, "boundary must be one of"),
         ({"d_activator": 0.005}, ParameterError, r"d_activator must lie in \[0.01, 0.25\)"),
         ({"alpha": 0}, ParameterError, r"alpha must lie in \(0, 0.25\], got 0"),
         ({"alpha": float("inf")}, ParameterError, "finite"),

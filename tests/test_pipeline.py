@@ -116,6 +116,8 @@ def test_a_result_is_saved_without_loss(tmp_path) -> None:
             np.testing.assert_array_equal(read.history, result.history)
         assert (read.config, read.seed) == (result.config, result.seed)
         assert read.growth_events == result.growth_events
+        assert read == result
+        assert read != run(SimulationConfig(grid_size=8, steps=4, seed=4, boundary="neumann"))
     assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]
 
 
@@ -124,7 +126,12 @@ def test_files_that_are_no_results_are_named(tmp_path) -> None:
     text.write_text("not a zip")
     other = tmp_path / "other.npz"
     np.savez(other, meta=np.array('{"format": "else"}'), field=np.zeros((4, 4)))
+    damaged = tmp_path / "damaged.npz"
+    np.savez(
+        damaged, meta=np.array('{"format": "mfnjax-simulation-result-1"}'), field=np.zeros((4, 4))
+    )
     for path, message in (
+        (damaged, "not a result saved by mfnjax"),
         (text, "not a result saved by mfnjax"),
         (other, "no mfnjax-simulation-result-1 header"),
         (tmp_path / "none.npz", "no such file"),
@@ -166,6 +173,10 @@ def test_features_of_a_result_are_those_of_its_arrays() -> None:
 def test_wrong_calls_are_named() -> None:
     with pytest.raises(ParameterError, match="config must be a SimulationConfig, got dict"):
         run_mycelium_simulation({"grid_size": 8})  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="config must be a FeatureConfig, got dict"):
+        compute_fractal_features(np.zeros((8, 8)), {"num_scales": 3})  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"1e\+20 V overflows the features in float32"):
+        compute_fractal_features(np.full((8, 8), 1e20, np.float32) * np.eye(8, dtype="f4"))
 
 
 def test_the_error_of_a_bad_run_travels_between_processes() -> None:

@@ -96,6 +96,10 @@ class CommandGroup(click.Group):
             failure = WrongUse(one_line(error))
         except MfnError as error:
             failure = FailedRun(one_line(error))
+        except BrokenPipeError:  # click's own business: the reader has gone
+            raise
+        except OSError as error:
+            failure = FailedRun(one_line(error))
         except MemoryError as error:
             failure = FailedRun(f"out of memory ({one_line(error) or 'allocation failed'})")
         except KeyboardInterrupt:

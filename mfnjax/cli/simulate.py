@@ -134,6 +134,8 @@ class _Values(_Config):
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Any:
+        if not isinstance(values, dict):
+            raise ParameterError(f"a configuration is a table of names and values, got {values!r}")
         return dict(values)
 
 
@@ -199,9 +201,9 @@ def _mycelium(
     with Progress("simulating") as progress:
         result = run(config, progress=progress)
     seconds = time.perf_counter() - started
-    _print_mycelium(result, seconds)
-    with writing():
+    with writing():  # before anything is printed: a full log must not cost the run
         _write_mycelium(result, outputs, history=history)
+    _print_mycelium(result, seconds)
     _print_files(outputs)
 
 
@@ -305,7 +307,10 @@ def _other(
                 f"parameters of {name} are given as --set NAME=VALUE (see `mfn models {name}`)"
             )
     merged = {**values, **given, "model": name}
-    merged["parameters"] = {**dict(values.get("parameters", {})), **parameters}
+    from_file = values.get("parameters", {})
+    if not isinstance(from_file, dict):
+        raise ParameterError(f"parameters must be a table of names and values, got {from_file!r}")
+    merged["parameters"] = {**from_file, **parameters}
     run = ModelRun.from_dict(merged)
     start_jax(x64=run.dtype == "float64", cache=cache)
     from mfnjax.models import get_model
@@ -325,9 +330,10 @@ def _other(
         result = run_model(
             run, save_every=every, save=None if history else field, progress=progress
         )
-    _print_other(result, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
     with writing():
         _write_other(result, outputs, field, history=history)
+    _print_other(result, seconds)
     _print_files(outputs)
 
 

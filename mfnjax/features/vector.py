@@ -146,6 +146,11 @@ def compute_features(array: Any, config: FeatureConfig | None = None) -> Feature
     looked_at = np.asarray(values)[: FEATURE_NAMES.index("f_active")]
     if not np.isfinite(looked_at).all():
         _refuse_non_finite(np.asarray(array))
+        largest = np.abs(np.asarray(array)).max()
+        raise DataError(
+            f"a potential of {largest:.3g} V overflows the features in {frames.dtype}: "
+            "potentials are volts, of the order of 0.1"
+        )
     if large:
         final = np.asarray(frames)[-1]
         values = _with_host_clusters(values, [final > level for level in traced[0]], config)

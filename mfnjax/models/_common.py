@@ -1,4 +1,4 @@
-"""What several models share: the steppers of a smooth system, and noise about a state."""
+"""What several models share: noise about a state."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ import jax.numpy as jnp
 from mfnjax.core.grid import Grid
 from mfnjax.core.rng import normal_field
 from mfnjax.models.base import Values
-
-SMOOTH_STEPPERS = ("euler", "rk4", "etdrk2", "etdrk4", "strang")
-"""Steppers of a system with a smooth reaction and a transport that damps; Euler by default."""
 
 
 def noisy_state(

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from mfnjax.core.grid import Grid
 from mfnjax.core.state import State
-from mfnjax.models._common import SMOOTH_STEPPERS, noisy_state
+from mfnjax.models._common import noisy_state
 from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
 
 
@@ -33,7 +33,6 @@ class AllenCahnModel(ReactionDiffusion):
 
     fields: ClassVar[tuple[str, ...]] = ("u",)
     reaction_fields: ClassVar[tuple[str, ...]] = ("u",)
-    steppers: ClassVar[tuple[str, ...]] = SMOOTH_STEPPERS
     symbols: ClassVar[dict[str, str]] = {"D": "diffusivity", "lambda": "rate", "λ": "rate"}
 
     diffusivity: Any = 1.0

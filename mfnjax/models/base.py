@@ -76,7 +76,7 @@ class Model(abc.ABC):
 class ReactionDiffusion(Model):
     """u_t = L u + f(u): integrated by any stepper."""
 
-    steppers: ClassVar[tuple[str, ...]] = ("euler",)
+    steppers: ClassVar[tuple[str, ...]] = ("euler", "rk4", "etdrk2", "etdrk4", "strang")
 
     def check(self, grid: Grid, dt: float) -> None:
         """Every parameter is a finite number, and a diffusivity is not negative."""
@@ -138,7 +138,7 @@ def check_finite(model: Model) -> None:
     """Raise ParameterError naming the first concrete parameter that is not finite."""
     for name, value in concrete_parameters(model).items():
         try:
-            bad = not np.all(np.isfinite(value))
+            bad = not (np.isrealobj(value) and np.all(np.isfinite(value)))
         except TypeError:
             bad = True
         if bad:

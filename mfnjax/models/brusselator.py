@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from mfnjax.core.grid import Grid
 from mfnjax.core.state import State
-from mfnjax.models._common import SMOOTH_STEPPERS, noisy_state
+from mfnjax.models._common import noisy_state
 from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
 
 
@@ -34,7 +34,6 @@ class BrusselatorModel(ReactionDiffusion):
 
     fields: ClassVar[tuple[str, ...]] = ("u", "v")
     reaction_fields: ClassVar[tuple[str, ...]] = ("u", "v")
-    steppers: ClassVar[tuple[str, ...]] = SMOOTH_STEPPERS
     symbols: ClassVar[dict[str, str]] = {
         "A": "supply",
         "B": "drive",

@@ -12,7 +12,6 @@ import numpy as np
 from mfnjax.core.grid import Grid
 from mfnjax.core.rng import uniform_field
 from mfnjax.core.state import State
-from mfnjax.models._common import SMOOTH_STEPPERS
 from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
 
 
@@ -33,7 +32,6 @@ class FisherKPPModel(ReactionDiffusion):
 
     fields: ClassVar[tuple[str, ...]] = ("u",)
     reaction_fields: ClassVar[tuple[str, ...]] = ("u",)
-    steppers: ClassVar[tuple[str, ...]] = SMOOTH_STEPPERS
     symbols: ClassVar[dict[str, str]] = {
         "D": "diffusivity",
         "lambda": "growth_rate",

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from mfnjax.core.grid import Grid
 from mfnjax.core.state import State
-from mfnjax.models._common import SMOOTH_STEPPERS, noisy_state
+from mfnjax.models._common import noisy_state
 from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
 
 
@@ -38,7 +38,6 @@ class FitzHughNagumoModel(ReactionDiffusion):
 
     fields: ClassVar[tuple[str, ...]] = ("v", "w")
     reaction_fields: ClassVar[tuple[str, ...]] = ("v", "w")
-    steppers: ClassVar[tuple[str, ...]] = SMOOTH_STEPPERS
     symbols: ClassVar[dict[str, str]] = {
         "I": "stimulus",
         "ε": "recovery_rate",

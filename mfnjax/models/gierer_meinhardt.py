@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from mfnjax.core.grid import Grid
 from mfnjax.core.state import State
-from mfnjax.models._common import SMOOTH_STEPPERS, noisy_state
+from mfnjax.models._common import noisy_state
 from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
 
 
@@ -39,7 +39,6 @@ class GiererMeinhardtModel(ReactionDiffusion):
 
     fields: ClassVar[tuple[str, ...]] = ("activator", "inhibitor")
     reaction_fields: ClassVar[tuple[str, ...]] = ("activator", "inhibitor")
-    steppers: ClassVar[tuple[str, ...]] = SMOOTH_STEPPERS
     boundaries: ClassVar[tuple[str, ...]] = ("periodic", "neumann")
     symbols: ClassVar[dict[str, str]] = {
         "ρ": "production",

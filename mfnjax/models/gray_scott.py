@@ -12,7 +12,6 @@ import numpy as np
 from mfnjax.core.grid import Grid
 from mfnjax.core.rng import normal_field
 from mfnjax.core.state import State
-from mfnjax.models._common import SMOOTH_STEPPERS
 from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
 
 
@@ -36,7 +35,6 @@ class GrayScottModel(ReactionDiffusion):
 
     fields: ClassVar[tuple[str, ...]] = ("u", "v")
     reaction_fields: ClassVar[tuple[str, ...]] = ("u", "v")
-    steppers: ClassVar[tuple[str, ...]] = SMOOTH_STEPPERS
     symbols: ClassVar[dict[str, str]] = {"F": "feed", "k": "kill", "D_u": "d_u", "D_v": "d_v"}
 
     feed: Any = 0.04

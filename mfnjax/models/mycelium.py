@@ -22,7 +22,14 @@ from mfnjax.core.operators import largest_stable_step, with_difference_sum
 from mfnjax.core.rng import normal_field, uniform_field
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError, StabilityError
-from mfnjax.models.base import Advanced, IteratedMap, Laplacian, Values, concrete_parameters
+from mfnjax.models.base import (
+    Advanced,
+    IteratedMap,
+    Laplacian,
+    Values,
+    all_finite,
+    concrete_parameters,
+)
 
 REST_MEAN_V, REST_STD_V = -0.070, 0.005
 TURING_SHIFT_V = 0.005
@@ -168,11 +175,11 @@ class MyceliumModel(IteratedMap):
             i_new = i + (self.d_inhibitor * scale) * i_difference + i_rate
             highest = jnp.max(a_new)
             V, activations = _shift_active(V, a_new, highest, self.turing_threshold)
-            finite_pair = (jnp.isfinite(highest), jnp.isfinite(jnp.max(i_new)))
+            finite_pair = _finite_pair(a_new, i_new)
             a, i = jnp.clip(a_new, 0, 1), jnp.clip(i_new, 0, 1)
 
         if jitter_key is not None:
-            V = V + jnp.sqrt(self.jitter_var) * normal_field(V.shape, V.dtype, key=jitter_key)
+            V = V + _safe_sqrt(self.jitter_var) * normal_field(V.shape, V.dtype, key=jitter_key)
 
         V, finite, clamped = _clamp(V)
         return Advanced(
@@ -205,7 +212,8 @@ def _extremes(name: str, value: Any) -> set[float]:
     array = np.asarray(value)
     if array.dtype.kind not in "fiu" or array.size == 0:
         raise ParameterError(f"{name} must be a number, got {value!r}")
-    return {float(array.min()), float(array.max())}
+    # The shortest decimal of a float32 at a documented bound is that bound: 0.1, not 0.1000000015.
+    return {float(str(extreme)) for extreme in (array.min(), array.max())}
 
 
 def _check_bound(name: str, value: float, grid: Grid) -> None:
@@ -215,6 +223,12 @@ def _check_bound(name: str, value: float, grid: Grid) -> None:
             f"{name} = {value!r} is over the stability bound {bound:g} on a grid of spacing "
             f"{float(grid.spacing):g} (dt·D·4/dx² ≤ 1)"
         )
+
+
+def _safe_sqrt(variance: Any) -> jax.Array:
+    """√x with the derivative 0 at x = 0, where √ has none: no noise, no sensitivity to it."""
+    is_zero = variance == 0
+    return jnp.where(is_zero, 0, jnp.sqrt(jnp.where(is_zero, 1, variance)))
 
 
 def _shift_active(
@@ -231,6 +245,19 @@ def _shift_active(
         return V, jnp.int32(0)
 
     return lax.cond(highest > threshold, shift, keep, V, a_new)
+
+
+def _finite_pair(a_new: jax.Array, i_new: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Whether each was finite before the clips: one pass, and more only to name the culprit."""
+    largest = jnp.max(jnp.maximum(jnp.abs(a_new), jnp.abs(i_new)))
+
+    def name_it(a_new: jax.Array, i_new: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return all_finite(a_new), all_finite(i_new)
+
+    def both(a_new: jax.Array, i_new: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return jnp.bool(True), jnp.bool(True)
+
+    return lax.cond(jnp.isfinite(largest), both, name_it, a_new, i_new)
 
 
 def _clamp(V: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -15,7 +15,7 @@ from mfnjax.core.grid import Grid
 from mfnjax.core.state import State, StateLike
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import IteratedMap, Model, Values
-from mfnjax.simulation.steppers import Stepper, check_step, choose_stepper
+from mfnjax.simulation.steppers import Stepper, check_boundary, check_step, choose_stepper
 
 
 @final
@@ -159,8 +159,10 @@ def _check_save(model: Model, save_every: int | None, save: str | None) -> tuple
             raise ParameterError(f"save={save!r} needs save_every=: how many steps between frames")
         return ()
     is_count = isinstance(save_every, (int, np.integer)) and not isinstance(save_every, bool)
-    if not is_count or save_every < 1:
-        raise ParameterError(f"save_every must be an integer ≥ 1 or None, got {save_every!r}")
+    if not is_count or not 1 <= save_every < 2**31:
+        raise ParameterError(
+            f"save_every must be an integer from 1 to {2**31 - 1} or None, got {save_every!r}"
+        )
     if save is None:
         return tuple(range(len(model.fields)))
     if save not in model.fields:
@@ -170,11 +172,20 @@ def _check_save(model: Model, save_every: int | None, save: str | None) -> tuple
 
 def _check_physics(model: Model, grid: Grid, dt: Any, stepper: Stepper) -> None:
     if is_traced(dt):
+        # What depends on dt is taken on trust; 1 is any map's and is within every known bound of
+        # the parameters alone.
+        model.check(grid, 1.0)
+        check_boundary(model, grid, stepper)
         return
-    if not np.ndim(dt) == 0 or not np.isfinite(dt) or dt <= 0:
+    try:
+        value = float(dt) if np.ndim(dt) == 0 else np.nan
+    except (TypeError, ValueError):
+        value = np.nan
+    if not 0 < value < np.inf:
         raise ParameterError(f"dt must be a positive finite number, got {dt!r}")
-    model.check(grid, float(dt))
-    check_step(model, grid, float(dt), stepper)
+    model.check(grid, value)
+    check_boundary(model, grid, stepper)
+    check_step(model, grid, value, stepper)
 
 
 def _check_key(model: Model, key: Any) -> None:

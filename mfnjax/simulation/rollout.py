@@ -25,7 +25,6 @@ from mfnjax.core.state import State, StateLike
 from mfnjax.models.base import Model, Values, all_finite
 from mfnjax.simulation.adjoint import choose_policy, static_loop
 from mfnjax.simulation.inputs import Inputs, Problem, is_traced, prepare_inputs
-from mfnjax.simulation.reverse_guard import forward_only
 from mfnjax.simulation.steppers import Stepper
 from mfnjax.simulation.trajectory import Status, Trajectory
 
@@ -261,6 +260,9 @@ def _simulate_chunked(inputs: Inputs, progress: Progress | None) -> Trajectory:
 
 def _simulate_traced(inputs: Inputs) -> Trajectory:
     """Inside a transformation: one loop, one buffer, forward mode only."""
+    # Imported here: it needs jax.extend, a tenth of a second that a plain run does without.
+    from mfnjax.simulation.reverse_guard import forward_only
+
     every = inputs.save_every
     capacity = 0 if every is None else inputs.steps // every
     steps = jnp.asarray(inputs.steps, jnp.int32)

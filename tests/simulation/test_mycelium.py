@@ -211,3 +211,37 @@ def test_a_map_has_no_other_time_step() -> None:
 def test_a_run_of_chance_needs_a_key() -> None:
     with pytest.raises(ParameterError, match=r"pass key=jax.random.key\(seed\)"):
         simulate(MyceliumModel(), random_start((4, 4), 0), grid=Grid((4, 4)), steps=1)
+
+
+@pytest.mark.parametrize(("name", "value"), [("activator", 1e20), ("inhibitor", 3.4e38)])
+def test_minus_infinity_is_noticed_before_the_clip_hides_it(name: str, value: float) -> None:
+    """In float32 a(1 − a) overflows to −∞, and ∇²i does; clip(−∞) would be a legal 0."""
+    fields = {n: np.zeros((6, 6), np.float32) for n in ("potential", "activator", "inhibitor")}
+    fields[name][2, 3] = value
+    model = quiet_model(r_activator=0.1, r_inhibitor=0.1, d_inhibitor=0.24)
+    run = simulate(model, fields, grid=Grid((6, 6)), steps=1)
+    assert (int(run.status.first_bad_step), run.status.field_name) == (1, name)
+
+
+def test_a_float32_parameter_at_its_bound_is_accepted() -> None:
+    start = random_start((4, 4), 0)
+    model = quiet_model(
+        r_activator=jnp.float32(0.1), d_activator=jnp.float32(0.01), r_inhibitor=np.float32(0.001)
+    )
+    assert bool(simulate(model, start, grid=Grid((4, 4)), steps=1).status.ok)
+    with pytest.raises(StabilityError, match=r"alpha = 0.3 is over"):
+        simulate(quiet_model(alpha=jnp.float32(0.3)), start, grid=Grid((4, 4)), steps=1)
+
+
+def test_no_noise_has_a_finite_gradient() -> None:
+    start = random_start((4, 4), 0)
+
+    def loss(variance):
+        model = MyceliumModel(quantum_jitter=True, jitter_var=variance)
+        run = simulate(
+            model, start, grid=Grid((4, 4)), steps=2, adjoint="direct", key=jax.random.key(0)
+        )
+        return run.state["potential"].sum()
+
+    assert float(jax.grad(loss)(0.0)) == 0.0
+    assert np.isfinite(float(jax.grad(loss)(1e-6)))

@@ -324,6 +324,9 @@ def test_an_ensemble_over_fields_alone() -> None:
         ({"dt": 0.0}, "dt must be a positive finite number"),
         ({"dt": float("nan")}, "dt must be a positive finite number"),
         ({"save_every": 0}, "save_every must be an integer"),
+        ({"save_every": 2**31}, "save_every must be an integer from 1 to"),
+        ({"dt": "fast"}, "dt must be a positive finite number"),
+        ({"model": GrayScottModel(feed=1j)}, "feed must be a finite number, got 1j"),
         ({"save": "v"}, "needs save_every="),
         ({"save": "w", "save_every": 1}, "save must be one of u, v; got 'w'"),
         ({"stepper": "leapfrog"}, "got 'leapfrog'"),
@@ -346,6 +349,17 @@ def test_traced_steps_cannot_size_a_history() -> None:
     model, start = MODELS["gray-scott"], start_of(MODELS["gray-scott"])
     with pytest.raises(ParameterError, match="plain integer where save_every or adjoint"):
         jax.jit(lambda n: simulate(model, start, grid=GRID, steps=n, save_every=1).history)(3)
+
+
+def test_a_traced_dt_leaves_the_other_checks_on() -> None:
+    start = start_of(MODELS["gray-scott"])
+
+    def run(dt):
+        bad = GrayScottModel(feed=float("nan"))
+        return simulate(bad, start, grid=GRID, steps=2, dt=dt).state["v"]
+
+    with pytest.raises(ParameterError, match="feed must be a finite number, got nan"):
+        jax.jvp(run, (0.5,), (1.0,))
 
 
 def test_the_memory_budget_picks_the_cheapest_policy_that_fits() -> None:

@@ -37,13 +37,8 @@ def choose_stepper(model: Model, stepper: str | Stepper | None) -> Stepper:
     return stepper
 
 
-def check_step(model: Model, grid: Grid, dt: float, stepper: Stepper) -> None:
-    """Refuse a boundary that is not supported and a dt over a known bound.
-
-    Raises:
-        ParameterError: The boundary is not supported by the model or by the stepper.
-        StabilityError: dt is over the largest stable step, which the message names.
-    """
+def check_boundary(model: Model, grid: Grid, stepper: Stepper) -> None:
+    """Raise ParameterError if the model or the stepper does not support the grid's boundary."""
     boundary = grid.boundary.name
     supported = [name for name in model.boundaries if name in stepper.boundaries]
     if boundary not in supported:
@@ -51,6 +46,10 @@ def check_step(model: Model, grid: Grid, dt: float, stepper: Stepper) -> None:
             f"{type(model).__name__} with the stepper {stepper.name!r} supports the boundaries "
             f"{', '.join(supported)}; got {boundary!r}"
         )
+
+
+def check_step(model: Model, grid: Grid, dt: float, stepper: Stepper) -> None:
+    """Raise StabilityError, naming the largest stable step, if dt is over a known bound."""
     largest = stepper.largest_stable_step(model, grid)
     if largest is not None and dt > largest * (1 + 1e-9):
         raise StabilityError(
