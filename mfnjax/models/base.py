@@ -124,7 +124,11 @@ class Advanced:
 
 
 def all_finite(value: jax.Array) -> jax.Array:
-    """Whether every cell is finite, as one scalar (a NaN wins every max and min)."""
+    """Whether every cell is finite, as one scalar (a NaN wins every max and min).
+
+    Two bare reductions are faster on XLA's CPU backend than one of abs(u): it has a fast kernel for
+    a reduction of a plain buffer, and none for one with arithmetic fused into it.
+    """
     return jnp.isfinite(jnp.max(value)) & jnp.isfinite(jnp.min(value))
 
 

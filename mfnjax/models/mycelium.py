@@ -175,7 +175,7 @@ class MyceliumModel(IteratedMap):
             i_new = i + (self.d_inhibitor * scale) * i_difference + i_rate
             highest = jnp.max(a_new)
             V, activations = _shift_active(V, a_new, highest, self.turing_threshold)
-            finite_pair = _finite_pair(a_new, i_new)
+            finite_pair = (all_finite(a_new), all_finite(i_new))
             a, i = jnp.clip(a_new, 0, 1), jnp.clip(i_new, 0, 1)
 
         if jitter_key is not None:
@@ -245,19 +245,6 @@ def _shift_active(
         return V, jnp.int32(0)
 
     return lax.cond(highest > threshold, shift, keep, V, a_new)
-
-
-def _finite_pair(a_new: jax.Array, i_new: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Whether each was finite before the clips: one pass, and more only to name the culprit."""
-    largest = jnp.max(jnp.maximum(jnp.abs(a_new), jnp.abs(i_new)))
-
-    def name_it(a_new: jax.Array, i_new: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return all_finite(a_new), all_finite(i_new)
-
-    def both(a_new: jax.Array, i_new: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return jnp.bool(True), jnp.bool(True)
-
-    return lax.cond(jnp.isfinite(largest), both, name_it, a_new, i_new)
 
 
 def _clamp(V: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -1,4 +1,4 @@
-"""The network, its plasticity and its training. Needs the ``network`` extra (flax, optax, orbax)."""
+"""The network, its plasticity and its training (the ``network`` extra: flax, optax, orbax)."""
 
 from mfnjax.network.attention import SparseAttention, sparse_attention
 from mfnjax.network.differentiable import DifferentiablePipeline, steer
