@@ -14,6 +14,11 @@ COMMANDS = {
     "simulate": ("mfnjax.cli.simulate:simulate", "Run a model; save, draw or film the result."),
     "features": ("mfnjax.cli.features:features", "Measure results and images: the 18 features."),
     "models": ("mfnjax.cli.models:models", "List the models, their parameters and presets."),
+    "stability": (
+        "mfnjax.cli.stability:stability",
+        "Say whether a parameter set forms patterns, and which.",
+    ),
+    "science": ("mfnjax.cli.science:science", "Validate against closed forms and other programs."),
     "dataset": ("mfnjax.cli.dataset:dataset", "Make a dataset from a sweep; say what is in one."),
     "demo": ("mfnjax.cli.demo:demo", "Run the documented demo and write a report with pictures."),
 }
