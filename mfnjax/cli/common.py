@@ -249,3 +249,20 @@ def number(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     return f"{value:.6g}"
+
+
+def assignments_of(texts: tuple[str, ...]) -> dict[str, float]:
+    """The values of ``--set NAME=VALUE …`` as a dict of numbers."""
+    parameters: dict[str, float] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        try:
+            parsed = float(value)
+        except ValueError:
+            equals = ""
+        if not equals or not name.strip():
+            raise ParameterError(f"--set {text}: NAME=VALUE with a number is expected")
+        if name.strip() in parameters:
+            raise ParameterError(f"--set {text}: {name.strip()} is given twice")
+        parameters[name.strip()] = parsed
+    return parameters

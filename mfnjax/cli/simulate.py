@@ -15,6 +15,7 @@ from mfnjax.cli.common import (
     SETTINGS,
     Progress,
     SectionCommand,
+    assignments_of,
     check_suffix,
     config_options,
     console,
@@ -148,23 +149,6 @@ def _read(name: str | None) -> dict[str, Any]:
     return values
 
 
-def _assignments(texts: tuple[str, ...]) -> dict[str, float]:
-    """NAME=VALUE, …, as a dict of numbers."""
-    parameters: dict[str, float] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        try:
-            parsed = float(value)
-        except ValueError:
-            equals = ""
-        if not equals or not name.strip():
-            raise ParameterError(f"--set {text}: NAME=VALUE with a number is expected")
-        if name.strip() in parameters:
-            raise ParameterError(f"--set {text}: {name.strip()} is given twice")
-        parameters[name.strip()] = parsed
-    return parameters
-
-
 def _mycelium(
     values: dict[str, Any],
     given: dict[str, Any],
@@ -175,7 +159,7 @@ def _mycelium(
     cache: bool,
 ) -> None:
     """The documented run of the v4.1 model."""
-    parameters = _assignments(given.pop("assignments", ()))
+    parameters = assignments_of(given.pop("assignments", ()))
     foreign = [
         name for name in ("preset", "dt", "stepper", "spacing", "save_every") if name in given
     ]
@@ -297,7 +281,7 @@ def _other(
     cache: bool,
 ) -> None:
     """A run of any other registered model."""
-    parameters = _assignments(given.pop("assignments", ()))
+    parameters = assignments_of(given.pop("assignments", ()))
     save_every = given.pop("save_every", None)
     known = [f.name for f in dataclasses.fields(ModelRun)]
     for option_name in given:

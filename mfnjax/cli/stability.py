@@ -6,21 +6,27 @@ import json
 
 import click
 
-from mfnjax.cli.common import SETTINGS, SectionCommand, check_suffix, option, start_jax, writing
-from mfnjax.errors import ParameterError
+from mfnjax.cli.common import (
+    SETTINGS,
+    SectionCommand,
+    assignments_of,
+    check_suffix,
+    option,
+    start_jax,
+    writing,
+)
 
 
 @click.command(cls=SectionCommand, context_settings=SETTINGS)
 @click.argument("model")
 @option("--preset", default=None, section="Model", help="A named parameter set of the model.")
 @option(
-    "--param",
-    "-p",
+    "--set",
     "parameters",
     multiple=True,
     metavar="NAME=VALUE",
     section="Model",
-    help="A parameter, by name or paper symbol; may be given several times.",
+    help="A parameter, by name or paper symbol: --set D_v=17. May be repeated.",
 )
 @option(
     "--spacing",
@@ -52,7 +58,7 @@ def stability(
     from mfnjax.models import build_model
     from mfnjax.stability import analyse, critical_value, plot_dispersion
 
-    built = build_model(model, dict(assignment(text) for text in parameters), preset=preset)
+    built = build_model(model, assignments_of(parameters), preset=preset)
     grid = None if spacing is None else Grid((4, 4), spacing)
     analysis = analyse(built, grid=grid)
     values = analysis.to_dict()
@@ -70,14 +76,3 @@ def stability(
     if path is not None:
         with writing():
             plot_dispersion(analysis, path)
-
-
-def assignment(text: str) -> tuple[str, float]:
-    """``NAME=VALUE`` as a name and a number."""
-    name, equals, value = text.partition("=")
-    try:
-        if not (name and equals):
-            raise ValueError
-        return name.strip(), float(value)
-    except ValueError:
-        raise ParameterError(f"--param {text}: NAME=VALUE with a number was expected") from None

@@ -100,8 +100,8 @@ class ModelStability:
             lines += [
                 "  state " + ", ".join(f"{name} = {value:.6g}" for name, value in values),
                 f"    {report.verdict}: {report.sentence}",
-                f"    growth rate {report.homogeneous.growth:.4g} at q = 0, largest "
-                f"{report.fastest.growth:.4g} at q = {report.fastest.wavenumber:.4g}",
+                f"    growth rate {report.homogeneous.growth + 0.0:.4g} at q = 0, largest "
+                f"{report.fastest.growth + 0.0:.4g} at q = {report.fastest.wavenumber:.4g}",
             ]
         if not self.reports:
             lines.append(f"  {self.sentence}")
