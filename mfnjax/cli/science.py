@@ -61,9 +61,13 @@ def default_folder() -> Path:
 
 
 def _print(report: Report) -> None:
+    from rich.text import Text
+
     from mfnjax.validation.report import error_text
 
     out = console()
+    if not out.is_terminal:
+        out.width = 160  # seven columns, and sources that are sentences
     for title, rows in report.sections:
         shown = table(title, "validation", "expected", "computed", "error", "tolerance", "source")
         shown.columns[-1].justify = "left"
@@ -71,10 +75,9 @@ def _print(report: Report) -> None:
         for row in rows:
             colour = {"pass": "green", "FAIL": "bold red"}.get(row.status, "yellow")
             values = (row.expected, row.computed, error_text(row), row.tolerance, row.source)
-            safe = (value.replace("[", r"\[") for value in (row.name, *values))
-            shown.add_row(*safe, f"[{colour}]{row.status}[/{colour}]")
+            shown.add_row(row.name, *values, Text(row.status, style=colour))
         out.print(shown)
         for row in rows:
             if row.note:
-                out.print(f"  {row.name}: {row.note}", markup=False)
+                out.print(f"  {row.name}: {row.note}")
     out.print(report.summary)

@@ -94,6 +94,7 @@ def test_a_wrong_expectation_is_the_exit_status(expected, status, tmp_path, monk
     assert told.exit_code == status, told.output
     assert (tmp_path / "scientific_validation.md").exists()
     assert ("FAIL" in told.output) == bool(status)
+    assert "[/" not in told.output  # colours are styles, never markup that is printed
 
 
 def test_missing_photographs_are_said_to_be_missing(tmp_path) -> None:
