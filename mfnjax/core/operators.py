@@ -2,7 +2,7 @@
 
 Speed on XLA's CPU backend: the halo is made a plain buffer by an optimisation barrier. Without
 it the concatenations of the padding are fused into the stencil, a branch per element, and the
-loop is not vectorised (measured: two to three times slower).
+loop is not vectorised (about twice as slow).
 """
 
 from __future__ import annotations

@@ -239,12 +239,16 @@ def _simulate_chunked(inputs: Inputs, progress: Progress | None) -> Trajectory:
     run, done, frames = start_run(inputs), 0, 0
     nothing, totals = run.counts, np.zeros(len(run.counts), np.int64)
     while done < inputs.steps or done == 0:
-        todo = min(chunk, inputs.steps - done)
-        interval = np.int32(max(todo, 1) if every is None else every)
+        todo, interval = min(chunk, inputs.steps - done), every or chunk
+        if every is not None and every > affordable:
+            # An interval is too much work for one call: it goes in pieces, each a frame of its
+            # own, and the frame that stands at the interval's end is kept.
+            todo = min(affordable, todo, every - done % every)
+            interval = todo
         run, buffers = _compiled_loop(
-            inputs.problem, run, np.int32(todo), interval, capacity=capacity
+            inputs.problem, run, np.int32(todo), np.int32(max(interval, 1)), capacity=capacity
         )
-        whole = min(todo // every, num_frames - frames) if every is not None else 0
+        whole = 0 if every is None else (done + todo) // every - frames
         for history, buffer in zip(histories, buffers, strict=True):
             history[frames : frames + whole] = np.asarray(buffer)[:whole]
         frames += whole

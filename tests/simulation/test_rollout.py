@@ -107,10 +107,14 @@ def test_history_of_one_field_inside_jit() -> None:
     np.testing.assert_allclose(inside, outside, rtol=1e-13)
 
 
-def test_long_histories_are_gathered_over_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("every", [2, 11])
+def test_long_histories_are_gathered_over_chunks(
+    every: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interval of 11 steps is more than the 7 that one call may take: it goes in pieces."""
     model = MODELS["mycelium"]
     start = start_of(model)
-    whole = simulate(model, start, grid=GRID, steps=45, save_every=2, key=KEY)
+    whole = simulate(model, start, grid=GRID, steps=45, save_every=every, key=KEY)
     monkeypatch.setattr(rollout, "CHUNK_HISTORY_CELLS", 5 * GRID.num_cells)
     monkeypatch.setattr(rollout, "CHUNK_CELL_STEPS", 7 * GRID.num_cells)
     told: list[tuple[int, int]] = []
@@ -119,7 +123,7 @@ def test_long_histories_are_gathered_over_chunks(monkeypatch: pytest.MonkeyPatch
         start,
         grid=GRID,
         steps=45,
-        save_every=2,
+        save_every=every,
         key=KEY,
         progress=lambda done, total: told.append((done, total)),
     )
