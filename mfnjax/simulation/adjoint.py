@@ -9,7 +9,7 @@ state and R the residuals inside one step:
 ``"direct"``    T·(S + R)             none
 ``"per_step"``  T·S                   each step once more
 ``"nested"``    about 2√T·S           each step twice more
-a number (MiB)  at most that, by this  the cheapest of the above that fits
+a number (MiB)  at most that (est.)   the cheapest of the above that fits
 ==============  ====================  =======================================
 """
 
