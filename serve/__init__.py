@@ -1,0 +1,1 @@
+"""The HTTP server of mfnjax: compiled simulation functions behind a bounded queue."""
