@@ -1,0 +1,100 @@
+"""`create_app`: the ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, final
+
+from litestar import Litestar, Request, Response, Router
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.openapi import OpenAPIConfig
+
+from mfnjax import __version__
+from serve.auth import KeyGuard
+from serve.errors import CLIENT_GONE, problem_response
+from serve.rate_limit import RateLimit
+from serve.request_id import request_id_layer
+from serve.routes import HANDLERS
+from serve.routes.health import metrics
+from serve.service import ClientGoneError, Service
+from serve.settings import Settings
+
+
+@final
+class _NoPages(Router):
+    """The framework's own documentation pages load from a CDN and answer 404 in HTML.
+
+    Neither is wanted: `serve.routes.openapi` serves the document, so nothing is registered here.
+    """
+
+    def register(self, value: Any) -> list[Any]:
+        return []
+
+
+def create_app(settings: Settings | None = None) -> Litestar:
+    """Build the application; its lifespan starts and stops the engine.
+
+    Args:
+        settings: None reads the environment.
+
+    Raises:
+        SettingsError: The environment holds a setting that cannot be read.
+    """
+    settings = Settings.from_environment() if settings is None else settings
+    service = Service(settings)
+    guards: list[Any] = [KeyGuard(settings.api_keys, required=settings.api_key_required)]
+    if settings.rate_limit_enabled:
+        guards.append(RateLimit(settings.rate_limit_requests))
+    cors = None
+    if settings.cors_origins:
+        cors = CORSConfig(
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["content-type", "accept", "x-api-key", "x-request-id"],
+            expose_headers=["x-request-id", "retry-after"],
+        )
+    app = Litestar(
+        route_handlers=[*HANDLERS, metrics] if settings.metrics_enabled else HANDLERS,
+        exception_handlers={Exception: problem_response, ClientGoneError: _client_gone},
+        guards=guards,
+        cors_config=cors,
+        lifespan=[_lifespan],
+        logging_config=None,
+        openapi_config=OpenAPIConfig(
+            title="mfnjax",
+            version=__version__,
+            use_handler_docstrings=True,
+            openapi_router=_NoPages(path="/openapi", route_handlers=[]),
+        ),
+        request_max_body_size=settings.max_body_bytes,
+        state=State({"service": service}),
+    )
+    service.metrics.prepare(_endpoints(app))
+    app.asgi_handler = request_id_layer(service.metrics.layer(app.asgi_handler))
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: Litestar) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    service.start()
+    try:
+        yield
+    finally:
+        service.close()
+
+
+def _endpoints(app: Litestar) -> list[tuple[str, str]]:
+    return [
+        (route.path_format, method)
+        for route in app.routes
+        for method in getattr(route, "methods", ())
+        if method != "OPTIONS"
+    ]
+
+
+def _client_gone(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Nobody reads this; the status is for the metrics and the log."""
+    return Response(b"", status_code=CLIENT_GONE)

@@ -1,0 +1,111 @@
+"""JSON bodies, decoded strictly, with every wrong field reported at once.
+
+msgspec stops at the first error. So a body is decoded whole, and only if that fails field by
+field, to collect what is wrong with each.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+import msgspec
+from litestar.dto import AbstractDTO
+from litestar.typing import FieldDefinition
+
+from serve.errors import ApiError, FieldError
+
+JSON_TYPE = "application/json"
+MAX_ERRORS = 64
+T = TypeVar("T")
+
+
+def decode_json(body: bytes, model: type[T]) -> T:
+    """Return ``body`` as a ``model``.
+
+    Raises:
+        ApiError: 400, with all the wrong fields.
+    """
+    try:
+        decoded: T = _decoder(model).decode(body)  # type: ignore[arg-type]
+        return decoded
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _invalid(body, model, error) from None
+
+
+@functools.cache
+def _decoder(model: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(model)
+
+
+def _invalid(body: bytes, model: Any, error: Exception) -> ApiError:
+    errors = tuple(_field_errors(body, model))[:MAX_ERRORS]
+    if not errors:
+        errors = (FieldError("", _sentence(error)),)
+    listed = "; ".join(f"{e.field}: {e.detail}" if e.field else e.detail for e in errors)
+    return ApiError(400, listed, errors=errors)
+
+
+def _field_errors(body: bytes, model: Any) -> Generator[FieldError, None, None]:
+    try:
+        values = _decoder(dict[str, msgspec.Raw]).decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return
+    fields = {field.encode_name: field for field in msgspec.structs.fields(model)}
+    for name in values:
+        if name not in fields:
+            yield FieldError(name[:64], f"no such field; the fields are {', '.join(fields)}")
+    for name, field in fields.items():
+        if name not in values:
+            if field.required:
+                yield FieldError(name, "missing")
+            continue
+        try:
+            _decoder(field.type).decode(values[name])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            path, got = _path(error), bytes(values[name])[:40].decode("utf-8", "replace")
+            yield FieldError(name + path, f"{_sentence(error)}; got {got}")
+
+
+def _path(error: Exception) -> str:
+    found = re.search(r" - at `\$(.*)`$", str(error))
+    return found.group(1) if found else ""
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return re.sub(r" - at `.*`$", "", str(error)).replace("`", "")
+
+
+class JsonBody(AbstractDTO[T]):
+    """Litestar's door for a body: checks the content type, then `decode_json`."""
+
+    def decode_bytes(self, value: bytes) -> Any:
+        given = self.asgi_connection.headers.get("content-type", "")
+        if given.partition(";")[0].strip().lower() != JSON_TYPE:
+            raise ApiError(415, f"the body must be {JSON_TYPE}, got {given[:80] or 'no type'!r}")
+        return decode_json(value, self.model_type)
+
+    @classmethod
+    def generate_field_definitions(cls, model_type: type[Any]) -> Generator[Any, None, None]:
+        """No fields of its own: the body is decoded whole."""
+        yield from ()
+
+    @classmethod
+    def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
+        """Nothing is transferred field by field."""
+        return False
+
+    @classmethod
+    def create_for_field_definition(cls, *_: Any, **__: Any) -> None:
+        """No transfer model is built."""
+
+    @classmethod
+    def create_openapi_schema(
+        cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Any
+    ) -> Any:
+        """The schema is the model's own."""
+        return schema_creator.for_field_definition(field_definition)

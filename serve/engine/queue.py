@@ -1,0 +1,151 @@
+"""Tickets, and the queue they wait in: bounded for each kind, fair between kinds.
+
+*Fair* is start-time fair queueing on the measured cost: a lane takes from the kind that has had
+the least lane time so far, and a kind that was idle starts level with the others instead of with
+a credit. So a flood of large runs delays a small one by a turn, and a flood of small ones cannot
+starve a large one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Hashable
+from typing import Any, final
+
+from serve.engine.kind import Kind
+
+MAX_WAITING = 10_000
+"""Tickets of one kind, whatever they cost: a bound on memory."""
+
+SCAN = 64
+"""Tickets looked at to fill a batch."""
+
+SMOOTHING = 0.2
+
+
+@final
+class Ticket:
+    """One item of work and where its result goes."""
+
+    __slots__ = ("deadline", "future", "item", "key", "units")
+
+    def __init__(
+        self,
+        item: Any,
+        key: Hashable,
+        units: float,
+        deadline: float,
+        future: asyncio.Future[Any],
+    ) -> None:
+        self.item = item
+        self.key = key
+        self.units = units
+        self.deadline = deadline
+        self.future = future
+
+
+@final
+class Line:
+    """The tickets of one kind, and what the kind has cost so far."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.tickets: deque[Ticket] = deque()
+        self.units = 0.0
+        self.seconds_per_unit = kind.seconds_per_unit
+        self.used = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Estimated lane time of what waits."""
+        return self.units * self.seconds_per_unit
+
+    def add(self, ticket: Ticket) -> None:
+        self.tickets.append(ticket)
+        self.units += ticket.units
+
+    def remove(self, ticket: Ticket) -> bool:
+        try:
+            self.tickets.remove(ticket)
+        except ValueError:
+            return False
+        self._forget(ticket)
+        return True
+
+    def take(self) -> list[Ticket]:
+        """The oldest ticket, and others of its key up to the batch's bounds."""
+        kind, first = self.kind, self.tickets.popleft()
+        batch, units = [first], first.units
+        if kind.batch_items > 1 and self.tickets:
+            kept: list[Ticket] = []
+            for _ in range(min(SCAN, len(self.tickets))):
+                if len(batch) == kind.batch_items or units >= kind.batch_units:
+                    break
+                ticket = self.tickets.popleft()
+                fits = ticket.key == first.key and units + ticket.units <= kind.batch_units
+                if fits:
+                    batch.append(ticket)
+                    units += ticket.units
+                else:
+                    kept.append(ticket)
+            self.tickets.extendleft(reversed(kept))
+        for ticket in batch:
+            self._forget(ticket)
+        return batch
+
+    def measured(self, units: float, seconds: float) -> None:
+        """Account for a batch that was done."""
+        self.used += seconds
+        if units > 0:
+            self.seconds_per_unit += SMOOTHING * (seconds / units - self.seconds_per_unit)
+
+    def _forget(self, ticket: Ticket) -> None:
+        # Set to 0 when empty, so that rounding does not pile up.
+        self.units = self.units - ticket.units if self.tickets else 0.0
+
+
+@final
+class FairQueue:
+    """Lines of several kinds that share lanes. Not locked: the engine holds a lock around it."""
+
+    def __init__(self, kinds: tuple[Kind, ...]) -> None:
+        self.lines = {kind.name: Line(kind) for kind in kinds}
+
+    def add(self, kind: Kind, ticket: Ticket) -> None:
+        line = self.lines[kind.name]
+        if not line.tickets:
+            waiting = [other.used for other in self.lines.values() if other.tickets]
+            line.used = max(line.used, min(waiting)) if waiting else line.used
+        line.add(ticket)
+
+    def expected_wait(self, kind: Kind, lanes: int) -> float:
+        """Seconds until a new ticket of ``kind`` would get its turn."""
+        line = self.lines[kind.name]
+        rivals = sum(1 for other in self.lines.values() if other.tickets and other is not line)
+        return line.seconds * (1 + rivals) / lanes
+
+    def take(self, *, small_only: bool = False) -> tuple[Line, list[Ticket]] | None:
+        """The next batch: from the line that has had the least, the small ones first on a tie."""
+        waiting = [
+            line
+            for line in self.lines.values()
+            if line.tickets and (line.kind.is_small or not small_only)
+        ]
+        if not waiting:
+            return None
+        line = min(waiting, key=lambda line: (line.used, not line.kind.is_small))
+        return line, line.take()
+
+    def expired(self) -> list[Ticket]:
+        """Take out the tickets whose deadline has passed (the oldest are in front)."""
+        now, gone = time.monotonic(), []
+        for line in self.lines.values():
+            while line.tickets and line.tickets[0].deadline < now:
+                gone.append(line.tickets[0])
+                line.remove(line.tickets[0])
+        return gone
+
+    def __len__(self) -> int:
+        return sum(len(line.tickets) for line in self.lines.values())

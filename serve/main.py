@@ -1,0 +1,125 @@
+"""The command ``mfn-api``: parse, read the settings, serve.
+
+One worker runs in this process. Several are spawned (never forked: a child forked after JAX's
+first computation hangs) over one listening socket, by a parent that never imports JAX.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from types import FrameType
+from typing import Any, NoReturn, final
+
+import click
+
+from mfnjax._version import __version__
+from serve.logs import configure_logs, stop_logs
+from serve.settings import Settings, SettingsError
+
+DRAIN_SECONDS = 8
+KEEP_ALIVE_SECONDS = 20
+
+
+@click.command(name="mfn-api", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes. One already uses every core.",
+)
+@click.version_option(__version__, prog_name="mfn-api")
+def main(host: str, port: int, workers: int) -> None:
+    """Serve mfnjax over HTTP.
+
+    Settings come from environment variables that begin with MFN_; see docs/server.md.
+    """
+    try:
+        settings = Settings.from_environment()
+    except SettingsError as error:
+        raise SystemExit(f"mfn-api: {error}") from None
+    listening = _listen(host, port)
+    address = "http://{}:{}".format(*listening.getsockname()[:2])
+    print(f"mfn-api {__version__} on {address}", file=sys.stderr, flush=True)
+    if workers > 1:
+        from serve.workers import supervise
+
+        raise SystemExit(supervise(listening, settings, workers))
+    leave(serve(listening, settings))
+
+
+def leave(status: int) -> NoReturn:
+    """End the process, whatever threads are still about.
+
+    A thread that is inside XLA's compiler when the interpreter is taken down aborts the process.
+    """
+    logging.shutdown()
+    stop_logs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def serve(listening: socket.socket, settings: Settings) -> int:
+    """Serve in this process until a signal; returns the exit status."""
+    # One thread a computation: XLA would split small loops over all cores and lose by it, and
+    # the engine has one lane a core. Read when JAX first looks for its devices.
+    os.environ.setdefault("NPROC", "1")
+
+    import uvicorn
+
+    from mfnjax import enable_compilation_cache
+    from serve.app import create_app
+
+    configure_logs(settings.log_level, settings.log_format)
+    enable_compilation_cache()
+
+    @final
+    class Server(uvicorn.Server):
+        """uvicorn's server, but a signal that was obeyed is not raised again at the end."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            self.should_exit = True
+
+    app: Any = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_config=None,
+        lifespan="on",
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        backlog=2048,
+    )
+    server = Server(config)
+    server.run(sockets=[listening])
+    return 0 if server.started else 3
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        raise SystemExit(f"mfn-api: cannot listen on {host}:{port} ({error.strerror})") from None
+    listening.listen(2048)
+    listening.set_inheritable(True)
+    return listening
+
+
+if __name__ == "__main__":
+    main()

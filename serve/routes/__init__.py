@@ -1,0 +1,16 @@
+"""The endpoints: thin handlers over the engine, one file a subject."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from serve.routes import health, nernst, openapi, simulate
+
+HANDLERS: list[Any] = [
+    health.health,
+    health.ready,
+    openapi.document,
+    nernst.nernst,
+    simulate.simulate,
+]
+"""Every handler but ``/metrics``, which can be switched off."""

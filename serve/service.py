@@ -1,0 +1,129 @@
+"""What the handlers share: settings, engine, metrics, and whether everything is warm."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from typing import Any, final
+
+from litestar import Request
+
+from serve.engine import Engine, Kind
+from serve.engine import simulations as sims
+from serve.errors import CLIENT_GONE
+from serve.metrics import Metrics
+from serve.settings import Settings
+
+log = logging.getLogger("serve")
+
+WATCH_AFTER_SECONDS = 0.05
+"""A request that takes longer is watched, so that its client's leaving cancels it."""
+
+KINDS: tuple[Kind, ...] = (sims.SMALL, sims.LARGE)
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection before its answer was ready."""
+
+
+@final
+class Service:
+    """The state of one application."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.engine = Engine(
+            KINDS,
+            queue_seconds=settings.queue_seconds,
+            deadline_seconds=settings.deadline_seconds,
+        )
+        self._ready = threading.Event()
+        self._closing = threading.Event()
+        self._warming = threading.Thread(target=self._warm_up, name="warm-up", daemon=True)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the warm-up is over."""
+        return self._ready.is_set()
+
+    def start(self) -> None:
+        """Start the engine and warm up in a thread."""
+        import jax
+
+        jax.monitoring.register_event_duration_secs_listener(self._count_compilation)
+        self.engine.start()
+        self._warming.start()
+
+    def close(self) -> None:
+        """Finish what was accepted."""
+        self._closing.set()
+        self.engine.close()
+
+    async def submit(self, request: Request[Any, Any, Any], kind: Kind, item: Any) -> Any:
+        """Have ``item`` done; if the client goes away meanwhile, it is given up.
+
+        Raises:
+            ApiError: 503, or what the item itself raised.
+            ClientGoneError: There is nobody to answer.
+        """
+        work = asyncio.current_task()
+        watcher: asyncio.Task[None] | None = None
+        gone = False
+
+        async def watch() -> None:
+            nonlocal gone
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            gone = True
+            if work is not None:
+                work.cancel()
+
+        def start_watching() -> None:
+            nonlocal watcher
+            watcher = asyncio.ensure_future(watch())
+
+        timer = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, start_watching)
+        try:
+            return await self.engine.submit(kind, item)
+        except asyncio.CancelledError:
+            if gone:
+                raise ClientGoneError from None
+            raise
+        finally:
+            timer.cancel()
+            if watcher is not None:
+                watcher.cancel()
+
+    def _warm_up(self) -> None:
+        from serve.routes.nernst import potential_mv
+        from serve.schemas import NernstRequest
+
+        try:
+            potential_mv(NernstRequest(concentration_out_molar=0.005, concentration_in_molar=0.14))
+            for size in self.settings.warm_grid_sizes:
+                for turing in (True, False):
+                    run = sims.Run(0, size, 1, 0.18, 0.25, turing)
+                    for kind in (sims.SMALL, sims.LARGE):
+                        if self._closing.is_set():
+                            return
+                        self.engine.run_now(kind, run)
+        except Exception:
+            log.exception("the warm-up failed: the server does not become ready")
+            return
+        self._ready.set()
+        log.info("ready")
+
+    def _count_compilation(self, event: str, duration_secs: float, **_: Any) -> None:
+        if event.endswith("backend_compile_duration"):
+            self.metrics.compilations.inc()
+
+
+def service_of(request: Request[Any, Any, Any]) -> Service:
+    """The service of the application that got ``request``."""
+    service: Service = request.app.state.service
+    return service
+
+
+__all__ = ["CLIENT_GONE", "ClientGoneError", "Service", "service_of"]

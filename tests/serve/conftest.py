@@ -1,0 +1,88 @@
+"""A real server process on a free port, one a module."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+START_SECONDS = 120
+
+
+class ServerProcess:
+    """``mfn-api`` in a process of its own."""
+
+    def __init__(self, state_dir: Path, *, workers: int = 1, **environment: str) -> None:
+        variables = {k: v for k, v in os.environ.items() if not k.startswith("MFN_")}
+        variables |= {
+            "MFN_STATE_DIR": str(state_dir),
+            "MFN_WARM_GRID_SIZES": "32",
+            "MFN_LOG_LEVEL": "warning",
+            **environment,
+        }
+        command = [sys.executable, "-m", "serve.main", "--port", "0", "--workers", str(workers)]
+        self.log_path = state_dir / "log.txt"
+        state_dir.mkdir(parents=True, exist_ok=True)
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(command, env=variables, stderr=log, stdout=log)
+        self.url = self._address()
+        self.client = httpx.Client(base_url=self.url, timeout=60)
+
+    def _address(self) -> str:
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            found = re.findall(r"on (http://\S+)", self.log())
+            if found:
+                return found[-1]
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"the server did not start:\n{self.log()}")
+
+    def log(self) -> str:
+        """What it has written so far."""
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def wait_ready(self) -> ServerProcess:
+        """Wait until ``/ready`` answers 200."""
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            try:
+                if self.client.get("/ready").status_code == 200:
+                    return self
+            except httpx.TransportError:
+                pass
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise AssertionError(f"the server did not become ready:\n{self.log()}")
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        finally:
+            self.client.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server with the default settings."""
+    process = ServerProcess(tmp_path_factory.mktemp("server"))
+    try:
+        yield process.wait_ready()
+    finally:
+        process.stop()
