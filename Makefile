@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 JOBS ?= 2
 
-.PHONY: help demo test test-all lint bench clean
+.PHONY: help demo test test-all lint bench bench-serve load-smoke load-steady load-spike load-stress clean
 
 help:
 	@echo "make demo      run the demonstration; pictures and a report in out/demo/"
@@ -15,6 +15,8 @@ help:
 	@echo "make test-all  the same with the slow tests"
 	@echo "make lint      lint, types and import directions alone"
 	@echo "make bench     the speed tables"
+	@echo "make bench-serve  the HTTP server's rates, latencies and behaviour under overload (needs wrk)"
+	@echo "make load-smoke, load-steady, load-spike, load-stress  the load scenarios; DURATION=10s shortens"
 	@echo "make clean     remove the virtual environment and all output"
 
 $(VENV)/.user: pyproject.toml constraints.txt
@@ -46,6 +48,13 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.membrane
 	$(BIN)/python -m benchmarks.fractals
+
+bench-serve: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.serve
+
+# They start a server of their own, or use the one that MFN_LOADTEST_BASE_URL names.
+load-smoke load-steady load-spike load-stress: load-%: $(VENV)/.dev
+	$(BIN)/python -m load_tests.scenarios $* $(if $(DURATION),--duration $(DURATION))
 
 clean:
 	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -1,0 +1,140 @@
+"""The documented limits, read from ``benchmarks/baselines.toml``, and whether a run keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+from mfnjax.bench.baselines import Baseline, baseline, baselines_under
+
+ENDPOINTS = {
+    "/health": "health",
+    "/metrics": "metrics",
+    "/nernst": "nernst",
+    "/simulate (32x32)": "simulate",
+    "/validate": "validate",
+}
+"""Rows of the documented endpoint table, by the names that calls have here."""
+
+PERCENTILES = (50, 95, 99)
+USER_CLASSES = (
+    "MFNAPIUser",
+    "MFNReadOnlyUser",
+    "MFNHeavyUser",
+    "MFNStressUser",
+    "MFNScalabilityUser",
+)
+
+
+@final
+@dataclass(frozen=True)
+class Scenario:
+    """A run of Locust that the document describes.
+
+    Attributes:
+        name: ``smoke``, ``steady``, ``spike`` or ``stress``.
+        users: Simultaneous users.
+        spawn_rate: Users started a second.
+        duration_s: How long it runs.
+        error_rate: The largest share of failed requests.
+        rate: Requests a second to reach, if the document names them.
+        classes: The user classes that run.
+    """
+
+    name: str
+    users: int
+    spawn_rate: float
+    duration_s: float
+    error_rate: Baseline
+    rate: Baseline | None = None
+    classes: tuple[str, ...] = ("MFNAPIUser",)
+
+    def lasting(self, seconds: float | None) -> Scenario:
+        """The same for another time, if one is given."""
+        return self if seconds is None else replace(self, duration_s=seconds)
+
+
+def scenario(name: str) -> Scenario:
+    """The documented scenario of that name (§ 5.4, and § 9.4 for ``stress``).
+
+    The document gives the spike no spawn rate: all users come within two seconds. It gives the
+    stress run no limit of errors: the spike's holds; all five user classes run in it.
+    """
+    rows = baselines_under(f"documented.load.{name}")
+    users, duration_s = int(rows["users"].value), rows["duration"].value
+    if name == "stress":
+        spawn, errors = rows["spawn_rate"].value, baseline("documented.load.spike.error_rate")
+        return Scenario(name, users, spawn, duration_s, errors, classes=USER_CLASSES)
+    spawn = {"smoke": 1.0, "steady": baseline("documented.locust.spawn_rate").value}.get(name)
+    return Scenario(
+        name, users, spawn or users / 2, duration_s, rows["error_rate"], rows.get("rate")
+    )
+
+
+def scenario_like(users: int) -> Scenario:
+    """The scenario whose limits hold for a run of so many users: the largest that is not larger."""
+    names = [name for name in ("smoke", "steady", "spike") if scenario(name).users <= max(users, 1)]
+    return scenario(names[-1])
+
+
+@final
+@dataclass(frozen=True)
+class Row:
+    """What was measured of one endpoint."""
+
+    name: str
+    requests: int
+    failures: int
+    percentiles_ms: Mapping[int, float]
+    rate: float
+
+
+def rows_of(stats: Any) -> list[Row]:
+    """Locust's statistics as rows."""
+    return [
+        Row(
+            name=entry.name,
+            requests=entry.num_requests,
+            failures=entry.num_failures,
+            percentiles_ms={
+                percent: float(entry.get_response_time_percentile(percent / 100) or 0)
+                for percent in PERCENTILES
+            },
+            rate=float(entry.total_rps),
+        )
+        for entry in sorted(stats.entries.values(), key=lambda entry: entry.name)
+    ]
+
+
+def missed_percentiles(rows: Iterable[Row]) -> list[str]:
+    """Which documented percentiles are missed, in words."""
+    misses = []
+    for row in rows:
+        if row.name not in ENDPOINTS or not row.requests:
+            continue
+        table = baselines_under(f"documented.api.{ENDPOINTS[row.name]}")
+        for percent in PERCENTILES:
+            limit, measured = table[f"p{percent}"], row.percentiles_ms[percent]
+            if not limit.meets(measured):
+                misses.append(f"{row.name}: p{percent} is {measured:.1f} ms, expected {limit}")
+    return misses
+
+
+def missed_totals(rows: Iterable[Row], *, error_rate: Baseline, rate: Baseline | None) -> list[str]:
+    """Whether too many requests failed, or too few were made."""
+    rows = list(rows)
+    requests = sum(row.requests for row in rows)
+    failures = sum(row.failures for row in rows)
+    if not requests:
+        return ["no request was made"]
+    misses = []
+    if not error_rate.meets(failures / requests):
+        misses.append(
+            f"{failures} of {requests} requests failed ({failures / requests:.2%}), "
+            f"expected at most {error_rate.value:.0%}"
+        )
+    made = sum(row.rate for row in rows)
+    if rate is not None and not rate.meets(made):
+        misses.append(f"{made:.1f} requests/s were made, expected {rate}")
+    return misses

@@ -1,0 +1,152 @@
+"""A light probe of latencies, to run beside a load: ``python -m load_tests.probe URL``.
+
+A load generator on the same cores measures its own waiting too. The probe sends a few requests a
+second on a schedule of its own, one connection to an endpoint, and measures each from the moment
+it was due: a request that a slow answer held up counts with the time it was held up
+(coordinated omission would hide it).
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+from urllib.parse import urlsplit
+
+from load_tests import workload
+from load_tests.workload import Call
+
+
+@final
+@dataclass
+class Latencies:
+    """What the probe saw of one endpoint: latencies in milliseconds, and what went wrong."""
+
+    times_ms: list[float] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def percentile(self, percent: float) -> float:
+        """That percentile [ms]: the smallest time not exceeded by ``percent`` of the requests."""
+        ordered = sorted(self.times_ms)
+        if not ordered:
+            return float("nan")
+        index = max(0, -(-len(ordered) * percent // 100) - 1)
+        return ordered[int(index)]
+
+    def summary(self) -> dict[str, Any]:
+        """Count, p50, p95, p99, max and the problems, for JSON."""
+        row: dict[str, Any] = {"requests": len(self.times_ms), "failures": len(self.problems)}
+        row |= {f"p{percent}_ms": round(self.percentile(percent), 3) for percent in (50, 95, 99)}
+        return {
+            **row,
+            "max_ms": round(max(self.times_ms, default=0.0), 3),
+            "first_problem": self.problems[0] if self.problems else None,
+        }
+
+
+def connect(base_url: str, timeout_s: float = 60) -> http.client.HTTPConnection:
+    """A keep-alive connection to the server."""
+    address = urlsplit(base_url)
+    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    return kind(address.hostname or "localhost", address.port, timeout=timeout_s)
+
+
+def send(
+    connection: http.client.HTTPConnection, call: Call, api_key: str | None = None
+) -> tuple[int, bytes, Mapping[str, str]]:
+    """Send one call; returns status, body and headers."""
+    headers = {"Content-Type": "application/json"} if call.body is not None else {}
+    if api_key:
+        headers["X-API-Key"] = api_key
+    connection.request(call.method, call.path, call.content, headers)
+    response = connection.getresponse()
+    return response.status, response.read(), response.headers
+
+
+def probe_one(
+    base_url: str,
+    call: Call,
+    *,
+    every_s: float,
+    running: Callable[[], bool],
+    api_key: str | None = None,
+) -> Latencies:
+    """Send ``call`` every ``every_s`` seconds while ``running()``."""
+    seen = Latencies()
+    connection = connect(base_url)
+    due = time.perf_counter()
+    while running():
+        time.sleep(max(0.0, due - time.perf_counter()))
+        try:
+            status, content, _ = send(connection, call, api_key)
+            problem = call.problem(status, content)
+        except (OSError, http.client.HTTPException) as error:
+            problem = f"{type(error).__name__}: {error}"
+            connection.close()
+        if problem:
+            seen.problems.append(problem)
+        seen.times_ms.append(1e3 * (time.perf_counter() - due))
+        due += every_s
+    connection.close()
+    return seen
+
+
+def probe(
+    base_url: str,
+    calls: Sequence[tuple[Call, float]],
+    *,
+    running: Callable[[], bool],
+    api_key: str | None = None,
+) -> dict[str, Latencies]:
+    """Probe several (call, seconds between two) at once, a thread and connection each."""
+    seen: dict[str, Latencies] = {}
+
+    def one(call: Call, every_s: float) -> None:
+        seen[call.name] = probe_one(
+            base_url, call, every_s=every_s, running=running, api_key=api_key
+        )
+
+    threads = [threading.Thread(target=one, args=pair, daemon=True) for pair in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {call.name: seen[call.name] for call, _ in calls if call.name in seen}
+
+
+EVERY_S = {"/health": 0.05, "/metrics": 0.25, "/nernst": 0.05, "/simulate (32x32)": 0.1}
+"""Seconds between two probes of an endpoint; `/validate` computes for long, so it comes rarely."""
+
+
+def table_calls() -> list[tuple[Call, float]]:
+    """Every row of the documented endpoint table, with how often it is probed."""
+    calls = [make() for make in workload.TABLE]
+    return [(call, EVERY_S.get(call.name, 2.0)) for call in calls]
+
+
+def main() -> int:
+    """Probe until standard input closes or the time is over; prints JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("url")
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--api-key")
+    options = parser.parse_args()
+    end = time.perf_counter() + options.seconds
+    seen = probe(
+        options.url,
+        table_calls(),
+        running=lambda: time.perf_counter() < end,
+        api_key=options.api_key,
+    )
+    json.dump({name: latencies.summary() for name, latencies in seen.items()}, sys.stdout, indent=2)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""The limits of the load tests: what counts as missed, and where the numbers come from."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+import pytest
+
+from load_tests import limits
+from load_tests.limits import Row
+from load_tests.probe import Latencies
+from load_tests.scenarios import Outcome, markdown, seconds_of
+from mfnjax.bench.baselines import baseline
+
+ROOMY = {50: 1.0, 95: 2.0, 99: 3.0}
+
+
+def row(name: str = "/health", **changes) -> Row:
+    values = {"requests": 1000, "failures": 0, "percentiles_ms": ROOMY, "rate": 100.0, **changes}
+    return Row(name=name, **values)
+
+
+# §§ 5.4 and 9.4 of the document, copied by hand: users, seconds, requests/s, largest error rate
+DOCUMENTED = {
+    "smoke": (1, 30, None, 0.0),
+    "steady": (10, 300, 50, 0.01),
+    "spike": (50, 60, 100, 0.05),
+    "stress": (20, 120, None, 0.05),
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_scenarios_are_those_of_the_document(name: str) -> None:
+    users, seconds, rate, errors = DOCUMENTED[name]
+    scenario = limits.scenario(name)
+    assert (scenario.users, scenario.duration_s) == (users, seconds)
+    assert (scenario.rate and scenario.rate.value) == rate
+    assert scenario.error_rate.value == errors
+    assert scenario.lasting(5).duration_s == 5
+
+
+@pytest.mark.parametrize(
+    ("users", "name"), [(1, "smoke"), (9, "smoke"), (10, "steady"), (20, "steady"), (50, "spike")]
+)
+def test_a_run_is_held_to_the_scenario_of_its_size(users: int, name: str) -> None:
+    assert limits.scenario_like(users).name == name
+
+
+@pytest.mark.parametrize("percent", limits.PERCENTILES)
+@pytest.mark.parametrize("name", limits.ENDPOINTS)
+def test_every_documented_percentile_can_be_missed(name: str, percent: int) -> None:
+    bound = baseline(f"documented.api.{limits.ENDPOINTS[name]}.p{percent}").value
+    kept = row(name, percentiles_ms={**ROOMY, percent: bound})
+    missed = row(name, percentiles_ms={**ROOMY, percent: 1.01 * bound})
+    assert limits.missed_percentiles([kept]) == []
+    (told,) = limits.missed_percentiles([missed])
+    assert name in told
+    assert f"p{percent}" in told
+
+
+@pytest.mark.parametrize(("failures", "missed"), [(0, False), (10, False), (11, True)])
+def test_error_rate(failures: int, missed: bool) -> None:
+    one_percent = baseline("documented.load.steady.error_rate")
+    rows = [row(failures=failures), row("/nernst", requests=0)]
+    assert bool(limits.missed_totals(rows, error_rate=one_percent, rate=None)) is missed
+
+
+def test_a_single_failure_misses_the_smoke_test() -> None:
+    smoke = limits.scenario("smoke")
+    (told,) = limits.missed_totals([row(failures=1)], error_rate=smoke.error_rate, rate=None)
+    assert "1 of 1000 requests failed" in told
+
+
+def test_rate_is_the_sum_over_endpoints() -> None:
+    steady = limits.scenario("steady")
+    both = [row(rate=30.0), row("/nernst", rate=20.0)]
+    assert limits.missed_totals(both, error_rate=steady.error_rate, rate=steady.rate) == []
+    (told,) = limits.missed_totals(both[:1], error_rate=steady.error_rate, rate=steady.rate)
+    assert "30.0 requests/s were made" in told
+
+
+def test_no_request_is_a_miss() -> None:
+    smoke = limits.scenario("smoke")
+    assert limits.missed_totals([], error_rate=smoke.error_rate, rate=None)
+
+
+@pytest.mark.parametrize(
+    ("percent", "expected"), [(50, 50.0), (95, 95.0), (99, 99.0), (100, 100.0)]
+)
+def test_percentiles_of_one_to_a_hundred(percent: int, expected: float) -> None:
+    seen = Latencies([float(101 - k) for k in range(1, 101)])
+    assert seen.percentile(percent) == expected
+
+
+def test_percentile_of_nothing_is_nan_and_keeps_no_limit() -> None:
+    nothing = Latencies().percentile(99)
+    assert math.isnan(nothing)
+    assert limits.missed_percentiles([row(percentiles_ms=dict.fromkeys((50, 95, 99), nothing))])
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("30s", 30), ("5m", 300), ("1h2m3s", 3723)]
+)
+def test_times_as_locust_writes_them(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "5 minutes", "-3s", "1.5"])
+def test_other_times_are_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is no time"):
+        seconds_of(text)
+
+
+def test_the_report_says_what_was_missed() -> None:
+    scenario = limits.scenario("steady")
+    bad = row(failures=100, percentiles_ms={50: 11.0, 95: 2.0, 99: 3.0})
+    misses = limits.missed_totals([bad], error_rate=scenario.error_rate, rate=scenario.rate)
+    text = markdown(Outcome(scenario, [bad], [bad], (100.0, 101.0), misses))
+    assert "**Limits missed.**" in text
+    assert "10.00%" in text
+    assert "| /health | 1000 | 100 | 11.0 | 2.0 | 3.0 | 10 / 50 / 100 |" in text
+    assert "100 MB before, 101 MB after" in text
