@@ -305,6 +305,45 @@ class DatasetConfig(_Config):
             _set(self, "output_path", str(self.output_path))
 
 
+VALIDATION_RUNS = 16
+"""Simulations of one validation cycle."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ValidationConfig(_Config):
+    """One validation cycle; the fields of ``POST /validate``.
+
+    Attributes:
+        seed: Of the first run and of the network; run k has seed + k, so at most 2³² − 16.
+        epochs: Epochs of training, 1…100.
+        batch_size: Samples per step, 1…64.
+        grid_size: Cells per side, 8…256.
+        steps: Steps of each run, 1…1000.
+        turing_enabled: Run the activator-inhibitor pair.
+        quantum_jitter: Add plain Gaussian noise to the potential each step.
+
+    Raises:
+        ParameterError: A value is outside its range.
+    """
+
+    seed: int = 42
+    epochs: int = 1
+    batch_size: int = 4
+    grid_size: int = 64
+    steps: int = 64
+    turing_enabled: bool = True
+    quantum_jitter: bool = False
+
+    def __post_init__(self) -> None:
+        check_int("seed", self.seed, 0, SEED_MAX - (VALIDATION_RUNS - 1))
+        check_int("epochs", self.epochs, 1, 100)
+        check_int("batch_size", self.batch_size, 1, 64)
+        check_int("grid_size", self.grid_size, 8, 256)
+        check_int("steps", self.steps, 1, 1000)
+        check_bool("turing_enabled", self.turing_enabled)
+        check_bool("quantum_jitter", self.quantum_jitter)
+
+
 def _sequence(name: str, value: Any) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)) or not value:
         raise ParameterError(f"{name} must be a list with at least one value, got {value!r}")

@@ -20,6 +20,12 @@ COMMANDS = {
     ),
     "science": ("mfnjax.cli.science:science", "Validate against closed forms and other programs."),
     "dataset": ("mfnjax.cli.dataset:dataset", "Make a dataset from a sweep; say what is in one."),
+    "validate": (
+        "mfnjax.cli.validate:validate",
+        "Run the documented cycle: simulate, measure, train, report.",
+    ),
+    "train": ("mfnjax.cli.train:train", "Train a network to read a number off features."),
+    "predict": ("mfnjax.cli.predict:predict", "Ask a trained network about fields and tables."),
     "demo": ("mfnjax.cli.demo:demo", "Run the documented demo and write a report with pictures."),
 }
 """Name → (module:command, one line of help). A new command is one line here."""

@@ -141,6 +141,23 @@ def start_jax(*, x64: bool, cache: bool) -> None:
         enable_compilation_cache()
 
 
+def require_extra(command: str, extra: str, *modules: str) -> None:
+    """Say in one line how to install what a command needs beyond the core.
+
+    Raises:
+        ParameterError: A module is not installed.
+    """
+    from importlib.util import find_spec
+
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise ParameterError(f"{command} needs {', '.join(missing)}: pip install 'mfnjax[{extra}]'")
+
+
+NETWORK_MODULES = ("flax", "optax", "orbax")
+"""What the ``network`` extra brings."""
+
+
 class Progress:
     """A progress bar on stderr: on a terminal only, and only for a run that takes a while.
 

@@ -145,7 +145,12 @@ def _read(name: str | None) -> dict[str, Any]:
         return {}
     if name in _NAMED and not Path(name).exists():
         return _NAMED[name]().to_dict()
-    values: Any = _Values.from_file(name)
+    return read_values(name)
+
+
+def read_values(path: str | Path) -> dict[str, Any]:
+    """The table of a TOML or JSON file as it stands."""
+    values: Any = _Values.from_file(path)
     return values
 
 

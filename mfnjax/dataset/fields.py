@@ -23,7 +23,7 @@ def require_zarr() -> Any:
     try:
         import zarr
     except ImportError as error:
-        raise ParameterError("saved fields need the extra: pip install mfnjax[zarr]") from error
+        raise ParameterError("saved fields need the extra: pip install mfnjax[fields]") from error
     return zarr
 
 

@@ -1,5 +1,6 @@
 """The network, its plasticity and its training (the ``network`` extra: flax, optax, orbax)."""
 
+from mfnjax.config import ValidationConfig
 from mfnjax.network.attention import SparseAttention, sparse_attention
 from mfnjax.network.differentiable import DifferentiablePipeline, steer
 from mfnjax.network.model import (
@@ -22,7 +23,7 @@ from mfnjax.network.training import (
     regression_metrics,
     train,
 )
-from mfnjax.network.validation import ValidationConfig, ValidationReport, run_validation
+from mfnjax.network.validation import ValidationReport, run_validation
 
 __all__ = [
     "STDP",

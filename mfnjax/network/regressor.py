@@ -35,8 +35,16 @@ class Scale:
 
     @classmethod
     def of(cls, values: np.ndarray) -> Scale:
-        """The scale of the columns of (n, …)."""
-        mean, deviation = values.mean(axis=0), values.std(axis=0)
+        """The scale of the columns of (n, …).
+
+        Raises:
+            DataError: The squares of the values are beyond floating point.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, deviation = values.mean(axis=0), values.std(axis=0)
+        if not np.isfinite(deviation).all():
+            largest = np.abs(values).max()
+            raise DataError(f"values up to {largest:.3g} cannot be scaled: their squares overflow")
         # Rounding of a constant column is no variation: it would be blown up to order 1.
         flat = deviation <= 1e-9 * np.maximum(np.abs(mean), np.finfo(float).tiny)
         return cls(mean, np.where(flat, 1.0, deviation))
@@ -154,8 +162,12 @@ def train_regressor(
     held_out: tuple[Any, Any] | None = None,
     hidden_dim: int = 32,
     use_attention: bool = True,
+    topk: int = 4,
+    num_heads: int = 1,
+    dtype: str = "float32",
     options: TrainOptions | None = None,
     checkpoints: str | Path | None = None,
+    checkpoint_every_s: float = 0.0,
     on_epoch: Any = None,
 ) -> tuple[Regressor, TrainResult]:
     """Train a network on columns in their own units.
@@ -170,8 +182,12 @@ def train_regressor(
         held_out: (x, y), monitored for early stopping and measured at the end.
         hidden_dim: Width of the network.
         use_attention: Whether it has its attention.
+        topk: Keys per query of the attention.
+        num_heads: Heads of the attention.
+        dtype: ``float32`` or ``float64``.
         options: `TrainOptions`.
         checkpoints: Folder to save to and resume from, or None.
+        checkpoint_every_s: As in `train`.
         on_epoch: Called with each `EpochRecord` (losses in scaled units).
 
     Returns:
@@ -189,7 +205,14 @@ def train_regressor(
         raise ParameterError(f"{len(names)} input_names for {x.shape[1]} columns")
     x, y = _floats(x, "inputs"), _floats(y, "targets").reshape(-1)
     inputs, target = Scale.of(x), Scale.of(y)
-    config = NetworkConfig(input_dim=x.shape[1], hidden_dim=hidden_dim, use_attention=use_attention)
+    config = NetworkConfig(
+        input_dim=x.shape[1],
+        hidden_dim=hidden_dim,
+        use_attention=use_attention,
+        topk=topk,
+        num_heads=num_heads,
+        dtype=dtype,
+    )
     scaled = None
     if held_out is not None:
         far_x, far_y = np.asarray(held_out[0], float), np.asarray(held_out[1], float)
@@ -201,6 +224,7 @@ def train_regressor(
         options=options,
         held_out=scaled,
         checkpoints=checkpoints,
+        checkpoint_every_s=checkpoint_every_s,
         on_epoch=on_epoch,
     )
     regressor = Regressor(config, result.params, inputs, target, names, target_name, {})

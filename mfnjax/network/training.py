@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,11 +95,13 @@ def train(
     held_out: tuple[Any, Any] | None = None,
     params: Params | None = None,
     checkpoints: str | Path | None = None,
+    checkpoint_every_s: float = 0.0,
     on_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> TrainResult:
     """Fit the network to (x, y) by Adam on the mean squared error.
 
-    With a checkpoint folder the state is saved after every epoch, and a call that finds
+    With a checkpoint folder the state is saved after every epoch (or less often, with
+    ``checkpoint_every_s``) and at the end, and a call that finds
     checkpoints there goes on from the last: interrupted and resumed training ends with the
     weights of one that ran through, bit for bit (epoch k draws its order from
     ``fold_in(key, k)``, so nothing but the saved state matters).
@@ -111,6 +114,8 @@ def train(
         held_out: (x, y) whose loss is monitored for early stopping; default the training loss.
         params: First weights; default drawn from the seed.
         checkpoints: Folder, or None.
+        checkpoint_every_s: Save after an epoch only if the last save is so many seconds ago;
+            what a kill loses is trained again, to the same bits.
         on_epoch: Called with each `EpochRecord` after its checkpoint is written.
 
     Returns:
@@ -135,7 +140,16 @@ def train(
     if params is None:
         params = init_network(config, key=jax.random.fold_in(key, 0))
     state = init_state(params, config.dtype)
-    run = _Run(config, options, data, monitored, jax.random.fold_in(key, 1), on_epoch)
+    check_real("checkpoint_every_s", checkpoint_every_s, 0.0, 1e9)
+    run = _Run(
+        config,
+        options,
+        data,
+        monitored,
+        jax.random.fold_in(key, 1),
+        on_epoch,
+        checkpoint_every_s,
+    )
     if checkpoints is None:
         return run.go(state, [], None)
     with Checkpoints(checkpoints) as store:
@@ -153,16 +167,20 @@ class _Run:
     monitored: tuple[Array, Array] | None
     key: Array
     on_epoch: Callable[[EpochRecord], None] | None
+    checkpoint_every_s: float
 
     def go(
         self, state: TrainState, history: list[EpochRecord], store: Checkpoints | None
     ) -> TrainResult:
-        while len(history) < self.options.epochs and not self._out_of_patience(history):
+        saved_s = time.monotonic()
+        while not self._over(history):
             state, record = self._epoch(state, len(history) + 1)
             history.append(record)
-            if store is not None:
+            due = self._over(history) or time.monotonic() - saved_s >= self.checkpoint_every_s
+            if store is not None and due:
                 about = {**self._about(), "history": [dataclasses.asdict(h) for h in history]}
                 store.save(record.epoch, state, about)
+                saved_s = time.monotonic()
             if self.on_epoch is not None:
                 self.on_epoch(record)
         params = state.params if self.options.patience is None else state.best_params
@@ -205,6 +223,9 @@ class _Run:
             if loss < best - self.options.min_delta:
                 best, epoch = float(np.dtype(self.config.dtype).type(loss)), record.epoch
         return epoch
+
+    def _over(self, history: list[EpochRecord]) -> bool:
+        return len(history) >= self.options.epochs or self._out_of_patience(history)
 
     def _out_of_patience(self, history: list[EpochRecord]) -> bool:
         patience = self.options.patience

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
-from mfnjax._checks import check_bool, check_int
-from mfnjax.config import SEED_MAX, FeatureConfig, SimulationConfig, _Config
+from mfnjax.config import VALIDATION_RUNS, FeatureConfig, SimulationConfig, ValidationConfig
 from mfnjax.core.units import BODY_TEMPERATURE_K, FARADAY_CONSTANT, GAS_CONSTANT
 from mfnjax.fractal.ifs import chaos_game, random_similarity_system
 from mfnjax.membrane import nernst_potential_mv
@@ -19,46 +19,10 @@ from mfnjax.network.step import mean_loss
 from mfnjax.network.training import TrainOptions, check_data, train
 from mfnjax.pipeline import SimulationResult, compute_fractal_features, run_mycelium_simulation
 
-RUNS = 16
 POTENTIAL_SCALE = 100.0
 """The network's potentials are volts times this, so that they are of order 1."""
 
 K_OUT_MOLAR, K_IN_MOLAR = 0.005, 0.140
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ValidationConfig(_Config):
-    """One validation cycle; the fields of ``POST /validate``.
-
-    Attributes:
-        seed: Of the first run and of the network; run k has seed + k, so at most 2³² − 16.
-        epochs: Epochs of training, 1…100.
-        batch_size: Samples per step, 1…64.
-        grid_size: Cells per side, 8…256.
-        steps: Steps of each run, 1…1000.
-        turing_enabled: As in `SimulationConfig`.
-        quantum_jitter: As in `SimulationConfig`.
-
-    Raises:
-        ParameterError: A value is outside its range.
-    """
-
-    seed: int = 42
-    epochs: int = 1
-    batch_size: int = 4
-    grid_size: int = 64
-    steps: int = 64
-    turing_enabled: bool = True
-    quantum_jitter: bool = False
-
-    def __post_init__(self) -> None:
-        check_int("seed", self.seed, 0, SEED_MAX - (RUNS - 1))
-        check_int("epochs", self.epochs, 1, 100)
-        check_int("batch_size", self.batch_size, 1, 64)
-        check_int("grid_size", self.grid_size, 8, 256)
-        check_int("steps", self.steps, 1, 1000)
-        check_bool("turing_enabled", self.turing_enabled)
-        check_bool("quantum_jitter", self.quantum_jitter)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +71,9 @@ def validation_target(inputs: np.ndarray) -> np.ndarray:
     return 0.5 * inputs[..., 0] + 0.2 * inputs[..., 1] - 0.1 * inputs[..., 2]
 
 
-def run_validation(config: ValidationConfig | None = None) -> ValidationReport:
+def run_validation(
+    config: ValidationConfig | None = None, *, progress: Callable[[int, int], None] | None = None
+) -> ValidationReport:
     """Run the documented validation cycle.
 
     16 simulations with the seeds seed … seed + 15 give the four inputs; the network is trained
@@ -115,6 +81,7 @@ def run_validation(config: ValidationConfig | None = None) -> ValidationReport:
 
     Args:
         config: `ValidationConfig`; None is the documented default.
+        progress: Called with (runs done, runs in all) after each simulation.
 
     Returns:
         `ValidationReport`. The same configuration gives the same report.
@@ -129,18 +96,7 @@ def run_validation(config: ValidationConfig | None = None) -> ValidationReport:
         (True, True)
     """
     config = ValidationConfig() if config is None else config
-    runs = [
-        run_mycelium_simulation(
-            SimulationConfig(
-                grid_size=config.grid_size,
-                steps=config.steps,
-                turing_enabled=config.turing_enabled,
-                quantum_jitter=config.quantum_jitter,
-                seed=config.seed + k,
-            )
-        )
-        for k in range(RUNS)
-    ]
+    runs = _simulate(config, progress)
     inputs = np.stack([network_inputs(run) for run in runs])
     loss_start, loss_final = _train(config, inputs)
     ifs_key, run_key = jax.random.split(jax.random.key(config.seed))
@@ -159,6 +115,24 @@ def run_validation(config: ValidationConfig | None = None) -> ValidationReport:
         nernst_symbolic_mV=1e3 * thermal_v * math.log(K_OUT_MOLAR / K_IN_MOLAR),
         nernst_numeric_mV=float(numeric),
     )
+
+
+def _simulate(
+    config: ValidationConfig, progress: Callable[[int, int], None] | None
+) -> list[SimulationResult]:
+    runs = []
+    for k in range(VALIDATION_RUNS):
+        run = SimulationConfig(
+            grid_size=config.grid_size,
+            steps=config.steps,
+            turing_enabled=config.turing_enabled,
+            quantum_jitter=config.quantum_jitter,
+            seed=config.seed + k,
+        )
+        runs.append(run_mycelium_simulation(run))
+        if progress is not None:
+            progress(k + 1, VALIDATION_RUNS)
+    return runs
 
 
 def _train(config: ValidationConfig, inputs: np.ndarray) -> tuple[float, float]:

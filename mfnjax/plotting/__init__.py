@@ -15,6 +15,7 @@ from mfnjax.plotting.figures import (
 from mfnjax.plotting.html import result_html
 from mfnjax.plotting.movie import write_movie
 from mfnjax.plotting.style import POTENTIAL, Quantity, png_bytes, quantity_of, save_figure
+from mfnjax.plotting.training import plot_training
 
 __all__ = [
     "POTENTIAL",
@@ -25,6 +26,7 @@ __all__ = [
     "plot_frames",
     "plot_mask",
     "plot_result",
+    "plot_training",
     "png_bytes",
     "quantity_of",
     "result_html",

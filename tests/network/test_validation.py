@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from mfnjax.config import VALIDATION_RUNS as RUNS
 from mfnjax.errors import ParameterError
 from mfnjax.network import ValidationConfig, run_validation
-from mfnjax.network.validation import RUNS, network_inputs, validation_target
+from mfnjax.network.validation import network_inputs, validation_target
 from mfnjax.pipeline import SimulationConfig, run_mycelium_simulation
 
 SMALL = {"grid_size": 16, "steps": 8}
