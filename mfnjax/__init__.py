@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from mfnjax.dataset import generate_dataset, load_dataset
     from mfnjax.errors import (
         DataError,
+        FitError,
         MfnError,
         NumericalInstabilityError,
         ParameterError,
         StabilityError,
     )
     from mfnjax.features import FeatureVector, compute_features
+    from mfnjax.fitting import FitResult, fit
     from mfnjax.models import (
         AllenCahnModel,
         BrusselatorModel,
@@ -75,12 +77,14 @@ _PUBLIC = {
     "mfnjax.dataset": ("generate_dataset", "load_dataset"),
     "mfnjax.errors": (
         "DataError",
+        "FitError",
         "MfnError",
         "NumericalInstabilityError",
         "ParameterError",
         "StabilityError",
     ),
     "mfnjax.features": ("FeatureVector", "compute_features"),
+    "mfnjax.fitting": ("FitResult", "fit"),
     "mfnjax.models": (
         "AllenCahnModel",
         "BrusselatorModel",
@@ -110,6 +114,7 @@ _PACKAGES = (
     "dataset",
     "features",
     "federated",
+    "fitting",
     "fractal",
     "membrane",
     "models",

@@ -37,3 +37,7 @@ class NumericalInstabilityError(MfnError, ArithmeticError):
 
 class DataError(MfnError, ValueError):
     """A file, an array or a table cannot be used as data; the message says why."""
+
+
+class FitError(MfnError, ArithmeticError):
+    """A fit has nothing to give: no start led to a finite loss; the message says which and why."""

@@ -6,10 +6,7 @@ import dataclasses
 import gc
 import inspect
 import re
-import signal
 import sys
-import threading
-import time
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -19,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mfnjax._progress import ProgressBar as Progress  # noqa: F401
 from mfnjax.cli.group import FailedRun, one_line
 from mfnjax.errors import DataError, ParameterError
 
@@ -156,61 +154,6 @@ def require_extra(command: str, extra: str, *modules: str) -> None:
 
 NETWORK_MODULES = ("flax", "optax", "orbax")
 """What the ``network`` extra brings."""
-
-
-class Progress:
-    """A progress bar on stderr: on a terminal only, and only for a run that takes a while.
-
-    It also sees to it that Ctrl-C ends the run. Python drops the KeyboardInterrupt where it comes
-    up inside a destructor, which tracing calls often: so it is remembered, and raised again here.
-    """
-
-    def __init__(self, text: str, *, patience_s: float = 0.5) -> None:
-        self._text = text
-        self._patience_s = patience_s
-        self._started = time.monotonic()
-        self._bar: Any = None
-        self._task: Any = None
-        self._interrupted = False
-        self._handler: Any = None
-
-    def __call__(self, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` is done."""
-        if self._interrupted:
-            raise KeyboardInterrupt
-        if not sys.stderr.isatty():
-            return
-        if self._bar is None:
-            if time.monotonic() - self._started < self._patience_s or done >= total:
-                return
-            self._start(total)
-        self._bar.update(self._task, completed=done)
-
-    def _start(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        console = Console(file=sys.stderr)
-        self._bar = Bar(*columns, TimeRemainingColumn(), console=console, transient=True)
-        self._task = self._bar.add_task(self._text, total=total)
-        self._bar.start()
-
-    def _interrupt(self, *_: object) -> None:
-        self._interrupted = True
-        raise KeyboardInterrupt
-
-    def __enter__(self) -> Progress:
-        if threading.current_thread() is threading.main_thread():
-            self._handler = signal.signal(signal.SIGINT, self._interrupt)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
-        if self._bar is not None:
-            self._bar.stop()
 
 
 def console() -> Console:

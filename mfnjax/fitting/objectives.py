@@ -1,0 +1,224 @@
+"""What a model is judged by: the idea of an objective, and sums of them.
+
+An objective gives a loss for a model, and, where it is a sum of squares, its residuals. Some know
+less than they need: the state that a run started from, say. Such unknowns are declared by the
+objective and estimated together with the parameters.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mfnjax.errors import ParameterError
+from mfnjax.models.base import Model
+
+Unknowns = Mapping[str, Any]
+"""What an objective itself leaves unknown, by name: arrays of numbers of order 1."""
+
+
+class Objective(abc.ABC):
+    """A loss of a model.
+
+    An objective is a pytree whose leaves are its data: to put other data in its place compiles
+    nothing. ``a * 2.0 + b`` weighs and adds objectives.
+    """
+
+    @abc.abstractmethod
+    def loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """The loss, a scalar; ½Σr² where the objective is a least-squares one."""
+
+    @property
+    def unknowns(self) -> dict[str, Any]:
+        """Start values of what the objective leaves unknown; most leave nothing."""
+        return {}
+
+    @property
+    def is_least_squares(self) -> bool:
+        """Whether the loss is half a sum of squared residuals."""
+        return False
+
+    @property
+    def noise_is_known(self) -> bool:
+        """Whether the residuals are in units of a known noise, so that Σr² is a χ²."""
+        return False
+
+    @property
+    def num_residuals(self) -> int:
+        """The residuals that count (missing data do not)."""
+        return 0
+
+    def residuals(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """The residuals (n,) of a least-squares objective, in units of the noise.
+
+        Raises:
+            ParameterError: It is not one.
+        """
+        raise ParameterError(f"{type(self).__name__} is no least-squares objective: no residuals")
+
+    def redraw(self, model: Model, unknowns: Unknowns, *, scale: Any, key: jax.Array) -> Objective:
+        """The same objective on synthetic data: the model's own, with noise of ``scale``·σ.
+
+        Raises:
+            ParameterError: The objective has no model of its noise.
+        """
+        raise ParameterError(f"{type(self).__name__} has no model of its noise to draw from")
+
+    def __call__(self, model: Model) -> jax.Array:
+        """The loss with the unknowns at their start values."""
+        return self.loss(model, self.unknowns)
+
+    def __mul__(self, weight: Any) -> Objective:
+        return WeightedSum((self,), (weight,))
+
+    __rmul__ = __mul__
+
+    def __add__(self, other: Objective) -> Objective:
+        if not isinstance(other, Objective):
+            return NotImplemented
+        parts = [_as_sum(self), _as_sum(other)]
+        return WeightedSum(parts[0].terms + parts[1].terms, parts[0].weights + parts[1].weights)
+
+
+@final
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class WeightedSum(Objective):
+    """Σ wₖ·lossₖ. A least-squares objective if all its terms are: residuals √wₖ·rₖ.
+
+    Unknowns of one name in several terms are one unknown.
+
+    Attributes:
+        terms: The objectives.
+        weights: wₖ ≥ 0, traced.
+
+    Raises:
+        ParameterError: A weight is negative or not finite, or an unknown has two shapes.
+    """
+
+    terms: tuple[Objective, ...]
+    weights: tuple[Any, ...]
+
+    def __post_init__(self) -> None:
+        for weight in self.weights:
+            if isinstance(weight, (int, float, np.number)) and not 0 <= weight < np.inf:
+                raise ParameterError(f"the weight of an objective must be ≥ 0, got {weight!r}")
+        shapes: dict[str, tuple[int, ...]] = {}
+        for term in self.terms:
+            for name, value in getattr(term, "unknowns", {}).items():
+                shape = np.shape(value)
+                if shapes.setdefault(name, shape) != shape:
+                    raise ParameterError(
+                        f"the unknown {name!r} has the shapes {shapes[name]} and {shape} in two "
+                        "terms of one objective"
+                    )
+
+    @property
+    def unknowns(self) -> dict[str, Any]:
+        """All unknowns of the terms."""
+        return {name: value for term in self.terms for name, value in term.unknowns.items()}
+
+    @property
+    def is_least_squares(self) -> bool:
+        """Whether every term is."""
+        return all(term.is_least_squares for term in self.terms)
+
+    @property
+    def noise_is_known(self) -> bool:
+        """Whether every term's is, and no weight is other than 1."""
+        plain = all(isinstance(w, (int, float)) and w == 1 for w in self.weights)
+        return plain and all(term.noise_is_known for term in self.terms)
+
+    @property
+    def num_residuals(self) -> int:
+        """The sum over the terms."""
+        return sum(term.num_residuals for term in self.terms)
+
+    def loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """Σ wₖ·lossₖ."""
+        losses = [term.loss(model, _part(term, unknowns)) for term in self.terms]
+        weighted = [jnp.asarray(w, l.dtype) * l for w, l in zip(self.weights, losses, strict=True)]
+        return sum(weighted[1:], weighted[0])
+
+    def residuals(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """√wₖ·rₖ, one term after the other."""
+        parts = [term.residuals(model, _part(term, unknowns)) for term in self.terms]
+        weighted = [
+            jnp.sqrt(jnp.asarray(w, r.dtype)) * r for w, r in zip(self.weights, parts, strict=True)
+        ]
+        return jnp.concatenate(weighted)
+
+    def redraw(self, model: Model, unknowns: Unknowns, *, scale: Any, key: jax.Array) -> Objective:
+        """Every term redrawn, each from its own key."""
+        keys = jax.random.split(key, len(self.terms))
+        terms = tuple(
+            term.redraw(model, _part(term, unknowns), scale=scale, key=k)
+            for term, k in zip(self.terms, keys, strict=True)
+        )
+        return WeightedSum(terms, self.weights)
+
+
+def _as_sum(objective: Objective) -> WeightedSum:
+    if isinstance(objective, WeightedSum):
+        return objective
+    return WeightedSum((objective,), (1.0,))
+
+
+def _part(term: Objective, unknowns: Unknowns) -> Unknowns:
+    return {name: unknowns[name] for name in term.unknowns}
+
+
+@final
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class CallableObjective(Objective):
+    """A loss written by hand, as an objective.
+
+    Attributes:
+        function: model → scalar loss (static: the same function object compiles once); or, with
+            ``squares``, model → residuals of any shape.
+        squares: Whether it gives residuals (static).
+
+    Examples:
+        >>> from mfnjax import FisherKPPModel
+        >>> speed = CallableObjective(lambda m: 2 * (m.diffusivity * m.growth_rate) ** 0.5 - 1.0,
+        ...                           squares=True)
+        >>> print(f"{float(speed(FisherKPPModel(1.0, 1.0))):.1f}")
+        0.5
+    """
+
+    function: Any = field(metadata={"static": True})
+    squares: bool = field(default=False, metadata={"static": True})
+
+    @property
+    def is_least_squares(self) -> bool:
+        """As ``squares`` says."""
+        return self.squares
+
+    @property
+    def num_residuals(self) -> int:
+        """Not known beforehand: 0."""
+        return 0
+
+    def loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """The function's value, or half the sum of its squares."""
+        if self.squares:
+            return half_square(self.residuals(model, unknowns))
+        return jnp.asarray(self.function(model))
+
+    def residuals(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """The function's values, in a row."""
+        if not self.squares:
+            return super().residuals(model, unknowns)
+        return jnp.ravel(jnp.asarray(self.function(model)))
+
+
+def half_square(residuals: jax.Array) -> jax.Array:
+    """½Σr²."""
+    return 0.5 * jnp.vdot(residuals, residuals)

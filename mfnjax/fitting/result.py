@@ -1,0 +1,149 @@
+"""What a fit gives back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from mfnjax._files import write_text
+from mfnjax.fitting.layout import Layout, Models, Objectives
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@final
+@dataclass(frozen=True)
+class StartReport:
+    """How one start ended.
+
+    Attributes:
+        status: ``converged``, ``stalled`` (out of iterations, or no lower point found),
+            ``value NaN`` or ``gradient NaN``.
+        loss: Its lowest loss; NaN if there was none.
+        iterations: Iterations it took.
+        gradient: The largest |∂loss/∂y| at its end.
+        start: Parameters it started from.
+        parameters: Parameters it ended at.
+    """
+
+    status: str
+    loss: float
+    iterations: int
+    gradient: float
+    start: dict[str, float]
+    parameters: dict[str, float]
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class FitResult:
+    """The result of `mfnjax.fit`.
+
+    Attributes:
+        parameters: The fitted parameters of the best start, by name.
+        model: The model with them; by data set where there are several.
+        loss: Its loss; ½χ² for a least-squares objective.
+        status: How the best start ended.
+        starts: How every start ended.
+        history: The lowest loss of every start after each iteration (starts, iterations); NaN
+            after a start's end.
+        seconds: Wall-clock time, compilation included.
+        free: The best free vector y: parameters, then unknowns of the objectives.
+        layout: The meaning of y.
+        models: Data set → the model as it was given ("" is the only one).
+        objectives: Data set → objective.
+    """
+
+    parameters: dict[str, float]
+    model: Any
+    loss: float
+    status: str
+    starts: tuple[StartReport, ...]
+    history: np.ndarray
+    seconds: float
+    free: np.ndarray
+    layout: Layout
+    models: Models
+    objectives: Objectives
+
+    @property
+    def converged(self) -> bool:
+        """Whether the best start converged."""
+        return self.status == "converged"
+
+    @property
+    def is_least_squares(self) -> bool:
+        """Whether every objective is a least-squares one."""
+        return all(o.is_least_squares for o in self.objectives.values())
+
+    @property
+    def unknowns(self) -> dict[str, dict[str, Any]]:
+        """Data set → the estimated unknowns of its objective."""
+        import jax.numpy as jnp
+
+        return self.layout.unpack(jnp.asarray(self.free), self.models, self.objectives)[1]
+
+    @property
+    def fitted_models(self) -> Models:
+        """Data set → the fitted model."""
+        return self.model if isinstance(self.model, dict) else {"": self.model}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain JSON values."""
+        return {
+            "parameters": self.parameters,
+            "bounds": {e.name: str(e.transform) for e in self.layout.entries},
+            "loss": self.loss,
+            "status": self.status,
+            "seconds": self.seconds,
+            "starts": [_plain(vars(start)) for start in self.starts],
+            "history": _plain(self.history.tolist()),
+        }
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """The result as JSON; also written to ``path`` where one is given."""
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        if path is not None:
+            write_text(path, text + "\n")
+        return text
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Draw the descent of every start; also written to ``path`` where one is given."""
+        from mfnjax.fitting.plots import plot_history
+        from mfnjax.plotting import save_figure
+
+        figure = plot_history(self)
+        if path is not None:
+            save_figure(figure, path)
+        return figure
+
+    def __repr__(self) -> str:
+        width = max((len(name) for name in self.parameters), default=0)
+        ended = [start.status for start in self.starts]
+        counts = ", ".join(f"{ended.count(kind)} {kind}" for kind in dict.fromkeys(ended))
+        iterations = max(start.iterations for start in self.starts)
+        lines = [
+            f"FitResult: {self.status}, loss {self.loss:.6g}",
+            f"  starts: {counts}; {iterations} iterations, {self.seconds:.1f} s",
+        ]
+        lines += [
+            f"  {entry.name:<{width}} = {self.parameters[entry.name]:<12.6g} ({entry.transform})"
+            for entry in self.layout.entries
+        ]
+        if self.layout.num_unknowns:
+            lines.append(f"  and {self.layout.num_unknowns} unknowns of the objective")
+        return "\n".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN and no infinity: None."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
