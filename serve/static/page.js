@@ -1,0 +1,200 @@
+// The page: pick a model, move its parameters, run it, watch the field, read its features.
+
+import { key, Problem, send } from "./api.js";
+import { roundStep, slider, toggle } from "./controls.js";
+import { byId, el, shown } from "./dom.js";
+import * as player from "./player.js";
+import { cells, events } from "./stream.js";
+
+const FRAMES = 120; // asked for in a run: enough to look smooth
+const GROUPS = [
+  ["Fractal", ["D_box", "D_r2"]],
+  ["Values (mV)", ["V_min", "V_max", "V_mean", "V_std", "V_skew", "V_kurt"]],
+  ["In time", ["dV_mean", "dV_max", "T_stable", "E_trend"]],
+  ["Structure", ["f_active", "N_clusters_low", "N_clusters_med", "N_clusters_high", "max_cluster_size", "cluster_size_std"]],
+];
+
+const form = byId("form");
+const model = byId("model");
+const preset = byId("preset");
+let models = [];
+let controls = { parameters: new Map(), settings: new Map() };
+let running = null; // the AbortController of the run that is on
+
+// ------------------------------------------------------------------------------- controls
+
+function chosen() {
+  return models.find((one) => one.name === model.value);
+}
+
+function showModel() {
+  const names = Object.keys(chosen().presets);
+  preset.replaceChildren(...names.map((name) => el("option", { value: name }, name)));
+  preset.disabled = names.length < 2;
+  const made = chosen().parameters.map((parameter) => [parameter.name, controlOf(parameter)]);
+  controls.parameters = new Map(made);
+  byId("parameters").replaceChildren(...made.map(([, control]) => control.node));
+  showPreset();
+}
+
+function controlOf({ name, symbols, default: value, minimum, maximum, description }) {
+  const label = name.replaceAll("_", " ");
+  if (typeof value === "boolean") return toggle({ name, label, value, hint: description }, edited);
+  const [low, high] = [minimum ?? Math.min(0, 3 * value), maximum ?? Math.max(3 * value, 1)];
+  return slider({ name, label, symbol: symbols?.[0], low, high, step: roundStep(low, high), value, hint: description }, edited);
+}
+
+/** Put the preset's values into the controls, the model's defaults elsewhere. */
+function showPreset() {
+  const { description = "", parameters = {}, steps } = chosen().presets[preset.value] ?? {};
+  for (const { name, default: value } of chosen().parameters) {
+    controls.parameters.get(name).set(parameters[name] ?? value);
+  }
+  if (steps) controls.settings.get("steps").set(Math.min(steps, MOST_STEPS));
+  byId("about").textContent = [chosen().summary, description].filter(Boolean).join(". ");
+  complain(null);
+}
+
+const MOST_STEPS = 20000;
+
+function showSettings() {
+  const specs = [
+    { name: "grid_size", label: "cells per side", low: 8, high: 256, step: 8, value: 96 },
+    { name: "steps", label: "steps", low: 1, high: MOST_STEPS, step: 1, value: 200 },
+    { name: "seed", label: "seed", low: 0, high: 100, step: 1, value: 42 },
+  ];
+  controls.settings = new Map(specs.map((spec) => [spec.name, slider(spec, edited)]));
+  byId("settings").replaceChildren(...[...controls.settings.values()].map((control) => control.node));
+}
+
+function edited() {
+  complain(null);
+}
+
+function valuesOf(some) {
+  return Object.fromEntries([...some].map(([name, control]) => [name, control.get()]));
+}
+
+// ------------------------------------------------------------------------------------ run
+
+async function run() {
+  if (running) return;
+  complain(null);
+  running = new AbortController();
+  buttons();
+  player.lock();
+  const request = {
+    model: model.value,
+    ...(preset.value && { preset: preset.value }),
+    parameters: valuesOf(controls.parameters),
+    ...valuesOf(controls.settings),
+    frames: FRAMES,
+  };
+  const started = performance.now();
+  let last = 0;
+  try {
+    for await (const event of events(request, running.signal)) {
+      if (event.type === "header") player.begin(event);
+      if (event.type === "frame") {
+        player.add({ ...event, cells: cells(event.data) });
+        last = event.step;
+        status(`Step ${last} of ${request.steps}`);
+      }
+      if (event.type === "end") showFeatures(event.features);
+    }
+    status(`${request.steps} steps in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  } catch (error) {
+    if (error.name === "AbortError") status(last ? `Stopped at step ${last}.` : "Stopped.");
+    else if (error instanceof Problem) complain(error);
+    else throw error;
+  } finally {
+    running = null;
+    buttons();
+    player.unlock();
+  }
+}
+
+function buttons() {
+  byId("run").disabled = Boolean(running) || !models.length;
+  byId("stop").disabled = !running;
+  document.body.classList.toggle("running", Boolean(running));
+}
+
+function status(text) {
+  byId("status").textContent = text;
+}
+
+/** Show what went wrong: in words above the controls, and at each control that it names. */
+function complain(problem) {
+  const box = byId("error");
+  box.hidden = !problem;
+  for (const one of [...controls.parameters.values(), ...controls.settings.values()]) one.complain("");
+  if (!problem) return;
+  status("");
+  const retry = problem.retryAfter ? ` Try again in ${problem.retryAfter} s.` : "";
+  box.textContent = problem.message + retry;
+  const named = problem.fields.map(({ field, detail }) => [controlNamed(field), detail]).filter(([control]) => control);
+  for (const [control, detail] of named) control.complain(detail);
+  named[0]?.[0].focus();
+  if (problem.wantsKey) askForKey();
+}
+
+function controlNamed(path) {
+  const name = path.split(/[.[\]]/).filter(Boolean).at(-1);
+  return controls.parameters.get(name) ?? controls.settings.get(name);
+}
+
+// ------------------------------------------------------------------------------- features
+
+function showFeatures(features) {
+  byId("features").hidden = !features;
+  byId("results-hint").textContent = features ? "" : "This model's fields are no potentials: the features are those of potentials.";
+  byId("results-hint").hidden = Boolean(features);
+  if (!features) return;
+  const rows = GROUPS.flatMap(([group, names]) => [
+    el("tr", { className: "group" }, el("th", { scope: "colgroup", colSpan: 2 }, group)),
+    ...names.map((name) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, shown(features[name])))),
+  ]);
+  byId("features").tBodies[0].replaceChildren(...rows);
+}
+
+// ------------------------------------------------------------------------------------ key
+
+function askForKey() {
+  byId("key").value = key.get();
+  byId("key-dialog").showModal();
+}
+
+byId("key-button").addEventListener("click", askForKey);
+byId("key-dialog").addEventListener("close", () => {
+  if (byId("key-dialog").returnValue !== "keep") return;
+  key.set(byId("key").value.trim());
+  if (models.length) run();
+  else begin();
+});
+
+// ---------------------------------------------------------------------------------- start
+
+async function begin() {
+  try {
+    models = await (await send("GET", "models")).json();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return complain(error);
+  }
+  showSettings();
+  model.replaceChildren(...models.map(({ name }) => el("option", { value: name }, name)));
+  showModel();
+  complain(null);
+  buttons();
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  run();
+});
+byId("stop").addEventListener("click", () => running?.abort());
+model.addEventListener("change", showModel);
+preset.addEventListener("change", showPreset);
+
+begin();
