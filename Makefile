@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 JOBS ?= 2
 
-.PHONY: help demo test test-all lint bench bench-serve load-smoke load-steady load-spike load-stress clean
+.PHONY: help demo test test-all lint bench bench-serve load-smoke load-steady load-spike load-stress load-docs clean
 
 help:
 	@echo "make demo      run the demonstration; pictures and a report in out/demo/"
@@ -17,6 +17,7 @@ help:
 	@echo "make bench     the speed tables"
 	@echo "make bench-serve  the HTTP server's rates, latencies and behaviour under overload (needs wrk)"
 	@echo "make load-smoke, load-steady, load-spike, load-stress  the load scenarios; DURATION=10s shortens"
+	@echo "make load-docs  copy their tables into docs/load_tests.md"
 	@echo "make clean     remove the virtual environment and all output"
 
 $(VENV)/.user: pyproject.toml constraints.txt
@@ -55,6 +56,10 @@ bench-serve: $(VENV)/.dev
 # They start a server of their own, or use the one that MFN_LOADTEST_BASE_URL names.
 load-smoke load-steady load-spike load-stress: load-%: $(VENV)/.dev
 	$(BIN)/python -m load_tests.scenarios $* $(if $(DURATION),--duration $(DURATION))
+
+# Copy the tables of the runs above into docs/load_tests.md.
+load-docs: $(VENV)/.dev
+	$(BIN)/python -m load_tests.report
 
 clean:
 	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

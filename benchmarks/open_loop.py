@@ -20,11 +20,19 @@ Pool = list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
 @final
 @dataclass
 class Offered:
-    """Answers by status: latencies in milliseconds. Status 0 is a connection that broke."""
+    """What came of the requests.
+
+    Attributes:
+        by_status: Latencies in milliseconds by status; status 0 is a connection that broke.
+        without_retry_after: Refusals that did not say when to come back.
+        seconds: How long requests were sent.
+        drained_s: From the last request to the last answer.
+    """
 
     by_status: dict[int, list[float]] = field(default_factory=dict)
     without_retry_after: int = 0
     seconds: float = 0.0
+    drained_s: float = 0.0
 
     def count(self, status: int) -> int:
         """Answers of that status."""
@@ -65,6 +73,7 @@ async def _offer(url: str, call: Call, rate: float, seconds: float, patience_s: 
         task.add_done_callback(tasks.discard)
     seen.seconds = time.perf_counter() - started
     await asyncio.gather(*tasks)
+    seen.drained_s = time.perf_counter() - started - seen.seconds
     for _, writer in pool:
         writer.close()
     return seen

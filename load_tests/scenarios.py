@@ -158,8 +158,7 @@ def markdown(outcome: Outcome) -> str:
     share = outcome.failures / outcome.requests if outcome.requests else 1.0
     goal = f" (expected {scenario.rate})" if scenario.rate else ""
     lines = [
-        f"## {scenario.name.capitalize()}: {scenario.users} users, {scenario.duration_s:g} s",
-        "",
+        f"**{scenario.name.capitalize()}: {scenario.users} users, {scenario.duration_s:g} s.** "
         f"{outcome.requests} requests, {outcome.failures} failed ({share:.2%}; expected at most "
         f"{scenario.error_rate.value:.0%}), {outcome.rate:.1f} requests/s{goal}. "
         + ("Every limit kept." if not outcome.misses else "**Limits missed.**"),
@@ -193,13 +192,6 @@ def _limits_of(name: str) -> str:
     return " / ".join(f"{table[f'p{percent}'].value:g}" for percent in PERCENTILES)
 
 
-NOTE = (
-    "Times in milliseconds. The percentiles are those of a light probe beside the load, measured "
-    "from when each request was due; Locust's own, in the last column, contain its waiting for the "
-    "processor that it shares with the server.\n"
-)
-
-
 def seconds_of(text: str) -> float:
     """A time as Locust writes them: ``90``, ``30s``, ``5m``, ``1h30m``."""
     found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text.strip())
@@ -231,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             outcome = run(scenario, url, Path(folder), server)
         _keep(Path(folder), options.output, scenario.name)
     report = markdown(outcome)
-    write_text(options.output / f"{scenario.name}.md", f"{report}\n{NOTE}")
+    write_text(options.output / f"{scenario.name}.md", report)
     print(report)
     for miss in outcome.misses:
         print(f"limit missed: {miss}", file=sys.stderr)

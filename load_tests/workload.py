@@ -76,7 +76,7 @@ class Answers:
 
     def problem(self, call: Call, content: bytes) -> str | None:
         """Say if ``content`` differs from the first answer to the same request."""
-        if call.content is None:
+        if call.content is None or call.status != 200:  # a refusal carries the request's own id
             return None
         known = self.first.setdefault((call.path, call.content), content)
         return None if known == content else f"another answer to the same request: {content[:80]!r}"

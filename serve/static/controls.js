@@ -14,7 +14,7 @@ export function slider(spec, onInput) {
   const number = el("input", { type: "number", id, step: "any", inputMode: "decimal" });
   number.setAttribute("form", "form");
   const why = el("p", { className: "why", id: `${id}-why`, hidden: true });
-  const symbol = spec.symbol ? el("i", {}, ` ${spec.symbol}`) : null;
+  const symbol = spec.symbol ? el("i", {}, " ", ...symbolOf(spec.symbol)) : null;
   const label = el("label", { htmlFor: id, id: `${id}-label`, title: spec.hint ?? "" }, spec.label, symbol);
   const node = el("div", { className: "control" }, el("div", { className: "row" }, label, number), range, why);
 
@@ -58,6 +58,14 @@ export function slider(spec, onInput) {
     // an empty or unreadable number is sent as null: the server's message names the field
     get: () => (number.value === "" ? null : Number(number.value)),
   };
+}
+
+const GREEK = { alpha: "α", beta: "β", gamma: "γ", delta: "δ", epsilon: "ε", lambda: "λ", mu: "μ", rho: "ρ", sigma: "σ", tau: "τ", theta: "θ" };
+
+/** A paper symbol as it is printed: `D_u` with an index, `lambda` in Greek. */
+function symbolOf(text) {
+  const [base, index] = text.split("_");
+  return [GREEK[base] ?? base, index ? el("sub", {}, GREEK[index] ?? index) : null];
 }
 
 /** A control for a flag. */

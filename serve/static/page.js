@@ -38,7 +38,7 @@ function showModel() {
 }
 
 function controlOf({ name, symbols, default: value, minimum, maximum, description }) {
-  const label = name.replaceAll("_", " ");
+  const label = /(^|_).(_|$)/.test(name) ? name : name.replaceAll("_", " "); // d_u stays as it is
   if (typeof value === "boolean") return toggle({ name, label, value, hint: description }, edited);
   const [low, high] = [minimum ?? Math.min(0, 3 * value), maximum ?? Math.max(3 * value, 1)];
   return slider({ name, label, symbol: symbols?.[0], low, high, step: roundStep(low, high), value, hint: description }, edited);
@@ -51,11 +51,12 @@ function showPreset() {
     controls.parameters.get(name).set(parameters[name] ?? value);
   }
   if (steps) controls.settings.get("steps").set(Math.min(steps, MOST_STEPS));
-  byId("about").textContent = [chosen().summary, description].filter(Boolean).join(". ");
+  byId("about").textContent = [chosen().summary, description].map(sentence).join(" ");
   complain(null);
 }
 
 const MOST_STEPS = 20000;
+const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}.` : "");
 
 function showSettings() {
   const specs = [
@@ -177,7 +178,7 @@ byId("key-dialog").addEventListener("close", () => {
 
 async function begin() {
   try {
-    models = await (await send("GET", "models")).json();
+    ({ models } = await (await send("GET", "models")).json());
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     return complain(error);

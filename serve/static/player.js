@@ -1,7 +1,7 @@
 // The field on its canvas: shows frames as they come, keeps them, and plays them again.
 
 import { draw, drawBar, palette } from "./colours.js";
-import { byId, shown } from "./dom.js";
+import { byId } from "./dom.js";
 
 const COLOURS = { mV: palette("viridis"), "": palette("magma") };
 
@@ -39,7 +39,7 @@ export function unlock() {
 
 function show(index) {
   const { step, min, max, cells } = run.frames[index];
-  const [low, high] = [min, max].map((value) => `${shown(Number(value.toPrecision(4)))} ${run.unit}`.trim());
+  const [low, high] = ends(min, max).map((value) => `${value} ${run.unit}`.trim());
   draw(canvas, cells, run.shape, COLOURS[run.unit] ?? COLOURS[""]);
   byId("low").textContent = low;
   byId("high").textContent = high;
@@ -49,6 +49,12 @@ function show(index) {
     "aria-label",
     `${run.field} at step ${step}: from ${low} to ${high}, on ${run.shape.join(" by ")} cells`,
   );
+}
+
+/** Both ends of the scale, with as many decimals as a thousandth of the range needs. */
+function ends(min, max) {
+  const decimals = Math.min(9, Math.max(0, 3 - Math.ceil(Math.log10(max - min || Math.abs(max) || 1))));
+  return [min, max].map((value) => value.toFixed(decimals).replace(/^-(0\.?0*)$/, "$1").replace("-", "−"));
 }
 
 function pause() {

@@ -10,6 +10,7 @@ import pytest
 from load_tests import limits
 from load_tests.limits import Row
 from load_tests.probe import Latencies
+from load_tests.report import DOCUMENT, TABLES, put
 from load_tests.scenarios import Outcome, markdown, seconds_of
 from mfnjax.bench.baselines import baseline
 
@@ -121,3 +122,15 @@ def test_the_report_says_what_was_missed() -> None:
     assert "10.00%" in text
     assert "| /health | 1000 | 100 | 11.0 | 2.0 | 3.0 | 10 / 50 / 100 |" in text
     assert "100 MB before, 101 MB after" in text
+
+
+def test_tables_replace_those_of_the_document_and_nothing_else() -> None:
+    document = DOCUMENT.read_text(encoding="utf-8")
+    for name in TABLES:
+        changed = put(document, name, f"| a table of {name} \\1 |\n")
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        assert f"{begin}\n| a table of {name} \\1 |\n{end}" in changed
+        assert changed.split(begin)[0] == document.split(begin)[0]
+        assert changed.split(end)[1] == document.split(end)[1]
+    with pytest.raises(ValueError, match="no markers of 'other'"):
+        put(document, "other", "")
