@@ -1,22 +1,38 @@
 """Fitting a model to data, with honest uncertainty (the ``fit`` extra: optax, optimistix)."""
 
+from mfnjax.fitting.bootstrap import Bootstrap, bootstrap
 from mfnjax.fitting.fit import fit
+from mfnjax.fitting.identifiability import Direction, Identifiability, identifiability
 from mfnjax.fitting.objectives import CallableObjective, Objective, WeightedSum
+from mfnjax.fitting.plots import plot_history, plot_profiles
 from mfnjax.fitting.pointwise import Pointwise, pointwise
+from mfnjax.fitting.profiles import Profile, profile
 from mfnjax.fitting.result import FitResult, StartReport
 from mfnjax.fitting.transforms import Identity, Interval, Positive, Transform
+from mfnjax.fitting.uncertainty import Covariance, covariance
 
 __all__ = [
+    "Bootstrap",
     "CallableObjective",
+    "Covariance",
+    "Direction",
     "FitResult",
+    "Identifiability",
     "Identity",
     "Interval",
     "Objective",
     "Pointwise",
     "Positive",
+    "Profile",
     "StartReport",
     "Transform",
     "WeightedSum",
+    "bootstrap",
+    "covariance",
     "fit",
+    "identifiability",
+    "plot_history",
+    "plot_profiles",
     "pointwise",
+    "profile",
 ]

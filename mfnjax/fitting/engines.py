@@ -41,6 +41,10 @@ def extra(name: str) -> Any:
         ) from error
 
 
+FLAT = 0.375
+"""Where the cosine between residuals and Jacobian is below ε to this power, a minimum is reached."""
+
+
 @final
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ class LevenbergMarquardt(Engine):
 
     A lane has converged when a step changed neither y nor the residuals by more than the
     tolerance, or when no damping finds a lower point and the residuals are orthogonal to every
-    column of the Jacobian to √ε; without the latter it has stalled.
+    column of the Jacobian to ε^(3/8), some 1e-5 standard errors; without the latter it has
+    stalled.
 
     Attributes:
         tolerance: Relative and absolute, of y and of the residuals.
@@ -133,7 +138,7 @@ class LevenbergMarquardt(Engine):
         tiny = jnp.finfo(y.dtype).tiny
         cosine = jnp.max(jnp.abs(gradient) / jnp.maximum(lengths, tiny))
         stuck = state.num_steps_since_acceptance >= self.patience
-        flat = cosine <= np.sqrt(np.finfo(y.dtype).eps)
+        flat = cosine <= float(np.finfo(y.dtype).eps) ** FLAT
         code = jnp.where(
             ~jnp.isfinite(loss),
             VALUE_NAN,

@@ -179,6 +179,11 @@ def _engine(
     return FirstOrder(chosen, tolerance or 32 * precision**0.75, patience or 50)
 
 
+def default_engine(objectives: Objectives, layout: Layout) -> Engine:
+    """How `fit` descends where it is not told: Levenberg–Marquardt, or L-BFGS."""
+    return _engine(objectives, None, layout, None, None)
+
+
 @lru_cache(maxsize=1)
 def lbfgs() -> Any:
     """One L-BFGS for all fits, so that the second of a kind compiles nothing."""

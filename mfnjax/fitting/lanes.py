@@ -117,6 +117,17 @@ def _chunk(
     )
 
 
+@partial(jax.jit, static_argnames="layout")
+def _losses(free: jax.Array, problem: Problem, *, layout: Layout) -> jax.Array:
+    axes = (0, _axes(problem, batched=False))
+    return jax.vmap(partial(loss_of, layout), axes)(free, problem)
+
+
+def losses_at(layout: Layout, free: np.ndarray, problem: Problem) -> np.ndarray:
+    """The losses (lanes,) at given points (lanes, p)."""
+    return np.asarray(_losses(jnp.asarray(free), problem, layout=layout), float)
+
+
 def descend(
     starts: np.ndarray,
     problem: Problem,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mfnjax.plotting.style import in_style
+from mfnjax.plotting.style import in_style, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mfnjax.fitting.profiles import Profile
     from mfnjax.fitting.result import FitResult
 
 COLOURS = {
@@ -47,4 +50,35 @@ def plot_history(result: FitResult) -> Figure:
         axes.set_yscale("log")
     axes.set(xlabel="iteration", ylabel="loss", title="Descent of every start")
     axes.legend()
+    return figure
+
+
+@in_style
+def plot_profiles(profiles: Sequence[Profile], path: str | Path | None = None) -> Figure:
+    """Every profile as a curve, with the threshold, the interval and the best value."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2.9 * len(profiles) + 0.4, 2.8), layout="constrained")
+    for index, (axes, found) in enumerate(
+        zip(figure.subplots(1, len(profiles), squeeze=False)[0], profiles, strict=True)
+    ):
+        axes.axhline(found.threshold, color="#888888", linestyle="--", linewidth=0.9)
+        axes.axvline(found.best, color="#b23b3b", linewidth=0.9)
+        low, high = found.interval
+        if low is not None and high is not None:
+            axes.axvspan(low, high, color="#2f6f9f", alpha=0.12, linewidth=0)
+        axes.plot(found.values, found.rise, color="#2f6f9f", marker=".", markersize=4)
+        axes.set(xlabel=found.name, ylim=(0, 3 * found.threshold))
+        if index == 0:
+            axes.set_ylabel("2 Δ loss / s²")
+            axes.annotate(
+                f"{100 * found.level:g} %",
+                (0.02, found.threshold),
+                xycoords=("axes fraction", "data"),
+                va="bottom",
+                fontsize=8,
+                color="#666666",
+            )
+    if path is not None:
+        save_figure(figure, path)
     return figure

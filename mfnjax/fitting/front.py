@@ -1,0 +1,156 @@
+"""A table of profiles as an objective: the first time is the start, measured like the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from mfnjax.core.grid import Grid
+from mfnjax.errors import ParameterError
+from mfnjax.fitting.pointwise import Pointwise, pointwise
+from mfnjax.fitting.result import FitResult
+from mfnjax.fitting.table import Table, common_step
+from mfnjax.models.base import Model
+
+TIME_STEPS = 100
+"""Steps over the whole span of time, at least."""
+
+
+def table_objective(
+    table: Table,
+    model: Model,
+    *,
+    refine: int = 4,
+    boundary: str = "neumann",
+    stepper: str | None = None,
+    dt: float | None = None,
+    noisy_start: bool = True,
+) -> Pointwise:
+    """The pointwise objective of a table, for a model of one field.
+
+    The measurements are taken as means over intervals as wide as their spacing (as counts are),
+    each of ``refine`` cells of the run. The unit of length and of time is the table's.
+
+    Args:
+        table: The measurements.
+        model: The model; its one field is what was measured.
+        refine: Cells of the run in one interval.
+        boundary: Boundary of the run.
+        stepper: Name; None takes ``etdrk4`` where the boundary allows, which has no bound of dt
+            from the diffusion, else the model's own.
+        dt: Largest time step; None: a hundredth of the span.
+        noisy_start: Whether the first profile's own error is estimated along, where the table has
+            standard deviations.
+
+    Raises:
+        ParameterError: The model has several fields, or cannot be stepped with a dt of choice.
+        DataError: The times have no common step.
+    """
+    if len(model.fields) != 1:
+        raise ParameterError(
+            f"{type(model).__name__} has the fields {', '.join(model.fields)}; a table of one "
+            "measured quantity fits models of one field"
+        )
+    if stepper is None:
+        exact = "etdrk4" in model.steppers and boundary in ("neumann", "periodic")
+        stepper = "etdrk4" if exact else model.steppers[0]
+    span = float(table.times[-1] - table.times[0])
+    step, counts = common_step(table.times, span / TIME_STEPS if dt is None else dt)
+    (field,) = model.fields
+    noisy = noisy_start and table.sd is not None
+    return pointwise(
+        {field: table.values[1:]},
+        start={field: table.values[0]},
+        grid=Grid((1, len(table.positions) * refine), table.spacing / refine, boundary),
+        steps=counts,
+        dt=step,
+        sigma=None if table.sd is None else {field: np.nan_to_num(table.sd[1:], nan=1.0)},
+        start_sigma={field: table.sd[0]} if noisy and table.sd is not None else None,
+        coarsen=refine,
+        stepper=stepper,
+    )
+
+
+def scaled_start(table: Table, model: Model) -> dict[str, float]:
+    """Start values at the scale of the table for a model of growth and spread, else none.
+
+    D moves by a tenth of the width over the span of time, λ grows e-fold in a third of it, and K
+    lies a little over all that was measured.
+    """
+    span = float(table.times[-1] - table.times[0])
+    width = float(table.positions[-1] - table.positions[0])
+    guesses = {
+        "diffusivity": (width / 10) ** 2 / (2 * span),
+        "growth_rate": 3 / span,
+        "capacity": 1.2 * float(np.nanmax(table.values)),
+    }
+    is_growth = all(hasattr(model, name) for name in guesses)
+    return guesses if is_growth else {}
+
+
+@final
+@dataclass(frozen=True)
+class Misfit:
+    """Where and when a fit is off.
+
+    Attributes:
+        residuals: (model − data)/σ, (T, W), NaN where nothing was measured.
+        chi_square: Σ of their squares, noise of the start included.
+        degrees_of_freedom: Measurements less parameters (a start's unknowns cancel its data).
+        places: (time index, first column, last column, mean residual) of the worst runs of one
+            sign, the worst first.
+    """
+
+    residuals: np.ndarray
+    chi_square: float
+    degrees_of_freedom: int
+    places: tuple[tuple[int, int, int, float], ...]
+
+    @property
+    def reduced(self) -> float:
+        """χ² by its degrees of freedom."""
+        return self.chi_square / self.degrees_of_freedom
+
+    def sentences(self, table: Table, *, most: int = 4) -> list[str]:
+        """The worst places in words."""
+        told = []
+        for time, first, last, mean in self.places[:most]:
+            low, high = table.positions[first], table.positions[last]
+            side = "high" if mean > 0 else "low"
+            told.append(
+                f"at {table.names['t']} = {table.times[time + 1]:g} the model is too {side} for "
+                f"{table.names['x']} = {low:g} … {high:g} (by {abs(mean):.1f} σ on average)"
+            )
+        return told
+
+
+def misfit(result: FitResult, label: str = "") -> Misfit:
+    """The residuals of one data set of a fit, and the longest runs of one sign among them."""
+    objective: Any = result.objectives[label]
+    model, unknowns = result.fitted_models[label], result.unknowns[label]
+    (name,) = objective.data
+    residuals = np.asarray(objective.residual_fields(model, unknowns)[name], float)[:, 0]
+    residuals = np.where(np.asarray(objective.mask[name])[:, 0], residuals, np.nan)
+    if not objective.noise_is_known:
+        residuals = residuals / np.sqrt(np.nanmean(residuals**2))
+    runs = []
+    for time, row in enumerate(residuals):
+        for first, last in _runs(np.sign(np.nan_to_num(row))):
+            part = row[first : last + 1]
+            # A run of n residuals of unit noise has the sum √n: this is its strength.
+            runs.append((abs(part.sum()) / np.sqrt(len(part)), (time, first, last, part.mean())))
+    runs.sort(key=lambda run: -run[0])
+    places = tuple(place for strength, place in runs if strength > 2.5)
+    own = objective.num_residuals - len(result.layout.entries) - result.layout.num_unknowns
+    return Misfit(residuals, float(2 * result.loss), own, places)
+
+
+def _runs(signs: np.ndarray) -> list[tuple[int, int]]:
+    """(first, last) of every run of one sign, ± alike, zeros left out."""
+    edges = np.flatnonzero(np.diff(signs)) + 1
+    bounds = np.concatenate([[0], edges, [len(signs)]])
+    return [
+        (int(a), int(b) - 1) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if signs[a] != 0
+    ]

@@ -1,0 +1,312 @@
+"""How sure: the covariance of a fit and the intervals that follow from it.
+
+For least squares the Fisher information is JᵀJ, with J the Jacobian of the residuals by the free
+parameters y; for any other loss the Hessian takes its place. Unknowns of the objective (a noisy
+start) are marginalised: the covariance is that block of the whole inverse which belongs to the
+parameters. Intervals are symmetric in y and mapped through the bounds, so they respect them.
+
+Source: Y. Pawitan (2001), In All Likelihood, ch. 9; for the correlated residuals H. White (1980),
+doi:10.2307/1912934.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import stats
+
+from mfnjax._checks import check_real
+from mfnjax.errors import ParameterError
+from mfnjax.fitting.engines import value_and_jacobian
+from mfnjax.fitting.lanes import Problem, loss_of, residuals_of
+from mfnjax.fitting.layout import Layout
+from mfnjax.fitting.pointwise import Pointwise
+from mfnjax.fitting.result import FitResult
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class Covariance:
+    """The covariance of the fitted parameters, and what follows from it.
+
+    Attributes:
+        names: The parameters.
+        values: Their fitted values.
+        free: Covariance of their y; infinite where the data say nothing.
+        matrix: Covariance of the values themselves (to first order).
+        scale: Factor s² on the variance of the noise: 1 where it is known, else χ²/(n − p).
+        degrees_of_freedom: n − p, or None where the noise is known.
+        correlation_along_x: The lag-1 correlation of the residuals that was allowed for, or None.
+        result: The fit.
+    """
+
+    names: tuple[str, ...]
+    values: dict[str, float]
+    free: np.ndarray
+    matrix: np.ndarray
+    scale: float
+    degrees_of_freedom: int | None
+    correlation_along_x: float | None
+    result: FitResult
+
+    @property
+    def standard_errors(self) -> dict[str, float]:
+        """Standard error of every parameter, in its own unit."""
+        return dict(zip(self.names, np.sqrt(np.diag(self.matrix)).tolist(), strict=True))
+
+    @property
+    def correlation(self) -> np.ndarray:
+        """Correlations of the y; NaN for parameters that the data do not determine."""
+        spread = np.sqrt(np.diag(self.free))
+        spread = np.where(np.isfinite(spread) & (spread > 0), spread, np.nan)
+        return self.free / np.outer(spread, spread)
+
+    def intervals(self, level: float = 0.9) -> dict[str, tuple[float, float]]:
+        """Laplace intervals: parameter → (low, high), open-ended where nothing is known.
+
+        Raises:
+            ParameterError: The level is not inside (0, 1).
+        """
+        quantile = two_sided_quantile(level, self.degrees_of_freedom)
+        spread = quantile * np.sqrt(np.diag(self.free))
+        ends = {}
+        for index, entry in enumerate(self.result.layout.entries):
+            centre, half = float(self.result.free[index]), float(spread[index])
+            low, high = entry.transform.forward(jnp.array([centre - half, centre + half])).tolist()
+            ends[entry.name] = (low, high)
+        return ends
+
+    def to_dict(self, level: float = 0.9) -> dict[str, Any]:
+        """Plain JSON values."""
+        ends = self.intervals(level)
+        errors = self.standard_errors
+
+        def number(value: float) -> float | None:
+            return value if np.isfinite(value) else None
+
+        return {
+            "level": level,
+            "scale": self.scale,
+            "degrees_of_freedom": self.degrees_of_freedom,
+            "correlation_along_x": self.correlation_along_x,
+            "parameters": {
+                name: {
+                    "value": self.values[name],
+                    "standard_error": number(errors[name]),
+                    "low": number(ends[name][0]),
+                    "high": number(ends[name][1]),
+                }
+                for name in self.names
+            },
+            "correlation": [[number(c) for c in row] for row in self.correlation.tolist()],
+        }
+
+    def __repr__(self) -> str:
+        errors, ends = self.standard_errors, self.intervals()
+        width = max(len(name) for name in self.names)
+        lines = ["Covariance (standard errors, 90 % intervals)"]
+        lines += [
+            f"  {name:<{width}} = {self.values[name]:.6g} ± {errors[name]:.2g}"
+            f"   [{ends[name][0]:.6g}, {ends[name][1]:.6g}]"
+            for name in self.names
+        ]
+        return "\n".join(lines)
+
+
+def covariance(
+    result: FitResult, *, scale: float | None = None, along_x: bool = False
+) -> Covariance:
+    """The covariance of a fit's parameters, at its best point.
+
+    Args:
+        result: The fit.
+        scale: Factor s² on the variance of the noise. None: 1 where the noise is known (``sigma``
+            was given), else estimated as χ²/(n − p).
+        along_x: Allow for residuals that are correlated along the columns of each frame, as an
+            autoregressive process of first order: the covariance becomes A⁻¹JᵀRJA⁻¹ with
+            R = ρ^|Δx|, A = JᵀJ, and ρ ≥ 0 estimated from the residuals. Pointwise objectives only.
+
+    Returns:
+        A `Covariance`.
+
+    Raises:
+        ParameterError: No parameters were fitted; fewer residuals than parameters; ``along_x``
+            for another kind of objective.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp
+        >>> from mfnjax import FisherKPPModel, fit
+        >>> from mfnjax.fitting import CallableObjective, covariance
+        >>> # Two measurements of D, 1.0 ± 0.1 and 1.2 ± 0.1: a mean of 1.1 with 0.1/√2.
+        >>> seen = CallableObjective(lambda m: jnp.stack([m.diffusivity - 1.0,
+        ...                                               m.diffusivity - 1.2]) / 0.1, squares=True)
+        >>> result = fit(FisherKPPModel(1.0), seen, free=["D"])
+        >>> print(f"{covariance(result, scale=1.0).standard_errors['diffusivity']:.4f}")
+        0.0707
+    """
+    if not result.layout.entries:
+        raise ParameterError("no parameters were fitted, so they have no covariance")
+    factor, dof = noise_scale(result, scale)
+    problem = Problem(result.models, result.objectives)
+    rho = None
+    if result.is_least_squares:
+        at = jnp.asarray(result.free)
+        jacobian = np.asarray(jacobian_of(result.layout, at, problem)[1], float)
+        directions = _singular(jacobian, resolution(result.layout))
+        inverse = _pseudo_inverse(*directions)
+        if along_x:
+            rho, correlated = _correlated(result, jacobian)
+            whole = inverse @ inverse.T @ (jacobian.T @ correlated) @ (inverse @ inverse.T)
+        else:
+            whole = inverse @ inverse.T
+        blind = _undetermined(*directions)
+    else:
+        if along_x:
+            raise ParameterError("along_x needs least-squares objectives")
+        hessian = np.asarray(hessian_of(result.layout, jnp.asarray(result.free), problem), float)
+        values, vectors = np.linalg.eigh(hessian)
+        keep = values > values.max(initial=0) * resolution(result.layout)
+        whole = (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
+        blind = np.any(np.abs(vectors[:, ~keep]) > BLIND, axis=1)
+    count = result.layout.num_parameters
+    free = factor * whole[:count, :count]
+    free[np.diag_indices(count)] = np.where(blind[:count], np.inf, np.diag(free))
+    slopes = _slopes(result)
+    with np.errstate(invalid="ignore"):
+        matrix = free * np.outer(slopes, slopes)
+    return Covariance(
+        names=result.layout.names,
+        values=result.parameters,
+        free=free,
+        matrix=matrix,
+        scale=factor,
+        degrees_of_freedom=dof,
+        correlation_along_x=rho,
+        result=result,
+    )
+
+
+BLIND = 1e-4
+"""A parameter with more than this of a direction that the data do not see is not determined."""
+
+
+def two_sided_quantile(level: float, degrees_of_freedom: int | None) -> float:
+    """How many standard errors the interval of that level reaches: normal, or Student's t."""
+    check_real("level", level, 0.0, 1.0, open_low=True, open_high=True)
+    upper = 0.5 + level / 2
+    if degrees_of_freedom is None:
+        return float(stats.norm.ppf(upper))
+    return float(stats.t.ppf(upper, degrees_of_freedom))
+
+
+def noise_scale(result: FitResult, scale: float | None) -> tuple[float, int | None]:
+    """s² and, where it is estimated, the degrees of freedom."""
+    if scale is not None:
+        return check_real("scale", scale, 0.0, 1e300, open_low=True), None
+    objectives = result.objectives.values()
+    if not result.is_least_squares or all(o.noise_is_known for o in objectives):
+        return 1.0, None
+    count = sum(o.num_residuals for o in objectives)
+    if not all(o.num_residuals for o in objectives):
+        problem = Problem(result.models, result.objectives)
+        free = jnp.asarray(result.free)
+        count = jax.eval_shape(partial(residuals_of, result.layout), free, problem).size
+    dof = count - len(result.free)
+    if dof < 1:
+        raise ParameterError(
+            f"{count} residuals for {len(result.free)} unknowns: the noise cannot be estimated; "
+            "pass scale="
+        )
+    return max(2 * result.loss / dof, np.finfo(float).tiny), dof
+
+
+@partial(jax.jit, static_argnames="layout")
+def jacobian_of(layout: Layout, free: jax.Array, problem: Problem) -> tuple[jax.Array, jax.Array]:
+    """The residuals (n,) and their Jacobian (n, p) by y."""
+    return value_and_jacobian(partial(residuals_of, layout), free, problem)
+
+
+@partial(jax.jit, static_argnames="layout")
+def hessian_of(layout: Layout, free: jax.Array, problem: Problem) -> jax.Array:
+    """The Hessian (p, p) of the loss by y."""
+    return jax.hessian(lambda y: loss_of(layout, y, problem))(free)
+
+
+def resolution(layout: Layout) -> float:
+    """Singular values below this, relative to the largest, are directions that are not seen."""
+    return max(1e-7, 64 * float(np.finfo(layout.dtype).eps))
+
+
+def _slopes(result: FitResult) -> np.ndarray:
+    """∂θ/∂y of every parameter."""
+    entries = result.layout.entries
+    logs = [e.transform.log_det(jnp.asarray(result.free[k])) for k, e in enumerate(entries)]
+    return np.exp(np.asarray(logs, float))
+
+
+Directions = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _singular(jacobian: np.ndarray, smallest: float) -> Directions:
+    """Singular values, right vectors (rows), and which directions the data see at all."""
+    # Where there are fewer residuals than unknowns, the rest is unseen.
+    _, values, vectors = np.linalg.svd(np.linalg.qr(jacobian, mode="r"), full_matrices=True)
+    values = np.concatenate([values, np.zeros(len(vectors) - len(values))])
+    return values, vectors, values > values.max(initial=0) * smallest
+
+
+def _pseudo_inverse(values: np.ndarray, vectors: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """B with BBᵀ = (JᵀJ)⁺."""
+    return vectors[seen].T / values[seen]
+
+
+def _undetermined(values: np.ndarray, vectors: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Which columns of J have a part in a direction that is not seen."""
+    return np.any(np.abs(vectors[~seen]) > BLIND, axis=0)
+
+
+def _correlated(result: FitResult, jacobian: np.ndarray) -> tuple[float, np.ndarray]:
+    """ρ, and RJ with R the correlation of the residuals along x."""
+    blocks = _frames(result)
+    rho = max(_lag_one(blocks), 0.0)
+    out = jacobian.copy()
+    for at, mask, _ in blocks:
+        width = mask.shape[-1]
+        decay = rho ** np.abs(np.subtract.outer(np.arange(width), np.arange(width)))
+        rows = jacobian[at : at + mask.size].reshape(-1, width, jacobian.shape[1])
+        mixed = np.einsum("xy,nyp->nxp", decay, rows)
+        mixed *= mask.reshape(-1, width)[:, :, None]
+        out[at : at + mask.size] = mixed.reshape(mask.size, -1)
+    return rho, out
+
+
+def _frames(result: FitResult) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    """For each measured field: its place among the residuals, mask, and residuals (T, H, W)."""
+    models, unknowns = result.fitted_models, result.unknowns
+    blocks, at = [], 0
+    for label, objective in result.objectives.items():
+        if not isinstance(objective, Pointwise):
+            raise ParameterError("along_x needs pointwise objectives")
+        fields = objective.residual_fields(models[label], unknowns[label])
+        for name, residuals in fields.items():
+            blocks.append((at, np.asarray(objective.mask[name]), np.asarray(residuals, float)))
+            at += residuals.size
+        at += sum(int(np.size(s)) for s in objective.start_sigma.values())
+    return blocks
+
+
+def _lag_one(blocks: list[tuple[int, np.ndarray, np.ndarray]]) -> float:
+    """The correlation of neighbouring residuals along x, pooled over all frames."""
+    product = first = second = 0.0
+    for _, mask, residuals in blocks:
+        both = mask[..., 1:] & mask[..., :-1]
+        left, right = residuals[..., :-1][both], residuals[..., 1:][both]
+        product += float(np.sum(left * right))
+        first += float(np.sum(left**2))
+        second += float(np.sum(right**2))
+    return product / np.sqrt(first * second) if first * second > 0 else 0.0

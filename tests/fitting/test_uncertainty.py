@@ -1,0 +1,247 @@
+"""Uncertainty: against closed forms, against each other, and against what the data can tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from mfnjax import FisherKPPModel, Grid, MyceliumModel, fit, simulate
+from mfnjax.errors import ParameterError
+from mfnjax.fitting import (
+    CallableObjective,
+    bootstrap,
+    covariance,
+    identifiability,
+    plot_profiles,
+    pointwise,
+    profile,
+)
+from mfnjax.fitting.profiles import chi_square_p_value
+from mfnjax.models.base import ReactionDiffusion
+from tests.fitting.test_fit import RATES, START, observed
+
+X = np.linspace(0.0, 1.0, 12)
+Y = 1.0 + 2.0 * X + 0.3 * np.sin(40 * X)
+
+
+def _line(model):
+    return jnp.asarray(model.diffusivity) + jnp.asarray(model.growth_rate) * X - Y
+
+
+LINE = CallableObjective(_line, squares=True)
+FREE = {"bounds": {"D": (None, None), "λ": (None, None)}, "fixed": ["K"]}
+
+
+@pytest.fixture(scope="module")
+def line():
+    return fit(FisherKPPModel(0.7, 1.4), LINE, **FREE)
+
+
+@pytest.fixture(scope="module")
+def noisy(front):
+    return fit(START, observed(front, 0.05, sigma=0.05), free=RATES)
+
+
+def test_a_straight_line_has_the_textbook_covariance(line) -> None:
+    slope = stats.linregress(X, Y)
+    found = covariance(line)
+    assert found.degrees_of_freedom == 10
+    assert found.values["growth_rate"] == pytest.approx(slope.slope, rel=1e-8)
+    assert found.standard_errors["growth_rate"] == pytest.approx(slope.stderr, rel=1e-8)
+    assert found.standard_errors["diffusivity"] == pytest.approx(slope.intercept_stderr, rel=1e-8)
+    low, high = found.intervals(0.95)["growth_rate"]
+    half = slope.stderr * stats.t.ppf(0.975, 10)
+    assert (low, high) == pytest.approx((slope.slope - half, slope.slope + half), rel=1e-8)
+    design = np.stack([np.ones(12), X], 1)
+    inverse = np.linalg.inv(design.T @ design)
+    expected = inverse[0, 1] / np.sqrt(inverse[0, 0] * inverse[1, 1])
+    assert found.correlation[0, 1] == pytest.approx(expected, rel=1e-8)
+    assert covariance(line, scale=1.0).standard_errors["diffusivity"] == pytest.approx(
+        np.sqrt(inverse[0, 0]), rel=1e-8
+    )
+    assert "±" in repr(found)
+    assert found.to_dict()["parameters"]["growth_rate"]["low"] == pytest.approx(
+        found.intervals(0.9)["growth_rate"][0]
+    )
+
+
+def test_the_hessian_serves_a_loss_that_is_no_sum_of_squares(line) -> None:
+    by_loss = fit(FisherKPPModel(0.7, 1.4), lambda m: 0.5 * jnp.sum(_line(m) ** 2), **FREE)
+    assert not by_loss.is_least_squares
+    ours = covariance(by_loss).free
+    np.testing.assert_allclose(ours, covariance(line, scale=1.0).free, rtol=1e-6)
+    report = identifiability(by_loss)
+    assert report.condition_number == pytest.approx(
+        identifiability(line, scale=1.0).condition_number, rel=1e-4
+    )
+    found = profile(by_loss, "growth_rate", points=7)
+    assert found.interval == pytest.approx(covariance(by_loss).intervals()["growth_rate"], rel=1e-3)
+
+
+def test_the_profile_of_a_linear_problem_is_its_interval(line) -> None:
+    found = profile(line, "growth_rate")
+    assert found.interval == pytest.approx(covariance(line).intervals()["growth_rate"], rel=1e-6)
+    assert np.all(found.converged)
+    assert found.rise[len(found.rise) // 2] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_profile_laplace_and_bootstrap_agree_where_the_data_are_good(noisy, tmp_path) -> None:
+    laplace = covariance(noisy)
+    assert laplace.scale == 1.0  # the noise was given
+    profiles = [profile(noisy, name, points=11) for name in RATES]
+    for found in profiles:
+        low, high = laplace.intervals()[found.name]
+        assert found.interval == pytest.approx((low, high), rel=0.05)
+    boot = bootstrap(noisy, repeats=150, key=jax.random.key(1))
+    assert boot.failed == 0
+    for name in RATES:
+        # 150 repeats know a standard deviation to 6 %: three of those.
+        assert boot.standard_errors[name] == pytest.approx(laplace.standard_errors[name], rel=0.18)
+        low, high = boot.intervals()[name]
+        assert low < noisy.parameters[name] < high
+    assert len(plot_profiles(profiles, tmp_path / "p.png").axes) == 2
+
+
+def test_a_single_parameter_has_a_profile(front) -> None:
+    one = fit(START, observed(front, 0.05, sigma=0.05), free=["D"], fixed={})
+    found = profile(one, "diffusivity", points=9)
+    # sign(θ − θ̂)·√rise is near linear through the best value.
+    assert found.interval[0] < one.parameters["diffusivity"] < found.interval[1]
+    with pytest.raises(ParameterError, match="'Q' was not fitted"):
+        profile(one, "Q")
+
+
+def test_correlated_residuals_widen_the_interval(front) -> None:
+    # Noise that is the mean of five neighbours: correlated along x, ρ₁ = 0.8.
+    rng = np.random.default_rng(3)
+    raw = rng.normal(size=(3, 1, 28))
+    smooth = sum(raw[..., k : k + 24] for k in range(5)) / np.sqrt(5)
+    seen = front.seen + 0.05 * smooth
+    result = fit(START, observed(front._replace(seen=seen), sigma=0.05), free=RATES)
+    plain, wide = covariance(result), covariance(result, along_x=True)
+    assert 0.6 < wide.correlation_along_x < 0.9
+    for name in RATES:
+        assert wide.standard_errors[name] > 1.2 * plain.standard_errors[name]
+    alternating = front.seen + 0.05 * (-1.0) ** np.arange(24)
+    other = fit(START, observed(front._replace(seen=alternating), sigma=0.05), free=RATES)
+    same = covariance(other, along_x=True)
+    assert same.correlation_along_x == 0.0  # it never narrows
+    np.testing.assert_allclose(same.free, covariance(other).free, rtol=1e-9)
+    with pytest.raises(ParameterError, match="pointwise objectives"):
+        covariance(fit(FisherKPPModel(0.7, 1.4), LINE, **FREE), along_x=True)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Product(ReactionDiffusion):
+    """u_t = D∇²u + a·b·u(1 − u): a and b enter as a product alone."""
+
+    fields = ("u",)
+    reaction_fields = ("u",)
+    diffusivity: float = 0.5
+    first: float = 0.5
+    second: float = 0.2
+
+    def reaction(self, values):
+        return (self.first * self.second * values[0] * (1 - values[0]),)
+
+    def transport(self, values, laplacian):
+        return (self.diffusivity * laplacian(values[0]),)
+
+    def initial_state(self, grid, *, dtype=None, key):
+        raise NotImplementedError
+
+
+def test_a_product_is_reported_with_its_direction(front) -> None:
+    result = fit(Product(0.3, 1.0, 0.3), observed(front, 0.02, sigma=0.02))
+    product = result.parameters["first"] * result.parameters["second"]
+    assert product == pytest.approx(0.1, rel=0.05)
+    report = identifiability(result)
+    assert report.identifiable == ("diffusivity",)
+    assert report.confounded == ("first", "second")
+    assert report.without_influence == ()
+    assert not report.ok
+    (direction,) = report.sloppy
+    assert direction.kind == "unseen"
+    assert direction.components == pytest.approx({"first": 1.0, "second": -1.0}, abs=1e-6)
+    assert "first · second^-1.00 changes nothing in the data" in report.text()
+    errors = covariance(result).standard_errors
+    assert np.isinf(errors["first"])
+    assert np.isinf(errors["second"])
+    assert errors["diffusivity"] < 0.1
+    assert covariance(result).intervals()["first"] == (0.0, np.inf)
+    assert covariance(result).to_dict()["parameters"]["first"]["standard_error"] is None
+
+
+@pytest.fixture(scope="module")
+def mycelium():
+    grid, key = Grid((24, 24)), jax.random.key(2)
+    start = MyceliumModel().initial_state(grid, key=jax.random.key(1))
+    run = simulate(MyceliumModel(), start, grid=grid, steps=40, save_every=20, key=key)
+    return start, run.history.asdict(), {"grid": grid, "steps": [20, 40], "key": key}
+
+
+FIVE = ("alpha", "d_activator", "d_inhibitor", "r_activator", "r_inhibitor")
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.35])
+def test_the_v41_parameters_come_back_from_all_fields(mycelium, factor: float) -> None:
+    start, seen, settings = mycelium
+    truth = {name: getattr(MyceliumModel(), name) for name in FIVE}
+    off = MyceliumModel(**{name: factor * value for name, value in truth.items()})
+    result = fit(off, pointwise(seen, start=start, **settings), free=FIVE)
+    assert result.converged
+    assert result.parameters == pytest.approx(truth, rel=1e-3)
+    assert identifiability(result, scale=1e-6).ok
+
+
+def test_from_the_potential_alone_only_alpha_is_identifiable(mycelium) -> None:
+    start, seen, settings = mycelium
+    objective = pointwise({"potential": seen["potential"]}, start=start, **settings)
+    result = fit(MyceliumModel(alpha=0.09), objective, free=FIVE)
+    assert result.parameters["alpha"] == pytest.approx(0.18, rel=1e-3)
+    report = identifiability(result, scale=1e-6)
+    assert report.identifiable == ("alpha",)
+    assert report.without_influence == FIVE[1:]
+    assert report.text().splitlines() == [
+        "Identifiable: alpha. Condition number inf.",
+        "No influence on the data: d_activator, d_inhibitor, r_activator, r_inhibitor.",
+    ]
+
+
+def test_a_sloppy_direction_is_named_with_its_error(front) -> None:
+    # One column, one time: D and λ can be traded against each other within the noise.
+    objective = pointwise(
+        {"u": front.seen[:1, :, 9:11]},
+        start={"u": front.start},
+        grid=front.grid,
+        steps=[20],
+        dt=0.5,
+        columns=[9, 10],
+        sigma=0.1,
+    )
+    result = fit(front.truth, objective, free=RATES)
+    report = identifiability(result)
+    assert report.sloppy[-1].kind == "sloppy"
+    assert set(report.sloppy[-1].components) == set(RATES)
+    assert "Poorly determined" in report.text()
+    assert report.directions[0].relative_error < report.directions[-1].relative_error
+
+
+def test_the_noise_cannot_be_estimated_from_too_little() -> None:
+    single = CallableObjective(lambda m: jnp.stack([m.diffusivity - 1.0]), squares=True)
+    result = fit(FisherKPPModel(0.5), single, free=["D"])
+    with pytest.raises(ParameterError, match="1 residuals for 1 unknowns"):
+        covariance(result)
+    assert covariance(result, scale=4.0).standard_errors["diffusivity"] == pytest.approx(2.0)
+    with pytest.raises(ParameterError, match="level must"):
+        covariance(result, scale=4.0).intervals(1.0)
+
+
+def test_the_likelihood_ratio() -> None:
+    assert chi_square_p_value(stats.chi2.ppf(0.95, 2), 2) == pytest.approx(0.05)
