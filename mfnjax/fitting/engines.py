@@ -42,7 +42,7 @@ def extra(name: str) -> Any:
 
 
 FLAT = 0.375
-"""Where the cosine between residuals and Jacobian is below ε to this power, a minimum is reached."""
+"""A cosine between residuals and Jacobian below ε to this power is that of a minimum."""
 
 
 @final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
@@ -151,6 +152,4 @@ def _runs(signs: np.ndarray) -> list[tuple[int, int]]:
     """(first, last) of every run of one sign, ± alike, zeros left out."""
     edges = np.flatnonzero(np.diff(signs)) + 1
     bounds = np.concatenate([[0], edges, [len(signs)]])
-    return [
-        (int(a), int(b) - 1) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if signs[a] != 0
-    ]
+    return [(int(a), int(b) - 1) for a, b in pairwise(bounds) if signs[a] != 0]

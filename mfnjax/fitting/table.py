@@ -82,27 +82,27 @@ def read_table(
     columns = {"x": x, "t": t, "y": y} | ({} if sd is None else {"sd": sd})
     rows = _read(Path(path), list(columns.values()))
     seen: dict[tuple[float, float], int] = {}
-    numbers: dict[tuple[float, float], tuple[float, ...]] = {}
+    numbers: dict[tuple[float, float], list[float]] = {}
     for line, cells in rows:
-        at = tuple(_number(path, line, name, cells[name]) for name in columns.values())
-        place = (at[1], at[0])
+        found = [_number(path, line, name, cells[name]) for name in columns.values()]
+        place = (found[1], found[0])
         if place in seen:
             raise DataError(
                 f"{path}: row {line}: {x} = {cells[x].strip()} at {t} = {cells[t].strip()} again "
                 f"(first in row {seen[place]})"
             )
-        if sd is not None and at[3] < 0:
-            raise DataError(f"{path}: row {line}, column {sd}: {at[3]:g} is negative")
-        seen[place], numbers[place] = line, at[2:]
+        if sd is not None and found[3] < 0:
+            raise DataError(f"{path}: row {line}, column {sd}: {found[3]:g} is negative")
+        seen[place], numbers[place] = line, found[2:]
     times = np.array(sorted({place[0] for place in seen}))
     positions = np.array(sorted({place[1] for place in seen}))
     _check_axes(path, x, t, positions, times, seen)
     values = np.full((len(times), len(positions)), np.nan)
     spread = np.full_like(values, np.nan)
-    for (time, position), found in numbers.items():
-        at = np.searchsorted(times, time), np.searchsorted(positions, position)
-        values[at] = found[0]
-        spread[at] = found[1] if sd is not None else np.nan
+    for (time, position), measured in numbers.items():
+        at = (int(np.searchsorted(times, time)), int(np.searchsorted(positions, position)))
+        values[at] = measured[0]
+        spread[at] = measured[1] if sd is not None else np.nan
     if sd is None:
         return Table(positions, times, values, None, None, 0, columns)
     spread, floor, raised = _floored(f"{path}: column {sd}", spread / math.sqrt(replicates))
