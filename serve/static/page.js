@@ -7,6 +7,7 @@ import * as player from "./player.js";
 import { cells, events } from "./stream.js";
 
 const FRAMES = 120; // asked for in a run: enough to look smooth
+const FIRST = "mycelium"; // the model that a visitor finds chosen
 const GROUPS = [
   ["Fractal", ["D_box", "D_r2"]],
   ["Values (mV)", ["V_min", "V_max", "V_mean", "V_std", "V_skew", "V_kurt"]],
@@ -83,6 +84,7 @@ async function run() {
   complain(null);
   running = new AbortController();
   buttons();
+  status("Waiting for the first frame …");
   player.lock();
   const request = {
     model: model.value,
@@ -185,6 +187,7 @@ async function begin() {
   }
   showSettings();
   model.replaceChildren(...models.map(({ name }) => el("option", { value: name }, name)));
+  if (models.some(({ name }) => name === FIRST)) model.value = FIRST;
   showModel();
   complain(null);
   buttons();
