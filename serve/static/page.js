@@ -7,6 +7,8 @@ import * as player from "./player.js";
 import { cells, events } from "./stream.js";
 
 const FRAMES = 120; // asked for in a run: enough to look smooth
+const MOST_STEPS = 20000;
+const MOST_CELL_STEPS = 256 * 256 * 1000; // a run of more is refused by a server with the usual limits
 const FIRST = "mycelium"; // the model that a visitor finds chosen
 const GROUPS = [
   ["Fractal", ["D_box", "D_r2"]],
@@ -41,7 +43,10 @@ function showModel() {
 function controlOf({ name, symbols, default: value, minimum, maximum, description }) {
   const label = /(^|_).(_|$)/.test(name) ? name : name.replaceAll("_", " "); // d_u stays as it is
   if (typeof value === "boolean") return toggle({ name, label, value, hint: description }, edited);
-  const [low, high] = [minimum ?? Math.min(0, 3 * value), maximum ?? Math.max(3 * value, 1)];
+  // without bounds of its own a slider reaches twice as far as any preset
+  const used = [value, ...Object.values(chosen().presets).map((one) => one.parameters[name] ?? value)];
+  const low = minimum ?? Math.min(0, 2 * Math.min(...used));
+  const high = maximum ?? (2 * Math.max(0, ...used) || (low < 0 ? 0 : 1));
   return slider({ name, label, symbol: symbols?.[0], low, high, step: roundStep(low, high), value, hint: description }, edited);
 }
 
@@ -51,12 +56,12 @@ function showPreset() {
   for (const { name, default: value } of chosen().parameters) {
     controls.parameters.get(name).set(parameters[name] ?? value);
   }
-  if (steps) controls.settings.get("steps").set(Math.min(steps, MOST_STEPS));
+  const affordable = Math.floor(MOST_CELL_STEPS / controls.settings.get("grid_size").get() ** 2 / 100) * 100;
+  if (steps) controls.settings.get("steps").set(Math.min(steps, MOST_STEPS, Math.max(affordable, 100)));
   byId("about").textContent = [chosen().summary, description].map(sentence).join(" ");
   complain(null);
 }
 
-const MOST_STEPS = 20000;
 const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}.` : "");
 
 function showSettings() {
