@@ -51,8 +51,11 @@ class Scenario:
     classes: tuple[str, ...] = ("MFNAPIUser",)
 
     def lasting(self, seconds: float | None) -> Scenario:
-        """The same for another time, if one is given."""
-        return self if seconds is None else replace(self, duration_s=seconds)
+        """The same for another time, if one is given; users come within a tenth of it."""
+        if seconds is None:
+            return self
+        spawn = max(self.spawn_rate, 10 * self.users / seconds)
+        return replace(self, duration_s=seconds, spawn_rate=spawn)
 
 
 def scenario(name: str) -> Scenario:

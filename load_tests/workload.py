@@ -52,9 +52,7 @@ class Call:
     def problem(self, status: int, content: bytes) -> str | None:
         """What is wrong with an answer, or None."""
         if status != self.status:
-            return (
-                f"status {status}, expected {self.status}: {content[:200].decode(errors='replace')}"
-            )
+            return f"status {status}, expected {self.status}: {_said(content)}"
         if not self.is_json:
             return self.check(content.decode(errors="replace"))
         try:
@@ -62,6 +60,15 @@ class Call:
         except ValueError:
             return f"not JSON: {content[:80]!r}"
         return self.check(answer)
+
+
+def _said(content: bytes) -> str:
+    """What an error says, without the id of its request: equal errors are counted together."""
+    try:
+        problem = json.loads(content)
+        return f"{problem['error_code']}: {problem['detail']}"
+    except (ValueError, KeyError, TypeError):
+        return content[:200].decode(errors="replace")
 
 
 @final

@@ -97,6 +97,8 @@ class Service:
                 watcher.cancel()
 
     def _warm_up(self) -> None:
+        import gc
+
         from serve.routes.nernst import potential_mv
         from serve.schemas import NernstRequest
 
@@ -112,6 +114,10 @@ class Service:
         except Exception:
             log.exception("the warm-up failed: the server does not become ready")
             return
+        # A full collection walks all of JAX's objects and stops every thread for 0.1 s and more;
+        # what lives since the start stays, so it need not be looked at again.
+        gc.collect()
+        gc.freeze()
         self._ready.set()
         log.info("ready")
 

@@ -78,17 +78,18 @@ function prose(text = "") {
     .map((part) => el("p", {}, part.split(/`+([^`]+)`+/).map((piece, i) => (i % 2 ? el("code", {}, piece) : piece))));
 }
 
-function table(caption, rows) {
-  const heads = ["Name", "Type", "Default", "What it is"].map((text) => el("th", { scope: "col" }, text));
+/** A table of fields; what comes back (`answered`) has neither defaults nor a choice to leave out. */
+function table(caption, rows, answered = false) {
+  const heads = ["Name", "Type", ...(answered ? [] : ["Default"]), "What it is"].map((text) => el("th", { scope: "col" }, text));
   const body = rows.map(({ name, required, schema, description }) => {
     const s = resolved(schema);
     const fallback = "default" in s ? JSON.stringify(s.default) : required ? "" : "–";
     return el(
       "tr",
       {},
-      el("th", { scope: "row" }, name, required ? el("span", { className: "required", title: "required" }, " *") : null),
+      el("th", { scope: "row" }, name, required && !answered ? el("span", { className: "required", title: "required" }, " *") : null),
       el("td", { className: "kind" }, kind(schema)),
-      el("td", { className: "kind" }, fallback),
+      answered ? null : el("td", { className: "kind" }, fallback),
       el("td", {}, prose(description ?? s.description)),
     );
   });
@@ -96,12 +97,12 @@ function table(caption, rows) {
   return el("div", { className: "scroll" }, el("table", {}, caption_, el("thead", {}, el("tr", {}, heads)), el("tbody", {}, body)));
 }
 
-function schemaTable(caption, schema) {
+function schemaTable(caption, schema, answered = false) {
   const s = resolved(schema);
   const properties = Object.entries(s.properties ?? {});
   if (!properties.length) return el("p", { className: "hint" }, kind(schema));
   const row = ([name, one]) => ({ name, required: s.required?.includes(name), schema: one });
-  return table(caption, properties.map(row));
+  return table(caption, properties.map(row), answered);
 }
 
 const pretty = (value) => (typeof value === "string" ? value : JSON.stringify(value, null, 2));
@@ -123,7 +124,7 @@ function goodAnswer(status, { description, content = {} }) {
   const types = Object.keys(content);
   const first = content[types[0]];
   const node = el("div", { className: "answer" }, el("h3", {}, `Answer ${status}: ${types.join(", ") || description}`));
-  if (first?.schema) node.append(schemaTable(`Answer ${status}`, first.schema));
+  if (first?.schema) node.append(schemaTable(`Answer ${status}`, first.schema, true));
   if (first?.example ?? first?.examples) node.append(block(pretty(exampleOf(first))));
   return node;
 }

@@ -38,7 +38,9 @@ def test_scenarios_are_those_of_the_document(name: str) -> None:
     assert (scenario.users, scenario.duration_s) == (users, seconds)
     assert (scenario.rate and scenario.rate.value) == rate
     assert scenario.error_rate.value == errors
-    assert scenario.lasting(5).duration_s == 5
+    short = scenario.lasting(5)
+    assert (short.users, short.duration_s) == (users, 5)
+    assert users / short.spawn_rate <= 0.5
 
 
 @pytest.mark.parametrize(
