@@ -53,13 +53,10 @@ class Call:
         """What is wrong with an answer, or None."""
         if status != self.status:
             return f"status {status}, expected {self.status}: {_said(content)}"
-        if not self.is_json:
-            return self.check(content.decode(errors="replace"))
         try:
-            answer = json.loads(content)
-        except ValueError:
-            return f"not JSON: {content[:80]!r}"
-        return self.check(answer)
+            return self.check(json.loads(content) if self.is_json else content.decode())
+        except (KeyError, TypeError, ValueError) as error:
+            return f"an answer of another shape ({error!r}): {content[:80]!r}"
 
 
 def _said(content: bytes) -> str:

@@ -76,7 +76,8 @@ def test_wrong_answers_are_told(call: Call, answer: dict) -> None:
 
 def test_another_status_or_no_json_is_told() -> None:
     assert "status 500" in (workload.health().problem(500, b"{}") or "")
-    assert "not JSON" in (workload.health().problem(200, b"<html>") or "")
+    assert "another shape" in (workload.health().problem(200, b"<html>") or "")
+    assert "another shape" in (workload.simulate().problem(200, b"{}") or "")
 
 
 def test_the_same_request_must_get_the_same_answer() -> None:
