@@ -90,7 +90,7 @@ def saturated_rows(server: Server, seconds: float) -> Iterator[Measured]:
     with wrk.started(server.url, large, connections=connections, seconds=seconds + 1) as load:
         time.sleep(1)  # the queue fills first
         end = time.monotonic() + seconds - 1
-        calls = [(health, 0.01), (small, 0.05)]
+        calls = [(health, 0.01), *[(small, 0.4)] * 4]
         seen = probe(server.url, calls, running=lambda: time.monotonic() < end)
         told = wrk.result(load, within_s=120)
     part = f"{connections} × /simulate {size}² × {steps}"

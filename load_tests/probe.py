@@ -104,20 +104,30 @@ def probe(
     running: Callable[[], bool],
     api_key: str | None = None,
 ) -> dict[str, Latencies]:
-    """Probe several (call, seconds between two) at once, a thread and connection each."""
-    seen: dict[str, Latencies] = {}
+    """Probe several (call, seconds between two) at once, a thread and connection each.
 
-    def one(call: Call, every_s: float) -> None:
-        seen[call.name] = probe_one(
-            base_url, call, every_s=every_s, running=running, api_key=api_key
-        )
+    A call that is named more than once is probed from as many connections, and its latencies are
+    put together: one connection can only wait for one slow answer at a time.
+    """
+    seen = {call.name: Latencies() for call, _ in calls}
+    lock = threading.Lock()
 
-    threads = [threading.Thread(target=one, args=pair, daemon=True) for pair in calls]
+    def one(call: Call, every_s: float, after_s: float) -> None:
+        time.sleep(after_s)
+        found = probe_one(base_url, call, every_s=every_s, running=running, api_key=api_key)
+        with lock:
+            seen[call.name].times_ms += found.times_ms
+            seen[call.name].problems += found.problems
+
+    threads = [
+        threading.Thread(target=one, args=(call, every_s, k * every_s / len(calls)), daemon=True)
+        for k, (call, every_s) in enumerate(calls)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return {call.name: seen[call.name] for call, _ in calls if call.name in seen}
+    return seen
 
 
 EVERY_S = {"/health": 0.05, "/metrics": 0.25, "/nernst": 0.05, "/simulate (32x32)": 0.1}

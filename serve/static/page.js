@@ -82,6 +82,28 @@ function valuesOf(some) {
   return Object.fromEntries([...some].map(([name, control]) => [name, control.get()]));
 }
 
+// ----------------------------------------------------------------------------------- link
+
+/** Keep what is run in the address, so that it can be bookmarked and shared. */
+function keepInAddress({ model, preset, parameters, grid_size, steps, seed }) {
+  const kept = new URLSearchParams({ model, ...(preset && { preset }), ...parameters, grid_size, steps, seed });
+  history.replaceState(null, "", `#${kept}`);
+}
+
+/** Take from the address what it names, where this server knows it. */
+function takeFromAddress() {
+  const kept = new URLSearchParams(location.hash.slice(1));
+  if (models.some(({ name }) => name === kept.get("model"))) model.value = kept.get("model");
+  else if (models.some(({ name }) => name === FIRST)) model.value = FIRST;
+  showModel();
+  if (kept.get("preset") in chosen().presets) preset.value = kept.get("preset");
+  showPreset();
+  for (const [name, value] of kept) {
+    const control = controls.parameters.get(name) ?? controls.settings.get(name);
+    control?.set(value === "true" || value === "false" ? value === "true" : Number(value));
+  }
+}
+
 // ------------------------------------------------------------------------------------ run
 
 async function run() {
@@ -98,6 +120,7 @@ async function run() {
     ...valuesOf(controls.settings),
     frames: FRAMES,
   };
+  keepInAddress(request);
   const started = performance.now();
   let last = 0;
   try {
@@ -192,8 +215,7 @@ async function begin() {
   }
   showSettings();
   model.replaceChildren(...models.map(({ name }) => el("option", { value: name }, name)));
-  if (models.some(({ name }) => name === FIRST)) model.value = FIRST;
-  showModel();
+  takeFromAddress();
   complain(null);
   buttons();
 }

@@ -12,7 +12,7 @@ import pytest
 from benchmarks import wrk
 from benchmarks.open_loop import offer
 from load_tests import workload
-from load_tests.probe import probe_one
+from load_tests.probe import probe, probe_one
 
 DELAY_S = 0.02
 
@@ -79,6 +79,12 @@ def test_the_probe_counts_the_time_that_a_request_was_held_up(url: str) -> None:
     # one answer took 400 ms, and the seven requests that were due meanwhile were late because of it
     assert sum(took > 100 for took in seen.times_ms) >= 4
     assert 400 <= max(seen.times_ms) < 800
+
+
+def test_connections_of_one_call_are_put_together(url: str) -> None:
+    calls = [(workload.health(), 0.1)] * 3
+    (seen,) = probe(url, calls, running=for_seconds(0.5)).values()
+    assert 12 <= len(seen.times_ms) <= 18
 
 
 def test_the_probe_tells_wrong_answers_and_broken_connections(url: str) -> None:

@@ -100,8 +100,9 @@ class Page:
         )
         scheme_feature = {"name": "prefers-color-scheme", "value": scheme}
         self.command("Emulation.setEmulatedMedia", features=[scheme_feature])
+        self.run("document.documentElement.dataset.left = 'yes'")
         self.command("Page.navigate", url=url)
-        self.wait(f"document.readyState === 'complete' && location.href.startsWith({url!r})")
+        self.wait("document.readyState === 'complete' && !document.documentElement.dataset.left")
 
     def press(self, key: str, times: int = 1) -> None:
         """Press a key on whatever has the focus."""

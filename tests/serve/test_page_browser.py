@@ -130,6 +130,19 @@ def test_other_models_run_and_stop(page: Page, server: Server) -> None:
     run_to_the_end(page)
 
 
+def test_a_link_brings_a_run_back(page: Page, server: Server) -> None:
+    open_page(page, server, WIDTHS[1])
+    choose(page, grid_size=32, steps=40, seed=7, alpha=0.11)
+    run_to_the_end(page)
+    link, seen = page.run("location.href"), picture(page)
+    page.open(f"{server.url}/docs", WIDTHS[1])
+    page.open(link, WIDTHS[1])
+    page.wait("!document.getElementById('run').disabled")
+    assert page.run("document.getElementById('field-alpha').value") == "0.11"
+    run_to_the_end(page)
+    assert picture(page) == seen
+
+
 def test_a_bad_value_is_named(page: Page, server: Server) -> None:
     open_page(page, server, WIDTHS[0])
     choose(page, grid_size=4)
