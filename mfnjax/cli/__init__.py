@@ -18,6 +18,7 @@ COMMANDS = {
         "mfnjax.cli.stability:stability",
         "Say whether a parameter set forms patterns, and which.",
     ),
+    "fit": ("mfnjax.cli.fit:fit", "Fit a model to measurements; say how sure."),
     "science": ("mfnjax.cli.science:science", "Validate against closed forms and other programs."),
     "dataset": ("mfnjax.cli.dataset:dataset", "Make a dataset from a sweep; say what is in one."),
     "validate": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, final
 
@@ -23,7 +23,7 @@ def table_objective(
     table: Table,
     model: Model,
     *,
-    refine: int = 4,
+    refine: int = 2,
     boundary: str = "neumann",
     stepper: str | None = None,
     dt: float | None = None,
@@ -42,8 +42,8 @@ def table_objective(
         stepper: Name; None takes ``etdrk4`` where the boundary allows, which has no bound of dt
             from the diffusion, else the model's own.
         dt: Largest time step; None: a hundredth of the span.
-        noisy_start: Whether the first profile's own error is estimated along, where the table has
-            standard deviations.
+        noisy_start: Whether the first profile has an error of its own, which is estimated along:
+            the table's standard deviations, or without them that of all other measurements.
 
     Raises:
         ParameterError: The model has several fields, or cannot be stepped with a dt of choice.
@@ -60,18 +60,21 @@ def table_objective(
     span = float(table.times[-1] - table.times[0])
     step, counts = common_step(table.times, span / TIME_STEPS if dt is None else dt)
     (field,) = model.fields
-    noisy = noisy_start and table.sd is not None
-    return pointwise(
+    # Without standard deviations any number does: how large the noise is, the residuals tell.
+    some = np.full_like(table.values, 0.05 * float(np.nanmax(np.abs(table.values))) or 1.0)
+    sd = some if table.sd is None else np.nan_to_num(table.sd, nan=1.0)
+    objective = pointwise(
         {field: table.values[1:]},
         start={field: table.values[0]},
         grid=Grid((1, len(table.positions) * refine), table.spacing / refine, boundary),
         steps=counts,
         dt=step,
-        sigma=None if table.sd is None else {field: np.nan_to_num(table.sd[1:], nan=1.0)},
-        start_sigma={field: table.sd[0]} if noisy and table.sd is not None else None,
+        sigma={field: sd[1:]},
+        start_sigma={field: sd[0]} if noisy_start else None,
         coarsen=refine,
         stepper=stepper,
     )
+    return objective if table.sd is not None else replace(objective, has_sigma=False)
 
 
 def scaled_start(table: Table, model: Model) -> dict[str, float]:
@@ -98,6 +101,8 @@ class Misfit:
 
     Attributes:
         residuals: (model − data)/σ, (T, W), NaN where nothing was measured.
+        known: Whether σ was given; else it is estimated from the residuals.
+        noise: Mean σ, in the unit of the data.
         chi_square: Σ of their squares, noise of the start included.
         degrees_of_freedom: Measurements less parameters (a start's unknowns cancel its data).
         places: (time index, first column, last column, mean residual) of the worst runs of one
@@ -105,6 +110,8 @@ class Misfit:
     """
 
     residuals: np.ndarray
+    known: bool
+    noise: float
     chi_square: float
     degrees_of_freedom: int
     places: tuple[tuple[int, int, int, float], ...]
@@ -134,8 +141,11 @@ def misfit(result: FitResult, label: str = "") -> Misfit:
     (name,) = objective.data
     residuals = np.asarray(objective.residual_fields(model, unknowns)[name], float)[:, 0]
     residuals = np.where(np.asarray(objective.mask[name])[:, 0], residuals, np.nan)
-    if not objective.noise_is_known:
-        residuals = residuals / np.sqrt(np.nanmean(residuals**2))
+    own = objective.num_residuals - len(result.layout.entries) - result.layout.num_unknowns
+    known = objective.noise_is_known
+    factor = 1.0 if known else float(np.sqrt(2 * result.loss / own))
+    residuals = residuals / factor
+    noise = factor * float(np.mean(np.asarray(objective.sigma[name])))
     runs = []
     for time, row in enumerate(residuals):
         for first, last in _runs(np.sign(np.nan_to_num(row))):
@@ -144,8 +154,7 @@ def misfit(result: FitResult, label: str = "") -> Misfit:
             runs.append((abs(part.sum()) / np.sqrt(len(part)), (time, first, last, part.mean())))
     runs.sort(key=lambda run: -run[0])
     places = tuple(place for strength, place in runs if strength > 2.5)
-    own = objective.num_residuals - len(result.layout.entries) - result.layout.num_unknowns
-    return Misfit(residuals, float(2 * result.loss), own, places)
+    return Misfit(residuals, known, noise, 2 * result.loss / factor**2, own, places)
 
 
 def _runs(signs: np.ndarray) -> list[tuple[int, int]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mfnjax.fitting.front import misfit
 from mfnjax.plotting.style import in_style, save_figure
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from mfnjax.fitting.profiles import Profile
     from mfnjax.fitting.result import FitResult
+    from mfnjax.fitting.table import Table
 
 COLOURS = {
     "converged": "#2f6f9f",
@@ -81,4 +83,65 @@ def plot_profiles(profiles: Sequence[Profile], path: str | Path | None = None) -
             )
     if path is not None:
         save_figure(figure, path)
+    return figure
+
+
+@in_style
+def plot_table_fit(result: FitResult, table: Table, label: str = "") -> Figure:
+    """Measured profiles as points with their error bars, the model's as lines, coloured by time."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    objective: Any = result.objectives[label]
+    model, unknowns = result.fitted_models[label], result.unknowns[label]
+    (name,) = objective.data
+    start = np.asarray(objective.initial(unknowns)[name])[0]
+    start = start.reshape(len(table.positions), -1).mean(1)
+    lines = [start, *np.asarray(objective.predict(model, unknowns)[name])[:, 0]]
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    colours = matplotlib.colormaps["viridis"](np.linspace(0.0, 0.88, len(lines)))
+    for index, (line, colour) in enumerate(zip(lines, colours, strict=True)):
+        axes.errorbar(
+            table.positions,
+            table.values[index],
+            None if table.sd is None else table.sd[index],
+            fmt="o",
+            markersize=2.6,
+            elinewidth=0.6,
+            color=colour,
+            alpha=0.75,
+        )
+        shown = f"{table.names['t']} = {table.times[index]:g}"
+        axes.plot(table.positions, line, color=colour, label=shown)
+    axes.set(xlabel=table.names["x"], ylabel=table.names["y"])
+    axes.legend(ncols=min(len(lines), 5), loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return figure
+
+
+@in_style
+def plot_residuals(result: FitResult, table: Table, label: str = "") -> Figure:
+    """Where and when the model is too high (red) or too low (blue), in units of the noise."""
+    from matplotlib.figure import Figure
+
+    off = misfit(result, label)
+    figure = Figure(figsize=(6.4, 0.9 + 0.36 * len(off.residuals)), layout="constrained")
+    axes = figure.add_subplot()
+    step = table.spacing
+    image = axes.imshow(
+        off.residuals,
+        cmap="RdBu_r",
+        vmin=-4,
+        vmax=4,
+        aspect="auto",
+        extent=(
+            table.positions[0] - step / 2,
+            table.positions[-1] + step / 2,
+            len(off.residuals) - 0.5,
+            -0.5,
+        ),
+    )
+    axes.set_yticks(range(len(off.residuals)), [f"{time:g}" for time in table.times[1:]])
+    axes.set(xlabel=table.names["x"], ylabel=table.names["t"])
+    figure.colorbar(image, label="(model − data)/σ", extend="both")
     return figure

@@ -1,0 +1,117 @@
+"""``mfn fit``: the parameters of a model from measurements."""
+
+from __future__ import annotations
+
+import click
+
+from mfnjax.cli.common import SETTINGS, SectionCommand, option, require_extra, start_jax
+from mfnjax.errors import ParameterError
+
+_DATA, _MODEL, _RUN, _FIT, _OUTPUT = "Data", "Model", "Run", "Fit", "Output"
+FIT_MODULES = ("optax", "optimistix")
+
+
+@click.command(cls=SectionCommand, context_settings=SETTINGS)
+@option("--model", required=True, metavar="NAME", section=_MODEL, help="See mfn models.")
+@option("--data", metavar="FILE", section=_DATA, help="Table (.csv): a row a position and time.")
+@option("--x", metavar="COLUMN", default="x", section=_DATA, help="Positions.  [default: x]")
+@option("--t", metavar="COLUMN", default="t", section=_DATA, help="Times.  [default: t]")
+@option("--y", metavar="COLUMN", default="y", section=_DATA, help="Measurements.  [default: y]")
+@option("--sd", metavar="COLUMN", default=None, section=_DATA, help="Their standard deviations.")
+@option(
+    "--replicates",
+    type=click.IntRange(1),
+    default=1,
+    section=_DATA,
+    help="The measurements are means of so many, --sd is that of one.  [default: 1]",
+)
+@option(
+    "--start-noise/--no-start-noise",
+    default=True,
+    section=_DATA,
+    help="The first profile is measured like the others, not exact.  [default: on]",
+)
+@option("--preset", default=None, section=_MODEL, help="A named parameter set to start from.")
+@option(
+    "--set",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    section=_MODEL,
+    help="Where a parameter starts, by name or paper symbol. May be repeated.",
+)
+@option(
+    "--fix",
+    "fixed",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    section=_MODEL,
+    help="A parameter that is not fitted: --fix K=1.7e-3. May be repeated.",
+)
+@option(
+    "--bound",
+    "bounds",
+    multiple=True,
+    metavar="NAME=LOW:HIGH",
+    section=_MODEL,
+    help="Bounds, an end may be left out: --bound D=10: . May be repeated.",
+)
+@option(
+    "--refine",
+    type=click.IntRange(1, 64),
+    default=2,
+    section=_RUN,
+    help="Cells of the run in one interval of the data.  [default: 2]",
+)
+@option("--boundary", default="neumann", section=_RUN, help="Boundary.  [default: neumann]")
+@option("--stepper", default=None, section=_RUN, help="Stepper.  [default: etdrk4 where it can]")
+@option("--dt", type=float, default=None, section=_RUN, help="Largest step.  [default: span/100]")
+@option(
+    "--starts",
+    type=click.IntRange(1, 10_000),
+    default=4,
+    section=_FIT,
+    help="Starts, drawn around the first.  [default: 4]",
+)
+@option("--seed", type=click.IntRange(0), default=0, section=_FIT, help="Of the starts.")
+@option(
+    "--max-steps",
+    type=click.IntRange(1),
+    default=200,
+    section=_FIT,
+    help="Iterations of a start, at most.  [default: 200]",
+)
+@option(
+    "--level", type=float, default=0.9, section=_FIT, help="Level of the intervals.  [default: 0.9]"
+)
+@option(
+    "--out",
+    metavar="FOLDER",
+    default=None,
+    section=_OUTPUT,
+    help="Write fit.json, pictures and the checkpoint there.",
+)
+@option("--resume", is_flag=True, section=_OUTPUT, help="Go on from the checkpoint in --out.")
+@option(
+    "--profiles", is_flag=True, section=_OUTPUT, help="Profile likelihoods, too (takes longer)."
+)
+@option("--json", "as_json", is_flag=True, section=_OUTPUT, help="Print JSON.")
+@option(
+    "--cache/--no-cache",
+    default=True,
+    section=_OUTPUT,
+    help="Keep compiled programs for the next time.  [default: on]",
+)
+def fit(data: str | None, cache: bool, **settings: object) -> None:
+    """Fit a model to measurements; say how sure, what cannot be told, and where it is off.
+
+    \b
+    mfn fit --model fisher-kpp --data cells.csv --x Position --t Time --y Density --sd SD
+    """
+    require_extra("mfn fit", "fit", *FIT_MODULES)
+    if data is None:
+        raise ParameterError("mfn fit needs --data FILE")
+    start_jax(x64=True, cache=cache)
+    from mfnjax.cli.fit_table import fit_table
+
+    fit_table(data, settings)
