@@ -72,8 +72,9 @@ async def docs(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 @get("/static/{name:str}", opt=PUBLIC, include_in_schema=False)
-async def static(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+async def static(request: Request[Any, Any, Any]) -> Response[bytes]:
     """What the two pages are made of."""
+    name = request.path_params["name"]
     if name not in _FILES:
         raise NotFoundException
     return _file(request, name)
