@@ -7,6 +7,26 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 JOBS ?= 2
 
+# Tests that measure time or memory run by themselves, after the others: two at once on two cores
+# would measure each other. The coverage of both passes is added up. PYTEST_ARGS takes options
+# (-k fit, -x), and then a pass that selects nothing is no failure; with a path in it (tests/fitting)
+# there is one pass over that path.
+TIMED := tests/perf tests/performance
+ifneq ($(filter tests%,$(PYTEST_ARGS)),)
+PASSES = one
+else
+PASSES = parallel serial
+endif
+PYTEST_one = $(BIN)/python -m pytest --cov --cov-report=term
+PYTEST_parallel = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report= \
+	--junit-xml=out/test/parallel.xml $(addprefix --ignore=,$(TIMED))
+PYTEST_serial = $(BIN)/python -m pytest --cov --cov-append --cov-report=term \
+	--cov-report=json:out/test/coverage.json --junit-xml=out/test/serial.xml $(TIMED)
+define run_tests
+$(foreach pass,$(PASSES),$(PYTEST_$(pass)) $(1) $(PYTEST_ARGS) $(if $(PYTEST_ARGS),|| [ $$? -eq 5 ])
+	)
+endef
+
 .PHONY: help demo test test-all lint bench bench-serve load-smoke load-steady load-spike load-stress load-docs clean
 
 help:
@@ -40,12 +60,14 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term $(PYTEST_ARGS)
+	$(call run_tests)
 
 test-all: lint
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term -m "slow or not slow" $(PYTEST_ARGS)
+	$(call run_tests,-m "slow or not slow")
 
 bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/benchmark_core.py
+	$(BIN)/python benchmarks/benchmark_scalability.py
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.membrane
 	$(BIN)/python -m benchmarks.fractals

@@ -27,11 +27,13 @@ from rich.table import Table
 from scipy import ndimage
 
 from mfnjax import DatasetConfig, make_dataset_config_demo
+from mfnjax.bench.baselines import baselines_under
 from mfnjax.bench.numpy_mycelium import run_numpy_mycelium
 from mfnjax.dataset import generate_dataset
 from mfnjax.dataset.sampling import sample_rows
 
 MEBIBYTE = 2**20
+TARGETS = baselines_under("targets.dataset")
 
 
 def numpy_rows(config: DatasetConfig, count: int) -> list[list[float]]:
@@ -115,8 +117,9 @@ def against_numpy(config: DatasetConfig, repeats: int = 5) -> list[list[str]]:
     rows = []
     for name, found in rates.items():
         ratio = statistics.median(a / b for a, b in zip(found, rates["NumPy loop"], strict=True))
-        verdict = _verdict(ratio >= 8) if name == "all workers" else ""
-        goal = "≥ 8 × NumPy" if verdict else ""
+        target = TARGETS["speedup"]
+        verdict = _verdict(target.meets(ratio)) if name == "all workers" else ""
+        goal = str(target) if verdict else ""
         said = f"{statistics.median(found):,.0f} rows/s ({ratio:.1f} × NumPy)"
         rows.append([f"default sweep, {name}", said, goal, verdict])
     return rows
@@ -169,8 +172,8 @@ def scaling(config: DatasetConfig, repeats: int = 5) -> list[list[str]]:
             copy.wait()
     threads, pinned = (statistics.median(gains[name]) for name in ("threads", "copies"))
     said = f"{threads:.2f} × (two pinned processes: {pinned:.2f} ×)"
-    share = threads / pinned
-    return [["two workers / one", said, f"≥ 0.85 of it: {share:.2f}", _verdict(share >= 0.85)]]
+    share, target = threads / pinned, TARGETS["scaling"]
+    return [["two workers / one", said, f"{target}: {share:.2f}", _verdict(target.meets(share))]]
 
 
 def _ask(copies: list[subprocess.Popen[str]]) -> float:
@@ -186,13 +189,14 @@ def memory(config: DatasetConfig, rows: int, folder: str) -> list[list[str]]:
     seen: dict[int, float] = {}
     many = dataclasses.replace(config, num_samples=rows, output_path=f"{folder}/many.parquet")
     summary = generate_dataset(many, progress=lambda done, _: seen.update({done: resident_mib()}))
-    base = next(held for done, held in seen.items() if done >= 1000)
-    growth = max(held for done, held in seen.items() if done >= 1000) - base
+    settled = [held for done, held in seen.items() if done >= TARGETS["settled"].value]
+    base, growth = settled[0], max(settled) - settled[0]
     size = Path(many.output_path or "").stat().st_size / MEBIBYTE
     said = f"+{growth:.0f} MiB over {base:.0f} MiB ({summary.rows_per_second:,.0f} rows/s"
     said += f", file {size:.1f} MiB)"
-    goal = "≤ 50 MiB"
-    return [[f"memory, row 1000 → {rows}", said, goal, _verdict(growth <= 50)]]
+    target = TARGETS["growth"]
+    verdict = _verdict(target.meets(growth))
+    return [[f"memory, row 1000 → {rows}", said, str(target), verdict]]
 
 
 def demo(folder: str) -> list[list[str]]:
@@ -216,14 +220,14 @@ def demo(folder: str) -> list[list[str]]:
         [
             "demo, 5 rows, compiled",
             f"{median:.1f} ms (min {best:.1f})",
-            "≤ 12 ms",
-            _verdict(median <= 12),
+            str(TARGETS["demo"]),
+            _verdict(TARGETS["demo"].meets(median)),
         ],
         [
             "demo, fresh process, warm cache",
             f"{statistics.median(warm):.1f} s (min {min(warm):.1f}; cold {cold:.1f})",
-            "≤ 3 s",
-            _verdict(statistics.median(warm) <= 3),
+            str(TARGETS["demo_process"]),
+            _verdict(TARGETS["demo_process"].meets(statistics.median(warm))),
         ],
     ]
 

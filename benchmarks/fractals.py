@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mfnjax.bench.baselines import baselines_under
 from mfnjax.fractal import (
     chaos_game,
     correlation_dimension,
@@ -25,6 +26,7 @@ from mfnjax.fractal import (
 )
 
 REPEATS = 9
+TARGETS = baselines_under("targets.fractals")
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, float]:
@@ -45,9 +47,21 @@ def cases() -> list[tuple[str, float | None, Callable[[], Any]]]:
     koch, key = named_system("koch_curve"), jax.random.key(0)
     cloud = rng.random((5000, 2))
     return [
-        ("fractal_dimension, 2048²", 500.0, lambda: fractal_dimension(cluster).dimension),
-        ("divergence_rate, 500 × 64²", 10.0, lambda: divergence_rate(history)),
-        ("chaos_game, 50 000 points", 50.0, lambda: chaos_game(koch, 50_000, key=key)),
+        (
+            "fractal_dimension, 2048²",
+            TARGETS["dimension_2048"].limit,
+            lambda: fractal_dimension(cluster).dimension,
+        ),
+        (
+            "divergence_rate, 500 × 64²",
+            TARGETS["divergence"].limit,
+            lambda: divergence_rate(history),
+        ),
+        (
+            "chaos_game, 50 000 points",
+            TARGETS["chaos_game"].limit,
+            lambda: chaos_game(koch, 50_000, key=key),
+        ),
         ("correlation_dimension, 5000", None, lambda: correlation_dimension(cloud).dimension),
     ]
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from mfnjax.bench import interleaved
+from mfnjax.bench.baselines import baselines_under
 from mfnjax.federated import (
     bulyan,
     coordinate_median,
@@ -28,7 +29,10 @@ from mfnjax.federated import (
 from mfnjax.network import NetworkConfig, STDPRule, forward, init_network
 from mfnjax.network.step import init_state, train_step
 
+TARGETS = baselines_under("targets.network")
 CONFIG = NetworkConfig(input_dim=128, hidden_dim=64)
+LARGEST = 10**7
+"""Above this many numbers only Krum and the median are timed."""
 
 Row = tuple[str, Callable[[], Any], Callable[[], Any], float | None]
 """Name, function, rival, target in ms."""
@@ -56,7 +60,11 @@ def network_rows() -> list[Row]:
     kernels = [{**params, **params["attention"]}[name]["kernel"] for name in layers]
     rate = jnp.float32(1e-3)
     rows: list[Row] = []
-    for batch, target in ((32, 0.10), (128, 0.20), (4096, 4096 / 500_000 * 1e3)):
+    for batch, target in (
+        (32, TARGETS["forward_32"].limit),
+        (128, TARGETS["forward_128"].limit),
+        (4096, 4096 / TARGETS["throughput"].limit * 1e3),
+    ):
         x = jax.random.normal(key, (batch, 128))
         rows.append(
             (
@@ -80,7 +88,8 @@ def network_rows() -> list[Row]:
     state = init_state(params, "float32")
     step = jax.jit(train_step, static_argnums=0)
     gradient = jax.jit(jax.grad(lambda k, x: jnp.sum(matmuls(x, k) ** 2)))
-    for name, rule, target in (("Adam", None, 0.6), ("Adam + STDP", STDPRule(), None)):
+    limit = TARGETS["training_step"].limit
+    for name, rule, target in (("Adam", None, limit), ("Adam + STDP", STDPRule(), None)):
         rows.append(
             (
                 f"training step, batch 32, {name}",
@@ -90,14 +99,23 @@ def network_rows() -> list[Row]:
             )
         )
     draw = jax.jit(lambda key: [jax.random.normal(key, k.shape) for k in kernels])
-    rows.append(("initialisation", lambda: init_network(CONFIG, key=key), lambda: draw(key), 0.5))
+    rows.append(
+        (
+            "initialisation",
+            lambda: init_network(CONFIG, key=key),
+            lambda: draw(key),
+            TARGETS["initialisation"].limit,
+        )
+    )
     return rows
 
 
 def aggregation_rows(large: bool) -> list[Row]:
     """Krum and its family at the documented sizes; the rival is the Gram matrix."""
     rows: list[Row] = []
-    sizes: list[tuple[int, int, float | None]] = [(100, 1000, 5.0), (20, 100_000, 50.0)]
+    sizes: list[tuple[int, int, float | None]] = [
+        (n, d, TARGETS[f"krum_{n}x{d}"].limit) for n, d in ((100, 1000), (20, 100_000))
+    ]
     if large:
         sizes.append((1000, 100_000, None))
     for n, d, target in sizes:
@@ -113,7 +131,7 @@ def aggregation_rows(large: bool) -> list[Row]:
             "hierarchical Krum": lambda x=x: hierarchical_krum(x, key=jax.random.key(0)),
         }
         for name, rule in rules.items():
-            if d * n > 10**7 and name not in ("Krum", "median"):
+            if d * n > LARGEST and name not in ("Krum", "median"):
                 continue
             own = target if name == "Krum" else None
             rows.append((f"{name} {n} × {d}", rule, lambda x=x: gram(x), own))

@@ -31,8 +31,7 @@ class RateLimit:
         self._per_second = requests / MINUTE
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    async def check(self, connection: ASGIConnection[Any, Any, Any, Any], handler: Any) -> None:
-        """Raise a 429 if the caller has had its share."""
+    def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: Any) -> None:
         if is_public(handler):
             return
         wait = self.spend(_caller(connection))

@@ -19,14 +19,16 @@ Names under ``documented`` are the numbers of the documented system, under ``tar
 project sets itself, under ``settings`` how the gates judge, under ``measured`` our own results.
 A row with ``bound = "exact"`` is part of a set-up (a grid size, a number of users): use `value`.
 
-The file belongs to a checkout and is not in the wheel. It is looked for beside the package, then in
-the working folder and its parents; ``load_baselines(path)`` reads any other. This module imports
-neither JAX nor NumPy.
+The file belongs to a checkout and is not in the wheel. It is the one that the environment
+variable ``MFN_BASELINES`` names, else it is looked for beside the package, then in the working
+folder and its parents; ``load_baselines(path)`` reads any. This module imports neither JAX nor
+NumPy.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -39,6 +41,7 @@ from mfnjax.errors import DataError, ParameterError
 Bound = Literal["max", "min", "exact", "none"]
 INHERITED: dict[str, Any] = {"tolerance": 0.0, "bound": "max", "source": ""}
 FILE = Path("benchmarks", "baselines.toml")
+VARIABLE = "MFN_BASELINES"
 
 
 @final
@@ -97,18 +100,20 @@ class Baseline:
 
 
 def find_baselines() -> Path:
-    """The file of this checkout.
+    """The file that ``MFN_BASELINES`` names, or the file of this checkout.
 
     Raises:
         DataError: There is none: the package is not in a checkout, nor is the working folder.
     """
+    if named := os.environ.get(VARIABLE):
+        return Path(named)
     here = Path.cwd()
     for folder in (Path(__file__).parents[2], here, *here.parents):
         if (folder / FILE).is_file():
             return folder / FILE
     raise DataError(
         f"{FILE}: not found beside the package nor from {here} upwards; run from a checkout of "
-        "the project, or name the file with --baselines"
+        f"the project, or name the file with --baselines FILE or {VARIABLE}"
     )
 
 

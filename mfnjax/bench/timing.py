@@ -26,6 +26,11 @@ class Timing:
     runs_ms: tuple[float, ...]
 
     @property
+    def mean_ms(self) -> float:
+        """Mean of the runs."""
+        return statistics.fmean(self.runs_ms)
+
+    @property
     def median_ms(self) -> float:
         """Median of the runs."""
         return statistics.median(self.runs_ms)

@@ -27,6 +27,7 @@ COMMANDS = {
     ),
     "train": ("mfnjax.cli.train:train", "Train a network to read a number off features."),
     "predict": ("mfnjax.cli.predict:predict", "Ask a trained network about fields and tables."),
+    "bench": ("mfnjax.cli.bench:bench", "Measure speed and memory; compare with what was."),
     "demo": ("mfnjax.cli.demo:demo", "Run the documented demo and write a report with pictures."),
 }
 """Name → (module:command, one line of help). A new command is one line here."""

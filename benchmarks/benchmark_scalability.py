@@ -1,0 +1,17 @@
+"""The seven scalability benchmarks of the documented baselines (§ 9.1).
+
+    python benchmarks/benchmark_scalability.py [--processes N] [-o FILE]
+
+Run from the root of a checkout. Prints value, target and margin of every row, writes
+``out/bench/scalability.json``, and ends with status 1 if a row misses its target. The cases
+stand in `mfnjax.bench.cases`, the targets in ``benchmarks/baselines.toml``.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from mfnjax.bench.table import main
+
+if __name__ == "__main__":
+    sys.exit(main("Scalability benchmarks", "scalability"))

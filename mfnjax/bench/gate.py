@@ -1,0 +1,72 @@
+"""The gate: is a case slower than our own baseline?
+
+It looks at the calibrated ratio, allows for the documented 20 % and the noise of the baseline, and
+asks once more before it says so. On a machine other than the one that the baseline comes from, a
+ratio of two programs means less: there it allows more (``settings.gate.other_machine``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+from mfnjax.bench.baselines import baseline
+from mfnjax.bench.cases import Case
+from mfnjax.bench.machine import fingerprint, machine
+from mfnjax.bench.results import Measurement
+from mfnjax.bench.run import measure_case
+from mfnjax.bench.update import measured_key
+
+CONFIRM = 2
+"""How many times longer the confirming run looks."""
+
+
+@final
+@dataclass(frozen=True)
+class Judgement:
+    """What the gate found.
+
+    Attributes:
+        measurement: The run that counts: the better one of those made.
+        allowed: The ratio that it may have.
+        expected: Our baseline.
+        runs: 1, or 2 where a confirming run was asked for.
+    """
+
+    measurement: Measurement
+    allowed: float
+    expected: float
+    runs: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether the ratio is allowed."""
+        return self.measurement.ratios[0] <= self.allowed
+
+    def __str__(self) -> str:
+        ratio = self.measurement.ratios[0]
+        return (
+            f"{self.measurement.label}: {ratio:.3g} × calibration, our baseline "
+            f"{self.expected:.3g}, allowed {self.allowed:.3g} ({self.runs} run(s))"
+        )
+
+
+def allowed_ratio(key: str) -> tuple[float, float]:
+    """Our baseline for a row, and the ratio that a run may have here."""
+    row = baseline(measured_key(key) + ".ratio")
+    is_same = row.source.startswith(fingerprint(machine()))
+    slack = baseline(f"settings.gate.{'same' if is_same else 'other'}_machine").value
+    return row.value, row.limit * (1 + slack)
+
+
+def judge(case: Case, *, measure: Callable[[Case], Measurement] = measure_case) -> Judgement:
+    """Measure a case, and once more, longer, if the first run is over the allowed ratio."""
+    expected, allowed = allowed_ratio(case.key)
+    first = measure(case)
+    if first.ratios[0] <= allowed:
+        return Judgement(first, allowed, expected, 1)
+    second = measure(dataclasses.replace(case, repeats=CONFIRM * case.repeats))
+    better = min(first, second, key=lambda one: one.ratios[0])
+    return Judgement(better, allowed, expected, 2)

@@ -1,0 +1,109 @@
+"""Results of a measurement, in memory and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from mfnjax._files import check_writable, write_text
+from mfnjax.bench.machine import machine
+from mfnjax.errors import DataError
+
+FORMAT = "mfnjax-bench-1"
+
+
+@final
+@dataclass(frozen=True)
+class Measurement:
+    """One row.
+
+    Attributes:
+        key: The baseline that it is held to.
+        label: What the table calls it.
+        value: The result in the baseline's unit: the mean of the runs, as documented.
+        unit: That unit.
+        values: The results of the single processes.
+        ratios: Fastest run over the calibration kernel's fastest, one a process; empty for what is
+            no time.
+        first: Time of the first call, compilation included, in s; None for what is no time.
+        best: Fastest run, in s; None for what is no time.
+    """
+
+    key: str
+    label: str
+    value: float
+    unit: str
+    values: tuple[float, ...] = ()
+    ratios: tuple[float, ...] = ()
+    first: float | None = None
+    best: float | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Results:
+    """What one run of a benchmark gave, and where."""
+
+    rows: tuple[Measurement, ...]
+    machine: dict[str, str] = dataclasses.field(default_factory=machine)
+    date: str = dataclasses.field(
+        default_factory=lambda: datetime.datetime.now(datetime.UTC).date().isoformat()
+    )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the results as JSON, whole or not at all.
+
+        Raises:
+            DataError: The file cannot be written.
+        """
+        path = check_writable(path)
+        data = {"format": FORMAT, **dataclasses.asdict(self)}
+        write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Results:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: There is no such file, or it holds no results.
+        """
+        path = Path(path)
+        try:
+            data: Any = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        except ValueError as error:
+            raise DataError(f"{path}: is no JSON file ({error})") from error
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise DataError(f"{path}: holds no results of mfn bench (format {FORMAT})")
+        try:
+            rows = tuple(
+                Measurement(**row | {name: tuple(row[name]) for name in ("values", "ratios")})
+                for row in data["rows"]
+            )
+            return cls(rows, dict(data["machine"]), str(data["date"]))
+        except (TypeError, KeyError) as error:
+            raise DataError(f"{path}: damaged results ({error})") from error
+
+
+def merged(parts: list[Results]) -> Results:
+    """Results of several processes as one: means of values, all ratios kept."""
+    rows = []
+    for same in zip(*(part.rows for part in parts), strict=True):
+        values = [row.value for row in same]
+        rows.append(
+            dataclasses.replace(
+                same[0],
+                value=sum(values) / len(values),
+                values=tuple(values),
+                ratios=tuple(ratio for row in same for ratio in row.ratios),
+                first=same[0].first,
+                best=min((row.best for row in same if row.best is not None), default=None),
+            )
+        )
+    return dataclasses.replace(parts[0], rows=tuple(rows))

@@ -1,0 +1,69 @@
+"""The performance tests catch what they are for: a slower step, a leak.
+
+Each fault is injected by a flag of the tests (see ``conftest.py``) into a run of pytest of its own,
+and that run must fail, in the test that is there for it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from perf_twins import doubled
+
+from mfnjax import make_simulation_config_default, run_mycelium_simulation
+from mfnjax.bench.baselines import baseline
+from mfnjax.simulation.steppers.explicit import Map
+
+HERE = Path(__file__).parent
+
+
+def run_with(twin: str, test: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command += [f"--twin={twin}", str(HERE / test)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE.parents[1])
+
+
+@pytest.mark.parametrize(
+    ("twin", "test", "message"),
+    [
+        (
+            "slow",
+            "test_mfn_performance.py::test_time_is_within_our_own_baseline"
+            "[documented.simulation.default.time]",
+            "slower than our own baseline",
+        ),
+        ("leak", "test_stress_scalability.py::test_repeated_runs_keep_no_memory", "MB/run"),
+    ],
+)
+def test_an_injected_fault_is_caught(twin: str, test: str, message: str) -> None:
+    done = run_with(twin, test)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
+    assert message in done.stdout
+
+
+def test_the_slow_twin_is_slower_by_what_it_says_and_computes_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from mfnjax.bench import interleaved
+
+    config = make_simulation_config_default()
+    plain = run_mycelium_simulation(config)
+    jax.clear_caches()
+    with monkeypatch.context() as patch:
+        patch.setattr(Map, "step", doubled(Map.step))
+        twin = run_mycelium_simulation(config)
+        slow = interleaved({"it": lambda: run_mycelium_simulation(config)})["it"]
+    jax.clear_caches()
+    run_mycelium_simulation(config)
+    fast = interleaved({"it": lambda: run_mycelium_simulation(config)})["it"]
+    assert np.array_equal(plain.field, twin.field)
+    factor = baseline("targets.stress.injected_slowdown")
+    slack = baseline("settings.gate.same_machine").value
+    # What surrounds the steps (start, dispatch) is not doubled, what ties the two together comes on
+    # top: the factor of the whole run is near the one of the step.
+    assert abs(np.log(slow.min_ms / fast.min_ms / factor.value)) < np.log1p(2 * slack)
