@@ -12,6 +12,7 @@ from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 
 from mfnjax import __version__
+from serve.access_log import AccessLog
 from serve.auth import KeyGuard
 from serve.errors import CLIENT_GONE, problem_response
 from serve.rate_limit import RateLimit
@@ -44,9 +45,12 @@ def create_app(settings: Settings | None = None) -> Litestar:
     """
     settings = Settings.from_environment() if settings is None else settings
     service = Service(settings)
-    guards: list[Any] = [KeyGuard(settings.api_keys, required=settings.api_key_required)]
+    access_log = AccessLog(settings.log_level, settings.log_format)
+    guards: list[Any] = []
+    if settings.api_key_required:
+        guards.append(KeyGuard(settings.api_keys).check)
     if settings.rate_limit_enabled:
-        guards.append(RateLimit(settings.rate_limit_requests))
+        guards.append(RateLimit(settings.rate_limit_requests).check)
     cors = None
     if settings.cors_origins:
         cors = CORSConfig(
@@ -61,6 +65,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         guards=guards,
         cors_config=cors,
         lifespan=[_lifespan],
+        on_shutdown=[access_log.flush],
         logging_config=None,
         openapi_config=OpenAPIConfig(
             title="mfnjax",
@@ -72,7 +77,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         state=State({"service": service}),
     )
     service.metrics.prepare(_endpoints(app))
-    app.asgi_handler = request_id_layer(service.metrics.layer(app.asgi_handler))
+    app.asgi_handler = request_id_layer(service.metrics.layer(app.asgi_handler), access_log)
     return app
 
 

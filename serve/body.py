@@ -80,12 +80,21 @@ def _sentence(error: Exception) -> str:
     return re.sub(r" - at `.*`$", "", str(error)).replace("`", "")
 
 
+def content_type(connection: Any) -> str:
+    """The media type of a request's body, without its parameters; empty where none is given."""
+    for name, value in connection.scope["headers"]:
+        if name == b"content-type":
+            text: str = value.decode("latin-1")
+            return text if text == JSON_TYPE else text.partition(";")[0].strip().lower()
+    return ""
+
+
 class JsonBody(AbstractDTO[T]):
     """Litestar's door for a body: checks the content type, then `decode_json`."""
 
     def decode_bytes(self, value: bytes) -> Any:
-        given = self.asgi_connection.headers.get("content-type", "")
-        if given.partition(";")[0].strip().lower() != JSON_TYPE:
+        given = content_type(self.asgi_connection)
+        if given != JSON_TYPE:
             raise ApiError(415, f"the body must be {JSON_TYPE}, got {given[:80] or 'no type'!r}")
         return decode_json(value, self.model_type)
 

@@ -31,7 +31,8 @@ class RateLimit:
         self._per_second = requests / MINUTE
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: Any) -> None:
+    async def check(self, connection: ASGIConnection[Any, Any, Any, Any], handler: Any) -> None:
+        """Raise a 429 if the caller has had its share."""
         if is_public(handler):
             return
         wait = self.spend(_caller(connection))

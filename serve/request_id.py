@@ -1,8 +1,7 @@
-"""Request ids and the access log: the outermost layer around the application."""
+"""Request ids: the outermost layer around the application."""
 
 from __future__ import annotations
 
-import logging
 import re
 import time
 import uuid
@@ -10,9 +9,8 @@ from typing import Any
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from serve.access_log import AccessLog
 from serve.errors import CLIENT_GONE
-
-log = logging.getLogger("serve.access")
 
 _ACCEPTED = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}").fullmatch
 
@@ -25,7 +23,7 @@ def request_id_of(scope: Scope) -> str:
     return uuid.uuid4().hex
 
 
-def request_id_layer(app: ASGIApp) -> ASGIApp:
+def request_id_layer(app: ASGIApp, access_log: AccessLog) -> ASGIApp:
     """Give each request an id, echo it, and write one line of log a request."""
 
     async def identified(scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,16 +47,8 @@ def request_id_layer(app: ASGIApp) -> ASGIApp:
         try:
             await app(scope, receive, marked)
         finally:
-            if log.isEnabledFor(logging.INFO):
-                log.info(
-                    "request",
-                    extra={
-                        "request_id": request_id,
-                        "method": scope.get("method"),
-                        "path": path,
-                        "status": status,
-                        "duration_ms": round(1e3 * (time.perf_counter() - began), 3),
-                    },
-                )
+            access_log.write(
+                request_id, str(scope.get("method")), path, status, time.perf_counter() - began
+            )
 
     return identified

@@ -99,11 +99,7 @@ class Service:
     def _warm_up(self) -> None:
         import gc
 
-        from serve.routes.nernst import potential_mv
-        from serve.schemas import NernstRequest
-
         try:
-            potential_mv(NernstRequest(concentration_out_molar=0.005, concentration_in_molar=0.14))
             for size in self.settings.warm_grid_sizes:
                 for turing in (True, False):
                     run = sims.Run(0, size, 1, 0.18, 0.25, turing)
