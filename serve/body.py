@@ -89,6 +89,16 @@ def content_type(connection: Any) -> str:
     return ""
 
 
+def accepted(connection: Any, offered: tuple[str, ...]) -> str:
+    """The first of ``offered`` that the request's ``Accept`` names; else the first of all."""
+    for name, value in connection.scope["headers"]:
+        if name == b"accept":
+            text: str = value.decode("latin-1").lower()
+            wanted = [part.partition(";")[0].strip() for part in text.split(",")]
+            return next((form for form in wanted if form in offered), offered[0])
+    return offered[0]
+
+
 class JsonBody(AbstractDTO[T]):
     """Litestar's door for a body: checks the content type, then `decode_json`."""
 

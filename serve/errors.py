@@ -120,24 +120,28 @@ def _detail(error: HTTPException) -> str:
     return fixed.get(error.status_code, error.detail)
 
 
-def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The answer to a request that raised ``error``."""
-    api_error = as_api_error(error)
-    request_id = request.scope.get("request_id", "")
-    if api_error.status == 500:
-        log.error("unexpected error", exc_info=error, extra={"request_id": request_id})
-    problem = Problem(
+def problem_of(request: Request[Any, Any, Any], api_error: ApiError) -> Problem:
+    """The problem document of an error."""
+    return Problem(
         title=http.HTTPStatus(api_error.status).phrase,
         status=api_error.status,
         detail=api_error.detail,
         instance=request.scope["path"],
         error_code=api_error.error_code,
-        request_id=str(request_id),
+        request_id=str(request.scope.get("request_id", "")),
         field=api_error.errors[0].field if api_error.errors else "",
         errors=api_error.errors,
     )
+
+
+def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The answer to a request that raised ``error``."""
+    api_error = as_api_error(error)
+    if api_error.status == 500:
+        extra = {"request_id": request.scope.get("request_id", "")}
+        log.error("unexpected error", exc_info=error, extra=extra)
     return Response(
-        content=msgspec.json.encode(problem),
+        content=msgspec.json.encode(problem_of(request, api_error)),
         status_code=api_error.status,
         media_type=PROBLEM_TYPE,
         headers=api_error.headers,

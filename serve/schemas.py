@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, final
+from typing import Annotated, Any, Literal, final
 
 import msgspec
 from msgspec import Meta
@@ -104,3 +104,142 @@ class SimulateResponse(Answer, kw_only=True):
     fractal_dimension: float
     field_mV: list[list[float]] | None = None
     features: dict[str, Any] | None = None
+
+
+@final
+class ValidateRequest(Body, kw_only=True):
+    """One validation cycle: 16 runs and a small network."""
+
+    seed: Annotated[
+        int, Meta(ge=0, le=SEED_MAX - 15, description="Seed of the first run; run k has seed + k.")
+    ] = 42
+    epochs: Annotated[int, Meta(ge=1, le=100, description="Epochs of training.")] = 1
+    batch_size: Annotated[int, Meta(ge=1, le=64, description="Samples a training step.")] = 4
+    grid_size: GridSize = 64
+    steps: Steps = 64
+    turing_enabled: bool = True
+    quantum_jitter: bool = False
+
+
+@final
+class ValidateResponse(Answer, kw_only=True):
+    """The report of a validation cycle."""
+
+    loss_start: float
+    loss_final: float
+    loss_drop: float
+    pot_min_mV: float
+    pot_max_mV: float
+    example_fractal_dim: float
+    lyapunov_exponent: float
+    growth_events: int
+    nernst_symbolic_mV: float
+    nernst_numeric_mV: float
+
+
+Potential = Annotated[float, Meta(ge=-200.0, le=200.0)]
+Field = Annotated[list[Annotated[list[Potential], Meta(min_length=1)]], Meta(min_length=1)]
+
+
+@final
+class FeaturesRequest(Body, kw_only=True):
+    """A field or a history in millivolts: exactly one of the two."""
+
+    field_mV: Field | None = None
+    history_mV: Annotated[list[Field], Meta(min_length=1)] | None = None
+
+
+@final
+class FeaturesResponse(Answer, kw_only=True):
+    """The features by name; a boolean mask has only those that need no potential."""
+
+    features: dict[str, float]
+
+
+Component = Annotated[float, Meta(ge=-1e15, le=1e15)]
+Gradient = Annotated[list[Component], Meta(min_length=1)]
+
+
+@final
+class AggregateRequest(Body, kw_only=True):
+    """Gradients of several clients."""
+
+    gradients: Annotated[
+        list[Gradient], Meta(min_length=1, description="One list a client, all of one length.")
+    ]
+    num_clusters: Annotated[int, Meta(ge=1, le=1000, description="Most clusters.")] = 10
+    byzantine_fraction: Annotated[
+        float, Meta(ge=0.0, lt=0.5, description="Share of clients that may be hostile.")
+    ] = 0.2
+    seed: Seed = 42
+
+
+@final
+class AggregateResponse(Answer, kw_only=True):
+    """The aggregate."""
+
+    aggregated_gradient: list[float]
+    num_input_gradients: int
+
+
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Number = Annotated[float, Meta(ge=-1e12, le=1e12)]
+
+
+@final
+class StreamRequest(Body, kw_only=True):
+    """A run of a registered model, sent frame by frame."""
+
+    model: Name = "mycelium"
+    preset: Name | None = None
+    parameters: dict[Name, Number | bool] = {}
+    grid_size: GridSize = 64
+    steps: Annotated[int, Meta(ge=1, le=100_000, description="Steps of the run.")] = 200
+    frames: Annotated[int, Meta(ge=1, le=1000, description="Frames that are sent.")] = 50
+    dt: Annotated[float, Meta(gt=0.0, le=1e6)] | None = None
+    field: Name | None = None
+    boundary: Literal["periodic", "neumann", "dirichlet"] = "periodic"
+    seed: Seed = 42
+
+
+@final
+class ParameterInfo(msgspec.Struct, kw_only=True):
+    """A parameter of a model."""
+
+    name: str
+    symbols: list[str]
+    default: float | bool
+    description: str
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@final
+class PresetInfo(msgspec.Struct, kw_only=True):
+    """A named parameter set."""
+
+    description: str
+    parameters: dict[str, float]
+    steps: int
+    dt: float
+
+
+@final
+class ModelInfo(msgspec.Struct, kw_only=True):
+    """A model."""
+
+    name: str
+    summary: str
+    fields: list[str]
+    steppers: list[str]
+    boundaries: list[str]
+    counters: list[str]
+    parameters: list[ParameterInfo]
+    presets: dict[str, PresetInfo]
+
+
+@final
+class ModelsResponse(Answer, kw_only=True):
+    """All models."""
+
+    models: list[ModelInfo]

@@ -11,6 +11,8 @@ from litestar import Request
 
 from serve.engine import Engine, Kind
 from serve.engine import simulations as sims
+from serve.engine.library import AGGREGATION, FEATURES, VALIDATION
+from serve.engine.streams import PIECES
 from serve.errors import CLIENT_GONE
 from serve.metrics import Metrics
 from serve.settings import Settings
@@ -20,7 +22,7 @@ log = logging.getLogger("serve")
 WATCH_AFTER_SECONDS = 0.05
 """A request that takes longer is watched, so that its client's leaving cancels it."""
 
-KINDS: tuple[Kind, ...] = (sims.SMALL, sims.LARGE)
+KINDS: tuple[Kind, ...] = (sims.SMALL, sims.LARGE, VALIDATION, FEATURES, AGGREGATION, PIECES)
 
 
 class ClientGoneError(Exception):

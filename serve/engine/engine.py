@@ -20,6 +20,8 @@ log = logging.getLogger("serve")
 LANE_NICENESS = 5
 """Lanes yield to the event loop where all want the processor (Linux)."""
 
+MAX_LIBRARY_KEYS = 64
+
 ROLES = ("lane", "express", "cold")
 
 MAX_WARM_KEYS = 96
@@ -141,6 +143,18 @@ class Engine:
         self._warm.move_to_end((kind.name, key))
         while len(self._warm) > MAX_WARM_KEYS:
             self._warm.popitem(last=False)
+        if kind.uses_library_caches:
+            self._bound_library_caches()
+
+    def _bound_library_caches(self) -> None:
+        """Drop all programs of the library when there are too many: it keeps them for ever."""
+        keys = [key for key in self._warm if self._hot.lines[key[0]].kind.uses_library_caches]
+        if len(keys) > MAX_LIBRARY_KEYS:
+            import jax
+
+            for key in keys:
+                del self._warm[key]
+            jax.clear_caches()
 
     # -- in the threads -------------------------------------------------------------------------
 

@@ -17,6 +17,8 @@ class Kind(abc.ABC):
             may take it.
         batch_units: Items are taken together up to this many units.
         batch_items: And up to this many items.
+        uses_library_caches: Whether its programs are in the library's caches, which the engine
+            has to bound.
     """
 
     name: ClassVar[str]
@@ -24,6 +26,7 @@ class Kind(abc.ABC):
     is_small: ClassVar[bool] = False
     batch_units: ClassVar[float] = 0.0
     batch_items: ClassVar[int] = 1
+    uses_library_caches: ClassVar[bool] = False
 
     @abc.abstractmethod
     def key(self, item: Any) -> Hashable:

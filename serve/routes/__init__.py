@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from serve.routes import health, nernst, openapi, page, simulate
+from serve.routes import (
+    features,
+    federated,
+    health,
+    models,
+    nernst,
+    openapi,
+    page,
+    simulate,
+    stream,
+    validate,
+)
 
 HANDLERS: list[Any] = [
     health.health,
@@ -15,5 +26,10 @@ HANDLERS: list[Any] = [
     page.static,
     nernst.nernst,
     simulate.simulate,
+    stream.stream,
+    models.models,
+    validate.validate,
+    features.features,
+    federated.aggregate,
 ]
 """Every handler but ``/metrics``, which can be switched off."""

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
-from litestar import Request, post
+from litestar import Request, Response, post
 
-from serve.body import JsonBody
+from serve.arrays import write_npy
+from serve.body import JSON_TYPE, JsonBody, accepted
 from serve.engine.simulations import Run, RunResult, kind_of
 from serve.errors import invalid
 from serve.schemas import SimulateRequest, SimulateResponse
 from serve.service import Service, service_of
+
+NPY_TYPE = "application/x-npy"
+MSGPACK_TYPES = ("application/msgpack", "application/x-msgpack")
+RESULT_HEADER = "X-MFN-Result"
 
 
 def check_work(service: Service, grid_size: int, steps: int) -> None:
@@ -28,8 +34,14 @@ def check_work(service: Service, grid_size: int, steps: int) -> None:
     status_code=200,
     tags=["simulation"],
 )
-async def simulate(data: SimulateRequest, request: Request[Any, Any, Any]) -> SimulateResponse:
-    """Run the v4.1 model and return its counts, statistics and fractal dimension."""
+async def simulate(
+    data: SimulateRequest, request: Request[Any, Any, Any]
+) -> Response[SimulateResponse]:
+    """Run the v4.1 model and return its counts, statistics and fractal dimension.
+
+    The form follows `Accept`: JSON, MessagePack (`application/msgpack`), or the final field alone
+    in volts (`application/x-npy`), with the rest as JSON in the header `X-MFN-Result`.
+    """
     service = service_of(request)
     check_work(service, data.grid_size, data.steps)
     run = Run(
@@ -41,6 +53,19 @@ async def simulate(data: SimulateRequest, request: Request[Any, Any, Any]) -> Si
         data.turing_enabled,
     )
     result: RunResult = await service.submit(request, kind_of(run), run)
+    form = accepted(request, (JSON_TYPE, NPY_TYPE, *MSGPACK_TYPES))
+    answer = _answer(result, data, with_field=data.include_field and form != NPY_TYPE)
+    content: Any = answer
+    headers: dict[str, str] = {}
+    if form == NPY_TYPE:
+        content = write_npy(result.field)
+        headers[RESULT_HEADER] = msgspec.json.encode(answer).decode("ascii")
+    elif form in MSGPACK_TYPES:
+        content = msgspec.msgpack.encode(answer)
+    return Response(content, media_type=form, headers=headers)
+
+
+def _answer(result: RunResult, data: SimulateRequest, *, with_field: bool) -> SimulateResponse:
     features = result.features
     return SimulateResponse(
         growth_events=result.growth_events,
@@ -49,6 +74,6 @@ async def simulate(data: SimulateRequest, request: Request[Any, Any, Any]) -> Si
         pot_mean_mV=features["V_mean"],
         pot_std_mV=features["V_std"],
         fractal_dimension=features["D_box"],
-        field_mV=(1e3 * result.field.astype(np.float64)).tolist() if data.include_field else None,
+        field_mV=(1e3 * result.field.astype(np.float64)).tolist() if with_field else None,
         features=features.to_dict() if data.include_features else None,
     )

@@ -1,0 +1,89 @@
+"""A run in pieces, frame by frame: each piece is an item of work of its own.
+
+So a long stream takes its turn with everything else, and stops when nobody asks for more.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Hashable, Sequence
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from mfnjax.core.grid import Grid
+from serve.engine.kind import Kind
+
+
+@final
+@dataclasses.dataclass
+class Stream:
+    """A run that is on its way.
+
+    Attributes:
+        model: The model.
+        grid: Its grid.
+        dt: Time step.
+        seed: Of the start and of the run.
+        state: Where it stands; None before the first piece.
+        key: The run's key.
+        counts: Events so far.
+    """
+
+    model: Any
+    grid: Grid
+    dt: float
+    seed: int
+    state: Any = None
+    key: Any = None
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+@final
+class Pieces(Kind):
+    """An item is (stream, steps): take the stream on by so many steps."""
+
+    name: ClassVar[str] = "stream"
+    seconds_per_unit: ClassVar[float] = 2e-8
+    uses_library_caches: ClassVar[bool] = True
+
+    def key(self, item: tuple[Stream, int]) -> Hashable:
+        model = item[0].model
+        static = tuple(
+            getattr(model, f.name) for f in dataclasses.fields(model) if f.metadata.get("static")
+        )
+        return type(model).__name__, static, item[0].grid.shape, item[0].grid.boundary.name
+
+    def units(self, item: tuple[Stream, int]) -> float:
+        return item[0].grid.num_cells * max(item[1], 1)
+
+    def run(self, key: Hashable, items: Sequence[tuple[Stream, int]]) -> list[Any]:
+        return [_advance(stream, steps) for stream, steps in items]
+
+
+def _advance(stream: Stream, steps: int) -> dict[str, np.ndarray]:
+    """Take the stream on; returns its fields."""
+    import jax
+
+    from mfnjax import simulate
+
+    if stream.state is None:
+        start_key, stream.key = jax.random.split(jax.random.key(np.uint32(stream.seed)))
+        stream.state = stream.model.initial_state(stream.grid, dtype="float32", key=start_key)
+    if steps:
+        end = simulate(
+            stream.model,
+            stream.state,
+            grid=stream.grid,
+            steps=steps,
+            dt=stream.dt,
+            key=stream.key,
+        )
+        end.status.raise_if_bad()
+        stream.state = end.state
+        for name, count in end.counts.items():
+            stream.counts[name] = stream.counts.get(name, 0) + int(count)
+    return {name: np.asarray(field) for name, field in stream.state.asdict().items()}
+
+
+PIECES = Pieces()

@@ -1,0 +1,73 @@
+"""The 18 features of a field or a history, from JSON, ``.npy`` or ``.npz``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from litestar import Request, post
+
+from serve.arrays import read_array
+from serve.body import JSON_TYPE, content_type, decode_json
+from serve.engine.library import FEATURES
+from serve.errors import ApiError, invalid
+from serve.schemas import FeaturesRequest, FeaturesResponse
+from serve.service import service_of
+
+BINARY_TYPES = ("application/octet-stream", "application/x-npy", "application/x-npz")
+LARGEST_MV = 200.0
+"""Potentials beyond are a mistake of unit: the model's lie in −95 … 40 mV."""
+
+
+@post("/features", status_code=200, tags=["features"])
+async def features(request: Request[Any, Any, Any]) -> FeaturesResponse:
+    """The 18 features. JSON is in millivolts, ``.npy`` and ``.npz`` in volts or a boolean mask."""
+    service = service_of(request)
+    given = content_type(request)
+    if given == JSON_TYPE:
+        name, array = _from_json(await request.body())
+    elif given in BINARY_TYPES:
+        name = "the array"
+        array = read_array(await request.body(), max_bytes=service.settings.max_body_bytes)
+    else:
+        expected = ", ".join((JSON_TYPE, *BINARY_TYPES))
+        raise ApiError(415, f"the body must be one of {expected}; got {given[:80] or 'no type'!r}")
+    vector = await service.submit(request, FEATURES, _checked(name, array))
+    return FeaturesResponse(
+        features={name: value for name, value in vector.items() if math.isfinite(value)}
+    )
+
+
+def _from_json(body: bytes) -> tuple[str, np.ndarray]:
+    data = decode_json(body, FeaturesRequest)
+    if (data.field_mV is None) == (data.history_mV is None):
+        raise invalid("field_mV", "expected exactly one of field_mV and history_mV")
+    name, values = (
+        ("field_mV", data.field_mV) if data.history_mV is None else ("history_mV", data.history_mV)
+    )
+    try:
+        return name, np.asarray(values, np.float64) / 1e3
+    except ValueError:
+        raise invalid(name, "the rows must be of one length") from None
+
+
+def _checked(name: str, array: np.ndarray) -> np.ndarray:
+    frames = (2,) if array.dtype == np.bool_ or name == "field_mV" else (2, 3)
+    if name == "history_mV":
+        frames = (3,)
+    if array.ndim not in frames or 0 in array.shape:
+        raise invalid(name, f"expected {' or '.join(map(str, frames))} axes, got {array.shape}")
+    if array.dtype == np.bool_:
+        return np.ascontiguousarray(array)
+    array = np.ascontiguousarray(array, np.float32)
+    if not np.isfinite(array).all():
+        raise invalid(name, "every cell must be finite")
+    largest = 1e3 * float(np.abs(array).max())
+    if largest > LARGEST_MV:
+        raise invalid(
+            name,
+            f"potentials must lie within ±{LARGEST_MV:g} mV, got {largest:.6g} mV (JSON is in "
+            "millivolts, .npy and .npz are in volts)",
+        )
+    return array
