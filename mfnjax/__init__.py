@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         run_mycelium_simulation_with_history,
     )
     from mfnjax.simulation import Trajectory, simulate, simulate_ensemble
+    from mfnjax.simulation.smooth import SmoothMyceliumModel, annealed_width, smooth_twin
 
 _PUBLIC = {
     "mfnjax._cache": ("enable_compilation_cache",),
@@ -108,6 +109,7 @@ _PUBLIC = {
         "run_mycelium_simulation_with_history",
     ),
     "mfnjax.simulation": ("Trajectory", "simulate", "simulate_ensemble"),
+    "mfnjax.simulation.smooth": ("SmoothMyceliumModel", "annealed_width", "smooth_twin"),
 }
 _PACKAGES = (
     "core",

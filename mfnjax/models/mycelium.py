@@ -179,7 +179,7 @@ class MyceliumModel(IteratedMap):
             a, i = jnp.clip(a_new, 0, 1), jnp.clip(i_new, 0, 1)
 
         if jitter_key is not None:
-            V = V + _safe_sqrt(self.jitter_var) * normal_field(V.shape, V.dtype, key=jitter_key)
+            V = with_jitter(V, self.jitter_var, key=jitter_key)
 
         V, finite, clamped = _clamp(V)
         return Advanced(
@@ -187,18 +187,34 @@ class MyceliumModel(IteratedMap):
         )
 
     def _growth_event(self, V: jax.Array, uniforms: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """At most one cell gets m; m by Box–Muller from two of the five uniforms."""
-        chance, row, column, radius, angle = uniforms
+        """At most one cell gets m."""
+        chance, cell, magnitude = growth_event(self, uniforms, V.shape)
         happens = chance < self.spike_probability
-        deviate = jnp.sqrt(-2 * jnp.log1p(-radius)) * jnp.cos(2 * np.pi * angle)
-        magnitude = self.growth_mean + self.growth_std * deviate
-        cell = tuple(
-            jnp.minimum((u * size).astype(jnp.int32), size - 1)
-            for u, size in zip((row, column), V.shape, strict=True)
-        )
         before = lax.dynamic_slice(V, cell, (1, 1))
         after = before + jnp.where(happens, magnitude, 0)
         return lax.dynamic_update_slice(V, after, cell), happens.astype(jnp.int32)
+
+
+def growth_event(
+    model: MyceliumModel, uniforms: jax.Array, shape: tuple[int, ...]
+) -> tuple[jax.Array, tuple[jax.Array, ...], jax.Array]:
+    """What five uniforms say of a step's event: (chance, cell, m), m by Box–Muller.
+
+    The event happens where chance < p.
+    """
+    chance, row, column, radius, angle = uniforms
+    deviate = jnp.sqrt(-2 * jnp.log1p(-radius)) * jnp.cos(2 * np.pi * angle)
+    magnitude = model.growth_mean + model.growth_std * deviate
+    cell = tuple(
+        jnp.minimum((u * size).astype(jnp.int32), size - 1)
+        for u, size in zip((row, column), shape, strict=True)
+    )
+    return chance, cell, magnitude
+
+
+def with_jitter(V: jax.Array, variance: Any, *, key: jax.Array) -> jax.Array:
+    """V + Normal(0, σ²) in every cell."""
+    return V + _safe_sqrt(variance) * normal_field(V.shape, V.dtype, key=key)
 
 
 _JITTER_STREAM = 2**31

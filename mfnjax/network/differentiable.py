@@ -1,7 +1,7 @@
 """The whole system as one differentiable function: parameters → field → features → network.
 
-The simulation is deterministic (``spike_probability = 0`` for the v4.1 model: an event has no
-derivative in its probability) and smooth away from clamp and threshold; the features are the
+The model is any model: a hard one is smooth away from clamp and threshold and has no derivative
+in the probability of an event; its `mfnjax.smooth_twin` has all of them. The features are the
 soft ones. Gradients reach the network's weights and the simulation's parameters alike.
 """
 
