@@ -9,6 +9,7 @@ from typing import final
 import jax
 import jax.numpy as jnp
 
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError
 
 
@@ -39,7 +40,7 @@ def _layer(field: jax.Array, index: int, axis: int) -> jax.Array:
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class Periodic(Boundary):
     """The grid is a torus: the neighbour of the last cell is the first."""
@@ -51,7 +52,7 @@ class Periodic(Boundary):
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class Neumann(Boundary):
     """No flux: a missing neighbour has the value of the cell itself."""
@@ -63,7 +64,7 @@ class Neumann(Boundary):
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class Dirichlet(Boundary):
     """A missing neighbour has the value 0."""

@@ -6,14 +6,13 @@ import operator
 from dataclasses import dataclass, field
 from typing import Any, final
 
-import jax
-
 from mfnjax.core.boundary import as_boundary
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class Grid:
     """A rectangular grid of square cells.

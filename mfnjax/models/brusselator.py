@@ -9,13 +9,14 @@ import jax
 import jax.numpy as jnp
 
 from mfnjax.core.grid import Grid
+from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.models._common import noisy_state
 from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class BrusselatorModel(ReactionDiffusion):
     """u_t = D_u∇²u + A − (B + 1)u + u²v,  v_t = D_v∇²v + Bu − u²v.

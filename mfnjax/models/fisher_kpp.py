@@ -10,13 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfnjax.core.grid import Grid
+from mfnjax.core.pytree import register_pytree
 from mfnjax.core.rng import uniform_field
 from mfnjax.core.state import State
 from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class FisherKPPModel(ReactionDiffusion):
     """u_t = D∇²u + λu(1 − u/K): a front invades at the speed 2√(Dλ).

@@ -9,13 +9,14 @@ import jax
 import jax.numpy as jnp
 
 from mfnjax.core.grid import Grid
+from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.models._common import noisy_state
 from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class FitzHughNagumoModel(ReactionDiffusion):
     """v_t = D_v∇²v + v − v³/3 − w + I,  w_t = D_w∇²w + ε(v + β − γw).

@@ -9,13 +9,14 @@ import jax
 import jax.numpy as jnp
 
 from mfnjax.core.grid import Grid
+from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.models._common import noisy_state
 from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class GiererMeinhardtModel(ReactionDiffusion):
     """a_t = D_a∇²a + ρa²/(h(1 + κa²)) − μ_a a + σ,  h_t = D_h∇²h + ρa² − μ_h h.

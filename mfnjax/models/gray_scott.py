@@ -10,13 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfnjax.core.grid import Grid
+from mfnjax.core.pytree import register_pytree
 from mfnjax.core.rng import normal_field
 from mfnjax.core.state import State
 from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class GrayScottModel(ReactionDiffusion):
     """u_t = D_u∇²u − uv² + F(1 − u),  v_t = D_v∇²v + uv² − (F + k)v.

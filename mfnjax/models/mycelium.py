@@ -19,6 +19,7 @@ from jax import lax
 from mfnjax.config import MYCELIUM_PARAMETERS
 from mfnjax.core.grid import Grid
 from mfnjax.core.operators import largest_stable_step, with_difference_sum
+from mfnjax.core.pytree import register_pytree
 from mfnjax.core.rng import normal_field, uniform_field
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError, StabilityError
@@ -42,7 +43,7 @@ NO_PATTERN = (
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class MyceliumModel(IteratedMap):
     """One step of the v4.1 map, in this order (potential V, activator a, inhibitor i):

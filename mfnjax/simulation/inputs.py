@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfnjax.core.grid import Grid
+from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State, StateLike
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import IteratedMap, Model, Values
@@ -19,7 +20,7 @@ from mfnjax.simulation.steppers import Stepper, check_boundary, check_step, choo
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class Problem:
     """All that a compiled step needs beside the fields.
@@ -31,6 +32,8 @@ class Problem:
         key: Key of the run, or None.
         stepper: The stepper (static).
         saved: Indices of the fields that are saved (static).
+        kinds: The classes of model and boundary (static): a user's own, registered by JAX's
+            ``register_dataclass``, are told apart by nothing else (see `mfnjax.core.pytree`).
     """
 
     model: Any
@@ -39,6 +42,7 @@ class Problem:
     key: Any
     stepper: Stepper = field(metadata={"static": True})
     saved: tuple[int, ...] = field(metadata={"static": True})
+    kinds: tuple[type, type] = field(metadata={"static": True})
 
 
 @final
@@ -84,7 +88,15 @@ def prepare_inputs(
     _check_physics(model, grid, dt, chosen)
     _check_key(model, key)
     dtype = state.values[0].dtype
-    problem = Problem(_cast(model, dtype), _cast(grid, dtype), _cast(dt, dtype), key, chosen, saved)
+    problem = Problem(
+        model=_cast(model, dtype),
+        grid=_cast(grid, dtype),
+        dt=_cast(dt, dtype),
+        key=key,
+        stepper=chosen,
+        saved=saved,
+        kinds=(type(model), type(grid.boundary)),
+    )
     return Inputs(problem, state.values, state.step, steps, save_every, save)
 
 

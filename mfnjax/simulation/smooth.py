@@ -34,6 +34,7 @@ from jax import lax
 
 from mfnjax.core.grid import Grid
 from mfnjax.core.operators import with_difference_sum
+from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import (
@@ -153,7 +154,7 @@ def annealed_width(fraction: Any, *, start: float = 4.0, stop: float = 0.05) -> 
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class SmoothMyceliumModel(IteratedMap):
     """The v4.1 map with a smooth twin in the place of every hard part (see `MyceliumModel`).

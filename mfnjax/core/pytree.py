@@ -1,0 +1,53 @@
+"""Registering a dataclass as a pytree whose structure knows its class.
+
+In jaxlib 0.10.2 the structures of two dataclasses registered by `jax.tree_util.register_dataclass`
+compare equal when their static fields do, whatever the classes. A compiled function is looked up by
+that structure, so that it could be found by a run of another model, or of another boundary, with as
+many fields: rarely (the hashes differ) and then with silently wrong numbers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, TypeVar
+
+import jax
+
+T = TypeVar("T")
+
+
+def register_pytree(cls: type[T]) -> type[T]:
+    """Register a frozen dataclass as `jax.tree_util.register_dataclass` does, its class included.
+
+    A field with ``metadata={"static": True}`` is static, every other one is a child.
+
+    Examples:
+        >>> import jax
+        >>> from mfnjax import Grid
+        >>> structures = [jax.tree.structure(Grid((2, 2), 1.0, b)) for b in ("periodic", "neumann")]
+        >>> structures[0] == structures[1]
+        False
+    """
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    static = tuple(f.name for f in fields if f.metadata.get("static"))
+    traced = tuple(f.name for f in fields if f.name not in static)
+    keys = tuple(jax.tree_util.GetAttrKey(name) for name in traced)
+
+    def auxiliary(node: T) -> Any:
+        return (cls, *(getattr(node, name) for name in static))
+
+    def flatten(node: T) -> tuple[tuple[Any, ...], Any]:
+        return tuple(getattr(node, name) for name in traced), auxiliary(node)
+
+    def flatten_with_keys(node: T) -> tuple[tuple[Any, ...], Any]:
+        children, aux = flatten(node)
+        return tuple(zip(keys, children, strict=True)), aux
+
+    def unflatten(aux: Any, children: Any) -> T:
+        node = object.__new__(cls)
+        for name, value in (*zip(traced, children), *zip(static, aux[1:])):  # noqa: B905
+            object.__setattr__(node, name, value)
+        return node
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+    return cls
