@@ -107,7 +107,7 @@ def test_a_slider_changes_the_result_and_frames_can_be_seen_again(
     page.run("document.getElementById('scrub').focus()")
     page.run("(s => { s.value = 0; s.dispatchEvent(new Event('input')) })(scrub)")
     assert picture(page) != last
-    assert "step 0:" in page.run("document.getElementById('canvas').getAttribute('aria-label')")
+    assert "step 1:" in page.run("document.getElementById('canvas').getAttribute('aria-label')")
 
 
 def test_other_models_run_and_stop(page: Page, server: Server) -> None:
