@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ import pytest
 from load_tests import workload
 from load_tests.limits import ENDPOINTS, PERCENTILES
 from load_tests.probe import Latencies, connect, send
-from load_tests.running import Server, running_server
+from load_tests.running import Server
 from load_tests.workload import Call
 from mfnjax.bench.baselines import baseline, baselines_under
 
@@ -27,14 +26,7 @@ SECONDS = {"/validate": 3.0}
 """How long an endpoint is measured, where it is not a second: answers that take long need it."""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    log = tmp_path_factory.mktemp("server") / "server.log"
-    with running_server(log=log) as running:
-        yield running
-
-
-def drive(url: str, call: Call, seconds: float) -> tuple[Latencies, float]:
+def drive(url: str, key: str, call: Call, seconds: float) -> tuple[Latencies, float]:
     """Send ``call`` from some connections as fast as they can; latencies, and answers a second."""
     seen = Latencies()
     started = time.perf_counter()
@@ -43,7 +35,7 @@ def drive(url: str, call: Call, seconds: float) -> tuple[Latencies, float]:
         connection = connect(url)
         while time.perf_counter() - started < seconds:
             began = time.perf_counter()
-            status, content, _ = send(connection, call)
+            status, content, _ = send(connection, call, key)
             seen.times_ms.append(1e3 * (time.perf_counter() - began))
             if problem := call.problem(status, content):
                 seen.problems.append(problem)
@@ -57,12 +49,12 @@ def drive(url: str, call: Call, seconds: float) -> tuple[Latencies, float]:
 
 
 @pytest.mark.parametrize("make", workload.TABLE, ids=lambda make: make.__name__)
-def test_documented_table(server: Server, make, record_property) -> None:
+def test_documented_table(server: Server, api_key: str, make, record_property) -> None:
     call = make()
     limits = baselines_under(f"documented.api.{ENDPOINTS[call.name]}")
-    drive(server.url, call, 0.2)  # what comes first pays for sockets and caches
+    drive(server.url, api_key, call, 0.2)  # what comes first pays for sockets and caches
     for attempt in (1, 2):  # a neighbour on the machine may spoil one run
-        seen, rate = drive(server.url, call, SECONDS.get(call.name, 1.0))
+        seen, rate = drive(server.url, api_key, call, SECONDS.get(call.name, 1.0))
         assert seen.problems == []
         measured = {f"p{percent}": seen.percentile(percent) for percent in PERCENTILES}
         measured["rate"] = rate
@@ -78,30 +70,28 @@ def test_documented_table(server: Server, make, record_property) -> None:
             break
 
 
-def test_small_requests_pass_while_large_ones_run(server: Server) -> None:
+def test_small_requests_pass_while_large_ones_run(server: Server, api_key: str) -> None:
     """`/health` and a small run keep the documented percentiles beside the largest runs."""
     over = time.perf_counter() + 2.0
     large = workload.simulate(256, 200)
-    waiting = threading.Thread(target=drive, args=(server.url, large, 2.0))
+    waiting = threading.Thread(target=drive, args=(server.url, api_key, large, 2.0))
     waiting.start()
     for call in (workload.health(), workload.simulate()):
         limits = baselines_under(f"documented.api.{ENDPOINTS[call.name]}")
-        seen, _ = drive(server.url, call, max(0.3, (over - time.perf_counter()) / 2))
+        seen, _ = drive(server.url, api_key, call, max(0.3, (over - time.perf_counter()) / 2))
         assert seen.problems == []
         for percent in PERCENTILES:
             assert limits[f"p{percent}"].meets(seen.percentile(percent)), call.name
     waiting.join()
 
 
-def test_memory_does_not_grow_with_requests(server: Server) -> None:
+def test_memory_does_not_grow_with_requests(server: Server, api_key: str) -> None:
     call = workload.simulate()
-    drive(server.url, call, 0.5)
+    drive(server.url, api_key, call, 0.5)
     before = server.memory_mb()
-    drive(server.url, call, 2.0)
+    drive(server.url, api_key, call, 2.0)
     assert server.memory_mb() <= before * (1 + GROWTH.limit)
 
 
-def test_the_log_holds_no_error(server: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
-    logs = list(Path(tmp_path_factory.getbasetemp()).glob("server*/server.log"))
-    assert logs
-    assert all('"level":"error"' not in log.read_text(encoding="utf-8") for log in logs)
+def test_the_log_holds_no_error(server: Server, server_log: Path) -> None:
+    assert '"level":"error"' not in server_log.read_text(encoding="utf-8")

@@ -5,23 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from load_tests.limits import USER_CLASSES
-from load_tests.running import Server, running_server
+from load_tests.running import Server
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    log = tmp_path_factory.mktemp("server") / "server.log"
-    settings = {"MFN_API_KEY": "one", "MFN_API_KEY_REQUIRED": "true"}
-    with running_server(environment=settings, log=log) as running:
-        yield running
 
 
 def locust(url: str, *options: str, key: str = "", seconds: int = 4) -> tuple[int, str]:
@@ -44,8 +35,8 @@ def locust(url: str, *options: str, key: str = "", seconds: int = 4) -> tuple[in
     return told.returncode, told.stdout + told.stderr
 
 
-def test_ten_users_make_the_documented_rate_without_an_error(server: Server) -> None:
-    status, told = locust(server.url, "-u", "10", "-r", "20", "--errors-only", key="one")
+def test_ten_users_make_the_documented_rate_without_an_error(server: Server, api_key: str) -> None:
+    status, told = locust(server.url, "-u", "10", "-r", "20", "--errors-only", key=api_key)
     assert status == 0, told
     assert '{"MFNAPIUser": 10} (10 total users)' in told
 
@@ -64,9 +55,9 @@ def test_a_server_that_is_not_there_fails_the_run() -> None:
 
 
 @pytest.mark.slow
-def test_all_classes_run_without_an_error(server: Server) -> None:
+def test_all_classes_run_without_an_error(server: Server, api_key: str) -> None:
     status, told = locust(
-        server.url, "-u", "10", "-r", "20", "--errors-only", *USER_CLASSES, key="one", seconds=10
+        server.url, "-u", "10", "-r", "20", "--errors-only", *USER_CLASSES, key=api_key, seconds=10
     )
     assert status == 0, told
     assert all(f'"{name}": 2' in told for name in USER_CLASSES)
