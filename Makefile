@@ -27,7 +27,7 @@ $(foreach pass,$(PASSES),$(PYTEST_$(pass)) $(1) $(PYTEST_ARGS) $(if $(PYTEST_ARG
 	)
 endef
 
-.PHONY: help demo test test-all lint bench bench-serve load-smoke load-steady load-spike load-stress load-docs clean
+.PHONY: help demo test test-all lint bench bench-serve load-smoke load-steady load-spike load-stress load-docs notebooks clean
 
 help:
 	@echo "make demo      run the demonstration; pictures and a report in out/demo/"
@@ -38,6 +38,7 @@ help:
 	@echo "make bench-serve  the HTTP server's rates, latencies and behaviour under overload (needs wrk)"
 	@echo "make load-smoke, load-steady, load-spike, load-stress  the load scenarios; DURATION=10s shortens"
 	@echo "make load-docs  copy their tables into docs/load_tests.md"
+	@echo "make notebooks the fits of experiments/ as notebooks, run, in out/notebooks/"
 	@echo "make clean     remove the virtual environment and all output"
 
 $(VENV)/.user: pyproject.toml constraints.txt
@@ -82,6 +83,9 @@ load-smoke load-steady load-spike load-stress: load-%: $(VENV)/.dev
 # Copy the tables of the runs above into docs/load_tests.md.
 load-docs: $(VENV)/.dev
 	$(BIN)/python -m load_tests.report
+
+notebooks: $(VENV)/.dev
+	$(BIN)/python -m experiments.notebooks --execute
 
 clean:
 	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

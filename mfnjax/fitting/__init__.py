@@ -8,6 +8,7 @@ from mfnjax.fitting.plots import plot_history, plot_profiles
 from mfnjax.fitting.pointwise import Pointwise, pointwise
 from mfnjax.fitting.profiles import Profile, profile
 from mfnjax.fitting.result import FitResult, StartReport
+from mfnjax.fitting.soft import SoftFeatures, soft_feature_targets
 from mfnjax.fitting.transforms import Identity, Interval, Positive, Transform
 from mfnjax.fitting.uncertainty import Covariance, covariance
 
@@ -24,6 +25,7 @@ __all__ = [
     "Pointwise",
     "Positive",
     "Profile",
+    "SoftFeatures",
     "StartReport",
     "Transform",
     "WeightedSum",
@@ -35,4 +37,5 @@ __all__ = [
     "plot_profiles",
     "pointwise",
     "profile",
+    "soft_feature_targets",
 ]

@@ -89,7 +89,7 @@ def bootstrap(
     for first in range(0, repeats, BLOCK):
         # Every block has one size, so that there is one program; what is over is dropped.
         chosen = np.minimum(np.arange(first, first + min(BLOCK, repeats)), repeats - 1)
-        lanes = fit_synthetic(result, spread, max_steps, keys=keys[chosen])
+        lanes, _ = fit_synthetic(result, spread, max_steps, keys=keys[chosen])
         wanted = np.arange(len(chosen)) < repeats - first
         good = np.asarray(lanes.code) < VALUE_NAN
         failed += int(np.sum(wanted & ~good))
@@ -104,8 +104,10 @@ def bootstrap(
     return Bootstrap(samples, failed)
 
 
-def fit_synthetic(result: FitResult, spread: Any, max_steps: int, *, keys: jax.Array) -> Lane:
-    """Fit one set of synthetic data a key, all as one program."""
+def fit_synthetic(
+    result: FitResult, spread: Any, max_steps: int, *, keys: jax.Array
+) -> tuple[Lane, Any]:
+    """Fit one set of synthetic data a key, all as one program; returns the data sets, too."""
     models, unknowns = result.fitted_models, result.unknowns
 
     def draw(key: jax.Array) -> Any:
@@ -126,4 +128,4 @@ def fit_synthetic(result: FitResult, spread: Any, max_steps: int, *, keys: jax.A
         max_steps=max_steps,
         batched=True,
     )
-    return lanes
+    return lanes, drawn

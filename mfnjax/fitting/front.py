@@ -100,7 +100,8 @@ class Misfit:
     """Where and when a fit is off.
 
     Attributes:
-        residuals: (model − data)/σ, (T, W), NaN where nothing was measured.
+        residuals: (model − data)/σ, (T, W), NaN where nothing was measured; the first row is that
+            of the estimated start, NaN where the start was taken as exact.
         known: Whether σ was given; else it is estimated from the residuals.
         noise: Mean σ, in the unit of the data.
         chi_square: Σ of their squares, noise of the start included.
@@ -128,7 +129,7 @@ class Misfit:
             low, high = table.positions[first], table.positions[last]
             side = "high" if mean > 0 else "low"
             told.append(
-                f"at {table.names['t']} = {table.times[time + 1]:g} the model is too {side} for "
+                f"at {table.names['t']} = {table.times[time]:g} the model is too {side} for "
                 f"{table.names['x']} = {low:g} … {high:g} (by {abs(mean):.1f} σ on average)"
             )
         return told
@@ -141,6 +142,10 @@ def misfit(result: FitResult, label: str = "") -> Misfit:
     (name,) = objective.data
     residuals = np.asarray(objective.residual_fields(model, unknowns)[name], float)[:, 0]
     residuals = np.where(np.asarray(objective.mask[name])[:, 0], residuals, np.nan)
+    start = np.full((1, residuals.shape[1]), np.nan)
+    for z in unknowns.values():
+        start = np.asarray(z, float)
+    residuals = np.concatenate([start, residuals])
     own = objective.num_residuals - len(result.layout.entries) - result.layout.num_unknowns
     known = objective.noise_is_known
     factor = 1.0 if known else float(np.sqrt(2 * result.loss / own))

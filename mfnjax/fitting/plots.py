@@ -141,7 +141,7 @@ def plot_residuals(result: FitResult, table: Table, label: str = "") -> Figure:
             -0.5,
         ),
     )
-    axes.set_yticks(range(len(off.residuals)), [f"{time:g}" for time in table.times[1:]])
+    axes.set_yticks(range(len(off.residuals)), [f"{time:g}" for time in table.times])
     axes.set(xlabel=table.names["x"], ylabel=table.names["t"])
     figure.colorbar(image, label="(model − data)/σ", extend="both")
     return figure

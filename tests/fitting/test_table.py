@@ -1,0 +1,160 @@
+"""Tables: what is read, and errors that name the row and the column."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mfnjax import FisherKPPModel, GrayScottModel, fit
+from mfnjax.errors import DataError, ParameterError
+from mfnjax.fitting.front import misfit, scaled_start, table_objective
+from mfnjax.fitting.table import Table, common_step, read_table
+
+GOOD = [
+    "Position,Time,Density,SD,Note",
+    "25,0,1.0,0.1,",
+    "75,0,0.5,0.0,",
+    "125,0,0.1,0.3,x",
+    "25,12,1.1,0.2,",
+    "75,12,0.8,0.2,",
+    "125,12,0.3,0.2,",
+]
+NAMES = {"x": "Position", "t": "Time", "y": "Density", "sd": "SD"}
+
+
+def written(tmp_path, lines, *, start: bytes = b"", text: str = "\n"):
+    path = tmp_path / "data.csv"
+    path.write_bytes(start + text.join([*lines, ""]).encode())
+    return path
+
+
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte-order mark"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_table_is_read(tmp_path, start: bytes, ending: str) -> None:
+    table = read_table(written(tmp_path, GOOD, start=start, text=ending), **NAMES)
+    assert table.positions.tolist() == [25, 75, 125]
+    assert table.times.tolist() == [0, 12]
+    assert table.values.tolist() == [[1.0, 0.5, 0.1], [1.1, 0.8, 0.3]]
+    assert table.spacing == 50
+    # The positive ones are 0.1, 0.3 and three 0.2: the floor is half of 0.2.
+    assert table.floor == pytest.approx(0.1)
+    assert table.sd.tolist() == [[0.1, 0.1, 0.3], [0.2, 0.2, 0.2]]
+    assert table.raised == 1
+    of_four = read_table(written(tmp_path, GOOD), **NAMES, replicates=4)
+    assert of_four.sd[0, 2] == pytest.approx(0.15)
+
+
+def test_other_delimiters_empty_rows_and_missing_rows(tmp_path) -> None:
+    lines = [line.replace(",", ";") for line in GOOD[:-1]] + [";;;;", ""]
+    table = read_table(written(tmp_path, lines), x="Position", t="Time", y="Density")
+    assert np.isnan(table.values[1, 2])
+    assert table.sd is None
+
+
+def changed(row: int, text: str) -> list[str]:
+    return [text if k == row else line for k, line in enumerate(GOOD)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (changed(0, "Position,Zeit,Density,SD,Note"), "row 1: no column 'Time'; columns: Position"),
+        (changed(0, "Position,Time,Density,SD,SD"), "row 1: more than one column 'SD'"),
+        (changed(2, "75,0,,0.0,"), "row 3, column Density: blank"),
+        (changed(2, "75,0"), "row 3, column Density: blank"),
+        (changed(5, "75,12,NaN,0.2,"), "row 6, column Density: NaN is not finite"),
+        (changed(5, "75,12,0.8,inf,"), "row 6, column SD: inf is not finite"),
+        (changed(5, "75,12,0.8,-1,"), "row 6, column SD: -1 is negative"),
+        (changed(5, "75,12,n.d.,0.2,"), "row 6, column Density: 'n.d.' is no number"),
+        (
+            changed(5, "25,12,0.8,0.2,"),
+            r"row 6: Position = 25 at Time = 12 again \(first in row 5\)",
+        ),
+        (changed(3, "130,0,0.1,0.3,"), "row 7, column Position: .* 125"),
+        (
+            [*GOOD[:3], *GOOD[4:]],
+            r"first time \(Time = 0\) .* must be complete: it has no row for Position = 125",
+        ),
+        (GOOD[:4], "3 positions .* at 2 times"),
+        (GOOD[:1], "no rows below the header"),
+        ([""], "row 1: no column 'Position'"),
+    ],
+)
+def test_an_error_names_row_and_column(tmp_path, lines, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_table(written(tmp_path, lines), **NAMES)
+
+
+def test_files_that_cannot_be_read(tmp_path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        read_table(tmp_path / "none.csv", **NAMES)
+    path = tmp_path / "photo.csv"
+    path.write_bytes(b"\x89PNG\xff\xfe")
+    with pytest.raises(DataError, match="not a text file"):
+        read_table(path, **NAMES)
+    zero = [line.replace(",0.1,", ",0,").replace(",0.2,", ",0,") for line in GOOD]
+    zero[3] = "125,0,0.1,0,"
+    with pytest.raises(DataError, match="column SD: every standard deviation is 0"):
+        read_table(written(tmp_path, zero), **NAMES)
+
+
+def test_a_step_that_meets_every_time() -> None:
+    assert common_step([0, 12, 24, 36, 48], 0.5) == (0.5, [24, 48, 72, 96])
+    assert common_step([1.5, 1.75, 3.0], 10.0) == (0.25, [1, 6])
+    dt, counts = common_step([0.0, 0.1, 0.3], 0.04)
+    assert counts == [3, 9]
+    assert dt == pytest.approx(0.1 / 3)
+    with pytest.raises(DataError, match="would take"):
+        common_step([0.0, 0.123456789, 1.0], 0.1)
+
+
+@pytest.fixture(scope="module")
+def sharp() -> Table:
+    """Profiles of a known front, with noise that is the same everywhere."""
+    positions, times = np.arange(5.0, 300.0, 10.0), np.array([0.0, 10.0, 20.0, 40.0])
+    values = np.zeros((4, 30))
+    values[0] = 0.8 / (1 + np.exp((positions - 100) / 15))
+    model = FisherKPPModel(40.0, 0.06, 1.0)
+    clean = Table(positions, times, values, None, None, 0, {"x": "x", "t": "t", "y": "u"})
+    objective = table_objective(clean, model, noisy_start=False)
+    values[1:] = np.asarray(objective.predict(model, {})["u"])[:, 0]
+    values += 0.02 * np.random.default_rng(5).normal(size=values.shape)
+    return Table(positions, times, values, None, None, 0, clean.names)
+
+
+def test_without_standard_deviations_the_noise_is_estimated(sharp) -> None:
+    start = FisherKPPModel(**{**scaled_start(sharp, FisherKPPModel()), "capacity": 1.0})
+    objective = table_objective(sharp, start)
+    assert not objective.noise_is_known
+    result = fit(start, objective, fixed=["K"])
+    off = misfit(result)
+    assert off.noise == pytest.approx(0.02, rel=0.2)  # from 88 degrees of freedom
+    assert off.degrees_of_freedom == 120 - 2 - 30
+    assert off.reduced == pytest.approx(1.0)
+    assert result.parameters["diffusivity"] == pytest.approx(40.0, rel=0.15)
+    assert result.parameters["growth_rate"] == pytest.approx(0.06, rel=0.1)
+
+
+def test_the_misfit_is_said_in_words(sharp) -> None:
+    values = sharp.values.copy()
+    values[3, 5:12] += 0.2
+    table = Table(
+        sharp.positions, sharp.times, values, np.full((4, 30), 0.02), 0.02, 0, sharp.names
+    )
+    start = FisherKPPModel(40.0, 0.06, 1.0)
+    result = fit(start, table_objective(table, start, noisy_start=False), fixed=["K"], max_steps=9)
+    off = misfit(result)
+    assert off.known
+    assert np.all(np.isnan(off.residuals[0]))
+    assert off.reduced > 2
+    told = off.sentences(table)[0]
+    assert told.startswith("at t = 40 the model is too low for x = 55 … ")
+
+
+def test_a_table_is_of_one_field() -> None:
+    table = Table(
+        np.arange(3.0), np.arange(2.0), np.ones((2, 3)), None, None, 0, {"x": "", "t": "", "y": ""}
+    )
+    with pytest.raises(ParameterError, match="fits models of one field"):
+        table_objective(table, GrayScottModel())
+    assert scaled_start(table, GrayScottModel()) == {}
