@@ -70,7 +70,7 @@ def changed(row: int, text: str) -> list[str]:
             changed(5, "25,12,0.8,0.2,"),
             r"row 6: Position = 25 at Time = 12 again \(first in row 5\)",
         ),
-        (changed(3, "130,0,0.1,0.3,"), "row 7, column Position: .* 125"),
+        (changed(3, "130,0,0.1,0.3,"), "row 4, column Position: .* but 130 follows 125, where 175"),
         (
             [*GOOD[:3], *GOOD[4:]],
             r"first time \(Time = 0\) .* must be complete: it has no row for Position = 125",
