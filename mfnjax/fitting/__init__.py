@@ -2,6 +2,8 @@
 
 from mfnjax.fitting.bootstrap import Bootstrap, bootstrap
 from mfnjax.fitting.fit import fit
+from mfnjax.fitting.gradient_check import GradientReport, check_gradient
+from mfnjax.fitting.horizon import GradientHorizon, GradientNoiseWarning, gradient_horizon
 from mfnjax.fitting.identifiability import Direction, Identifiability, identifiability
 from mfnjax.fitting.objectives import CallableObjective, Objective, WeightedSum
 from mfnjax.fitting.plots import plot_history, plot_profiles
@@ -18,6 +20,9 @@ __all__ = [
     "Covariance",
     "Direction",
     "FitResult",
+    "GradientHorizon",
+    "GradientNoiseWarning",
+    "GradientReport",
     "Identifiability",
     "Identity",
     "Interval",
@@ -30,8 +35,10 @@ __all__ = [
     "Transform",
     "WeightedSum",
     "bootstrap",
+    "check_gradient",
     "covariance",
     "fit",
+    "gradient_horizon",
     "identifiability",
     "plot_history",
     "plot_profiles",
