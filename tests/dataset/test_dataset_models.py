@@ -160,5 +160,5 @@ def test_no_fields_and_no_zarr(small_file: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(DataError, match="no saved fields there; make the dataset with save_fields"):
         load_fields(small_file, 16)
     monkeypatch.setitem(sys.modules, "zarr", None)
-    with pytest.raises(ParameterError, match=r"pip install mfnjax\[zarr\]"):
+    with pytest.raises(ParameterError, match=r"pip install mfnjax\[fields\]"):
         load_fields(small_file, 16)
