@@ -12,9 +12,13 @@ goes through network, features and every step of the simulation to the parameter
 it. Nothing tells the optimiser the parameter's value; only the network's reading counts. The last
 column is how far the parameter then is from what the network was asked to read.
 
-What it shows (the default numbers, on a CPU, two minutes):
+What it shows (the default numbers, on a CPU, under two minutes):
 
-{table}
+| parameter | held-out error (rms) | better than the mean (squared error) | steered |
+|---|---|---|---|
+| α (v4.1) | 0.0079 | 27 × | 0.2000 → 0.1199, where 0.12 was asked for |
+| F (Gray–Scott) | 0.00017 | 1180 × | 0.0460 → 0.0360, where 0.036 was asked for |
+| k (Gray–Scott) | 0.000058 | 473 × | |
 """
 
 from __future__ import annotations
@@ -120,7 +124,7 @@ def gray_scott(size: int = 48, steps: int = 2000) -> System:
 def simulations(system: System, number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """(features (n, 8), parameters (n, p)) of runs with random parameters and starts."""
     keys = jax.random.split(jax.random.key(seed), (number, 2))
-    low, high = jnp.array(system.low), jnp.array(system.high)
+    low, high = jnp.float32(system.low), jnp.float32(system.high)
 
     @jax.jit
     def measured(pair: Array) -> tuple[Array, Array]:
@@ -206,7 +210,7 @@ def steered(system: System, readings: list[Reading], iterations: int) -> Steerin
         feature_mean=regressor.inputs.mean.astype(np.float32),
         feature_scale=regressor.inputs.deviation.astype(np.float32),
     )
-    middle = (jnp.array(system.low) + jnp.array(system.high)) / 2
+    middle = (jnp.float32(system.low) + jnp.float32(system.high)) / 2
     state = system.start(jax.random.key(99))
 
     def build(value: Array) -> Model:
