@@ -87,7 +87,8 @@ def saturated_rows(server: Server, seconds: float) -> Iterator[Measured]:
     size, steps = int(targets["grid_size"].value), int(targets["steps"].value)
     large, small, health = workload.simulate(size, steps), workload.simulate(), workload.health()
     connections = int(targets["connections"].value)
-    with wrk.started(server.url, large, connections=connections, seconds=seconds + 1) as load:
+    how = {"connections": connections, "seconds": seconds + 1, "refusals": True}
+    with wrk.started(server.url, large, **how) as load:
         time.sleep(1)  # the queue fills first
         end = time.monotonic() + seconds - 1
         calls = [(health, 0.01), *[(small, 0.4)] * 4]
