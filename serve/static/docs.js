@@ -180,7 +180,7 @@ async function show(answer, response, started) {
   const content = readable ? await response.text() : await response.arrayBuffer();
   const took = Math.round(performance.now() - started);
   let text = readable ? content : `${content.byteLength} bytes of ${type}`;
-  if (type.includes("json")) text = pretty(JSON.parse(content));
+  if (/[/+]json/.test(type)) text = pretty(JSON.parse(content)); // not x-ndjson: that is a line each
   if (text.length > 20000) text = `${text.slice(0, 20000)}\n… (${text.length} characters)`;
   answer.replaceChildren(el("p", {}, `${response.status} in ${took} ms`), block(text || "(empty)"));
 }

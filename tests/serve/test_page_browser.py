@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,15 +198,23 @@ def test_the_documentation_is_whole_without_a_network(
     assert sorted(shown) == sorted(described)
     assert page.run("document.getElementById('post-nernst').textContent.includes('z_valence')")
     page.run(f"sessionStorage.setItem('mfnjax-api-key', {KEY!r})")
-    page.run("document.querySelector('#post-nernst details:last-of-type').open = true")
+    nernst = {"concentration_out_molar": 0.005, "concentration_in_molar": 0.14}
+    assert re.search(
+        r'200 in \d+ ms.*"potential_mV": -89\.0', try_it(page, "post-nernst", nernst), re.S
+    )
+    run = {"model": "gray-scott", "grid_size": 32, "steps": 4, "frames": 2}
+    assert re.search('"header".*"frame".*"end"', try_it(page, "post-simulate-stream", run), re.S)
+
+
+def try_it(page: Page, operation: str, body: dict) -> str:
+    """Send a body with the form of an endpoint; returns what is shown."""
     page.run(
-        "document.querySelector('#post-nernst textarea').value ="
-        ' \'{"concentration_out_molar": 0.005, "concentration_in_molar": 0.14}\''
+        f"(o => {{ o.querySelector('details:last-of-type').open = true;"
+        f" o.querySelector('textarea').value = {json.dumps(json.dumps(body))};"
+        f" o.querySelector('form').requestSubmit() }})(document.getElementById('{operation}'))"
     )
-    page.run("document.querySelector('#post-nernst form').requestSubmit()")
-    page.wait(
-        "/potential_mV.*-89\\.0/s.test(document.querySelector('#post-nernst .try').textContent)"
-    )
+    shown = f"document.querySelector('#{operation} form .answer').textContent"
+    return page.wait(shown)
 
 
 def test_colour_maps_are_those_of_matplotlib(page: Page, server: Server) -> None:
