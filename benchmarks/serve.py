@@ -37,7 +37,7 @@ from benchmarks.open_loop import offer
 from load_tests import workload
 from load_tests.limits import ENDPOINTS, PERCENTILES
 from load_tests.probe import connect, probe, send
-from load_tests.running import Server, running_server
+from load_tests.running import Server, in_one_line, running_server
 from mfnjax._files import write_text
 from mfnjax.bench.baselines import Baseline, baseline, baselines_under
 
@@ -245,4 +245,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(in_one_line(main))

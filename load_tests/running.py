@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,3 +107,15 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path | No
     what = f"ended with {ended}" if ended is not None else f"not ready in {READY_WITHIN_S} s"
     tail = log.read_text(errors="replace")[-2000:] if log else "run it by hand to see why"
     raise RuntimeError(f"mfn-api {what}: {tail}")
+
+
+def in_one_line(main: Callable[[], int]) -> int:
+    """Run a command; what cannot be helped is said in a line: no server, Ctrl-C."""
+    try:
+        return main()
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130

@@ -28,7 +28,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from load_tests import limits
 from load_tests.limits import PERCENTILES, Row, Scenario
-from load_tests.running import Server, running_server
+from load_tests.running import Server, in_one_line, running_server
 from mfnjax._files import write_text
 from mfnjax.bench.baselines import baselines_under
 
@@ -207,12 +207,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("scenario", choices=("smoke", "steady", "spike", "stress"))
-    parser.add_argument("--duration", type=seconds_of, help="shorten it: 10s, 1m")
+    parser.add_argument(
+        "--duration",
+        type=seconds_of,
+        default=os.environ.get("MFN_LOADTEST_DURATION") or None,
+        help="shorten it: 10s, 1m (or by MFN_LOADTEST_DURATION)",
+    )
     parser.add_argument("--workers", type=int, default=1, help="of the server that is started")
     parser.add_argument("--output", type=Path, default=Path("out/load"))
     options = parser.parse_args(arguments)
-    duration = options.duration or seconds_of(os.environ.get("MFN_LOADTEST_DURATION") or "0s")
-    scenario = limits.scenario(options.scenario).lasting(duration or None)
+    scenario = limits.scenario(options.scenario).lasting(options.duration)
     options.output.mkdir(parents=True, exist_ok=True)
     given = os.environ.get("MFN_LOADTEST_BASE_URL")
     with tempfile.TemporaryDirectory(prefix="mfn-load-") as folder:
@@ -242,4 +246,4 @@ def _keep(folder: Path, output: Path, name: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(in_one_line(main))
