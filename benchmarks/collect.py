@@ -126,9 +126,15 @@ def growth_values() -> Values:
 
 def science_values() -> Values:
     """§ 8: the documented validations, recomputed."""
+    import jax
+
     from mfnjax.validation.documented import documented_rows
 
-    rows = documented_rows()
+    jax.config.update("jax_enable_x64", True)
+    try:
+        rows = documented_rows()
+    finally:
+        jax.config.update("jax_enable_x64", False)
     values = {
         f"documented.science.{SCIENCE[row.name]}": value(
             float(str(row.computed).replace("−", "-").split()[0]), row.computed.partition(" ")[2]

@@ -63,7 +63,11 @@ def section(rows: dict[str, Baseline], values: dict[str, Any]) -> Iterable[str]:
     """The set-up in a line, then a table."""
     setup = [row for row in rows.values() if row.bound == "exact" and row.key not in values]
     if setup:
-        said = ", ".join(f"{name_of(r)} {r.value:g} {r.unit}".rstrip() for r in setup)
+        groups: dict[str, list[str]] = {}
+        for row in setup:
+            group, _, last = name_of(row).rpartition(", ")
+            groups.setdefault(group, []).append(f"{last} {row.value:g} {row.unit}".rstrip())
+        said = "; ".join(f"{group}: {', '.join(rows)}" for group, rows in groups.items())
         yield f"Set-up, as documented: {said}."
     lines = [
         "| | documented | documented system | measured | measured / documented | note |",
@@ -91,18 +95,22 @@ def table_line(row: Baseline, rows: dict[str, Baseline], found: dict[str, Any] |
         measured = number(found["value"], found["unit"])
         same = folded["then"] or row
         ratio = f"{found['value'] / same.value:.3g}" if same.value else ""
-        note = found.get("note", "")
-        if row.bound in ("max", "min"):
-            margin = row.margin(found["value"])
-            note = (
-                f"{'met' if row.meets(found['value']) else '**missed**'}"
-                + (f" {margin:,.3g}×" if margin != float("inf") else "")
-                + (f"; {note}" if note else "")
-            )
+        note = "; ".join(filter(None, (verdict(row, found["value"]), found.get("note"))))
     documented = str(row) if row.bound in ("max", "min") else value_of(row)
     if row.tolerance:
         documented = f"{value_of(row)} ({documented})"
     return f"| {name_of(row)} | {documented} | {then} | {measured} | {ratio} | {note} |"
+
+
+def verdict(row: Baseline, measured: float) -> str:
+    """'met' or 'missed', with the margin; nothing for a number that is no limit."""
+    if row.bound not in ("max", "min"):
+        return ""
+    margin = row.margin(measured)
+    shown = (
+        "" if margin == float("inf") else f" {margin:,.0f}×" if margin > 9 else f" {margin:.1f}×"
+    )
+    return ("met" if row.meets(measured) else "**missed**") + shown
 
 
 MISSING = {
@@ -234,9 +242,10 @@ mfn bench update new.json                            # our own baselines, where 
 
 OWN = """A documented limit leaves room for a regression by a factor of thirty, so the tests hold
 each case to our own baseline, too: the fastest run divided by the fastest run of a fixed NumPy
-kernel that takes turns with it in the same process. A slow clock or a busy neighbour hits both. The
-gate allows the documented 20 % and the noise seen between processes, and measures once more, longer,
-before it says that something is slower; on a machine other than the one named it allows more."""
+kernel that takes turns with it in the same process. A slow clock or a busy neighbour hits both.
+The gate allows the documented 20 % and the noise seen between processes, and measures once more,
+longer, before it says that something is slower; on a machine other than the one named it allows
+more."""
 
 HISTORY = """![How the calibrated times changed](images/performance_history.svg)
 

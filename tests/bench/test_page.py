@@ -7,7 +7,7 @@ import json
 import pytest
 
 from benchmarks.collect import RESULTS
-from benchmarks.page import FOLDED, PAGE, page
+from benchmarks.page import FOLDED, MISSING, PAGE, page
 from mfnjax.bench.baselines import load_baselines
 
 
@@ -29,7 +29,7 @@ def test_every_documented_number_stands_on_the_page(text: str) -> None:
             assert any(form in text for form in forms), key
 
 
-def test_every_limit_has_its_measured_twin() -> None:
+def test_every_limit_has_its_measured_twin_or_says_what_measures_it() -> None:
     values = json.loads(RESULTS.read_text(encoding="utf-8"))["values"]
     without = [
         key
@@ -38,5 +38,6 @@ def test_every_limit_has_its_measured_twin() -> None:
         and row.bound in ("max", "min")
         and not key.endswith(FOLDED)
         and key not in values
+        and key.split(".")[1] not in MISSING
     ]
     assert without == []
