@@ -107,9 +107,7 @@ def verdict(row: Baseline, measured: float) -> str:
     if row.bound not in ("max", "min"):
         return ""
     margin = row.margin(measured)
-    shown = (
-        "" if margin == float("inf") else f" {margin:,.0f}×" if margin > 9 else f" {margin:.1f}×"
-    )
+    shown = "" if margin == float("inf") else f" {float(f'{margin:.2g}'):,g}×"
     return ("met" if row.meets(measured) else "**missed**") + shown
 
 
