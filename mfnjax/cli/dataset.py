@@ -23,6 +23,7 @@ from mfnjax.cli.common import (
     table,
 )
 from mfnjax.cli.group import FailedRun
+from mfnjax.cli.user_modules import import_option
 from mfnjax.config import DatasetConfig
 from mfnjax.errors import ParameterError
 
@@ -107,6 +108,7 @@ def _field(name: str, *names: str, metavar: str, item: Any = None, separator: st
 @_field("turing_threshold_range", metavar="LOW:HIGH", item=float)
 @_field("base_seed", "--seed", metavar="N")
 @_field("output_path", "-o", "--output", metavar="FILE.parquet")
+@import_option(_MODEL)
 @option("--model", section=_MODEL, help="Sweep this model of `mfn models`, from its own start.")
 @option(
     "--range",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mfnjax.cli.common import SETTINGS, SectionCommand, console, option, table
+from mfnjax.cli.user_modules import import_option
 
 if TYPE_CHECKING:
     from mfnjax.models import ModelEntry
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=SectionCommand, context_settings=SETTINGS)
 @click.argument("name", required=False)
+@import_option("Models")
 @option("--json", "as_json", is_flag=True, section="Output", help="Print JSON.")
 def models(name: str | None, as_json: bool) -> None:
     """List the models, or describe the one called NAME.

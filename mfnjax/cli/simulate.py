@@ -26,6 +26,7 @@ from mfnjax.cli.common import (
     writing,
 )
 from mfnjax.cli.model_run import ModelResult, ModelRun, run_model
+from mfnjax.cli.user_modules import import_option
 from mfnjax.config import (
     SimulationConfig,
     _Config,
@@ -62,6 +63,7 @@ _SETTINGS = ("output", "plot", "movie", "history", "field", "x64", "cache")
     "--x64", is_flag=True, section=_RUN, help="Compute in float64; the same as --dtype float64."
 )
 @option("--model", section=_MODEL, help="A model of `mfn models`.  [default: mycelium]")
+@import_option(_MODEL)
 @option("--preset", section=_MODEL, help="A named parameter set of that model.")
 @option(
     "--set",

@@ -15,10 +15,12 @@ from mfnjax.cli.common import (
     start_jax,
     writing,
 )
+from mfnjax.cli.user_modules import import_option
 
 
 @click.command(cls=SectionCommand, context_settings=SETTINGS)
 @click.argument("model")
+@import_option("Model")
 @option("--preset", default=None, section="Model", help="A named parameter set of the model.")
 @option(
     "--set",
