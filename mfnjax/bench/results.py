@@ -95,7 +95,7 @@ def merged(parts: list[Results]) -> Results:
     """Results of several processes as one: means of values, all ratios kept."""
     rows = []
     for same in zip(*(part.rows for part in parts), strict=True):
-        values = [row.value for row in same]
+        values = [value for row in same for value in row.values or (row.value,)]
         rows.append(
             dataclasses.replace(
                 same[0],

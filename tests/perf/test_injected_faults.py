@@ -6,6 +6,8 @@ and that run must fail, in the test that is there for it.
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,16 +18,41 @@ import pytest
 from perf_twins import doubled
 
 from mfnjax import make_simulation_config_default, run_mycelium_simulation
-from mfnjax.bench.baselines import baseline
+from mfnjax.bench.baselines import VARIABLE, baseline, find_baselines
+from mfnjax.bench.cases import perf_cases
+from mfnjax.bench.results import Results, merged
+from mfnjax.bench.run import measure_case
+from mfnjax.bench.update import update_baselines
 from mfnjax.simulation.steppers.explicit import Map
 
 HERE = Path(__file__).parent
 
 
-def run_with(twin: str, test: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def own_limits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The limits with a baseline of the default run that was measured here and now.
+
+    So the test holds on any machine: the committed baseline comes from one of them.
+    """
+    path = tmp_path_factory.mktemp("limits") / "baselines.toml"
+    shutil.copy(find_baselines(), path)
+    case = next(c for c in perf_cases() if c.key == "documented.simulation.default.time")
+    measured = merged([Results((measure_case(case),)) for _ in range(3)])
+    update_baselines(measured, path=path, replace=True)
+    return path
+
+
+def run_with(twin: str, test: str, limits: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     command += [f"--twin={twin}", str(HERE / test)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE.parents[1])
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=HERE.parents[1],
+        env={**os.environ, VARIABLE: str(limits)},
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,8 +67,8 @@ def run_with(twin: str, test: str) -> subprocess.CompletedProcess[str]:
         ("leak", "test_stress_scalability.py::test_repeated_runs_keep_no_memory", "MB/run"),
     ],
 )
-def test_an_injected_fault_is_caught(twin: str, test: str, message: str) -> None:
-    done = run_with(twin, test)
+def test_an_injected_fault_is_caught(twin: str, test: str, message: str, own_limits: Path) -> None:
+    done = run_with(twin, test, own_limits)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
     assert message in done.stdout
 
