@@ -120,7 +120,7 @@ class LevenbergMarquardt(Engine):
         _, _, state = self._full(function, y, args)
         unknown = jnp.full((), jnp.inf, y.dtype)
         zero = jnp.int32(0)
-        inner = (y, eqx.filter(state, eqx.is_array))
+        inner = _strong((y, eqx.filter(state, eqx.is_array)))
         return Lane(y, unknown, unknown, zero, zero, inner)
 
     def step(self, function: Function, lane: Lane, args: Any) -> Lane:
@@ -152,7 +152,7 @@ class LevenbergMarquardt(Engine):
                 ),
             ),
         ).astype(jnp.int32)
-        inner = (y, eqx.filter(state, eqx.is_array))
+        inner = _strong((y, eqx.filter(state, eqx.is_array)))
         return Lane(y, loss, steepest, code, lane.iterations + 1, inner)
 
 
@@ -188,7 +188,8 @@ class FirstOrder(Engine):
         """Nothing is evaluated yet."""
         unknown = jnp.full((), jnp.inf, y.dtype)
         zero = jnp.int32(0)
-        return Lane(y, unknown, unknown, zero, zero, (y, self._optimiser().init(y), zero, unknown))
+        inner = _strong((y, self._optimiser().init(y), zero, unknown))
+        return Lane(y, unknown, unknown, zero, zero, inner)
 
     def step(self, function: Function, lane: Lane, args: Any) -> Lane:
         """Value and gradient at y, then one step from there."""
@@ -221,7 +222,7 @@ class FirstOrder(Engine):
         ).astype(jnp.int32)
         new_y = (y + update).astype(y.dtype)
         largest = jnp.where(better, steepest, lane.gradient)
-        inner = (new_y, new_state, waited, reference)
+        inner = _strong((new_y, new_state, waited, reference))
         return Lane(best, loss, largest, code, lane.iterations + 1, inner)
 
 
@@ -242,6 +243,12 @@ def advance(
     losses = jnp.full((capacity,), jnp.nan, lane.loss.dtype)
     _, lane, losses = lax.while_loop(going, once, (jnp.int32(0), lane, losses))
     return lane, losses
+
+
+def _strong(tree: Any) -> Any:
+    """No weak types: a state that is read from a file has none, and a difference in them is
+    another program, which may round otherwise."""
+    return jax.tree.map(lambda leaf: lax.convert_element_type(leaf, leaf.dtype), tree)
 
 
 def _with_dense_jacobian(function: Function) -> Function:

@@ -80,7 +80,7 @@ def test_nothing_to_resume(refused, cells, tmp_path) -> None:
 
 def test_a_real_ctrl_c_and_a_resume_end_where_the_whole_fit_does(cells, tmp_path) -> None:
     command = [sys.executable, "-m", "mfnjax", "fit", "--model", "fisher-kpp", "--data", cells]
-    command += [*COLUMNS, *QUICK, "--no-start-noise", "--starts", "64", "--json"]
+    command += [*COLUMNS, *QUICK, "--no-start-noise", "--starts", "32", "--json"]
     command = [str(part) for part in command]
     environment = {**os.environ, "MFNJAX_CACHE": str(tmp_path / "cache")}
 

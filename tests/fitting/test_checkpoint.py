@@ -41,6 +41,7 @@ def test_resumed_equals_uninterrupted_bit_for_bit(noisy, tmp_path, monkeypatch, 
         "key": jax.random.key(5),
     }
     whole = fit(START, noisy, **settings)
+    programs = lanes._chunk._cache_size()
     monkeypatch.setattr(lanes, "CHUNK_SECONDS", 0.0)  # chunks of one iteration
     path = tmp_path / "fit.npz"
     resumed = None
@@ -60,6 +61,7 @@ def test_resumed_equals_uninterrupted_bit_for_bit(noisy, tmp_path, monkeypatch, 
     np.testing.assert_array_equal(resumed.free, whole.free)
     np.testing.assert_array_equal(resumed.history, whole.history)
     assert resumed.starts == whole.starts
+    assert lanes._chunk._cache_size() == programs  # one program: it cannot round in two ways
     again = fit(START, noisy, checkpoint=path, resume=True, **settings)
     assert again.starts == whole.starts
 
