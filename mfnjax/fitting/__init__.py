@@ -1,6 +1,7 @@
 """Fitting a model to data, with honest uncertainty (the ``fit`` extra: optax, optimistix)."""
 
 from mfnjax.fitting.bootstrap import Bootstrap, bootstrap
+from mfnjax.fitting.dimension import DimensionFit, fit_dimension
 from mfnjax.fitting.fit import fit
 from mfnjax.fitting.gradient_check import GradientReport, check_gradient
 from mfnjax.fitting.horizon import GradientHorizon, GradientNoiseWarning, gradient_horizon
@@ -10,6 +11,12 @@ from mfnjax.fitting.plots import plot_history, plot_profiles
 from mfnjax.fitting.pointwise import Pointwise, pointwise
 from mfnjax.fitting.profiles import Profile, profile
 from mfnjax.fitting.result import FitResult, StartReport
+from mfnjax.fitting.snapshot import (
+    SnapshotFit,
+    SnapshotStatistic,
+    fit_snapshot,
+    snapshot_statistic,
+)
 from mfnjax.fitting.soft import SoftFeatures, soft_feature_targets
 from mfnjax.fitting.transforms import Identity, Interval, Positive, Transform
 from mfnjax.fitting.uncertainty import Covariance, covariance
@@ -18,6 +25,7 @@ __all__ = [
     "Bootstrap",
     "CallableObjective",
     "Covariance",
+    "DimensionFit",
     "Direction",
     "FitResult",
     "GradientHorizon",
@@ -30,6 +38,8 @@ __all__ = [
     "Pointwise",
     "Positive",
     "Profile",
+    "SnapshotFit",
+    "SnapshotStatistic",
     "SoftFeatures",
     "StartReport",
     "Transform",
@@ -38,11 +48,14 @@ __all__ = [
     "check_gradient",
     "covariance",
     "fit",
+    "fit_dimension",
+    "fit_snapshot",
     "gradient_horizon",
     "identifiability",
     "plot_history",
     "plot_profiles",
     "pointwise",
     "profile",
+    "snapshot_statistic",
     "soft_feature_targets",
 ]

@@ -1,0 +1,79 @@
+"""Figures of a snapshot's fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mfnjax.plotting.style import in_style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from mfnjax.fitting.snapshot.result import SnapshotFit
+
+
+@in_style
+def plot_snapshot(fit: SnapshotFit) -> Figure:
+    """The image, the run that is compared with it, and what is left, with its distribution.
+
+    Args:
+        fit: The fit.
+
+    Returns:
+        The figure: residuals without structure and with the bell curve's spread speak for the
+        fit.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.6, 3.1), layout="constrained")
+    axes = figure.subplots(1, 4, width_ratios=(1, 1, 1, 0.9))
+    low, high = np.quantile(fit.image, [0.002, 0.998])
+    shown = ((axes[0], fit.image, "image"), (axes[1], fit.compared, "model"))
+    for ax, values, title in shown:
+        picture = ax.imshow(values, cmap="magma", vmin=low, vmax=high)
+        ax.set_title(title)
+    figure.colorbar(picture, ax=axes[:2], shrink=0.75, label="grey level", location="left")
+    sigma = max(fit.noise, np.finfo(float).tiny)
+    residual = fit.image - fit.compared
+    unit = sigma if fit.noise > 0 else max(float(residual.std()), np.finfo(float).tiny)
+    rest = axes[2].imshow(residual / unit, cmap="RdBu_r", vmin=-4, vmax=4)
+    axes[2].set_title("image − model")
+    figure.colorbar(rest, ax=axes[2], shrink=0.75, label="in units of the noise")
+    for ax in axes[:3]:
+        ax.set_xticks([])
+        ax.set_yticks([])
+    _residuals(axes[3], residual / unit)
+    figure.suptitle(_headline(fit), fontsize=10)
+    return figure
+
+
+def _residuals(axes: Axes, scaled: np.ndarray) -> None:
+    x = np.linspace(-4.5, 4.5, 200)
+    axes.hist(
+        np.clip(scaled, -4.5, 4.5).ravel(),
+        bins=45,
+        range=(-4.5, 4.5),
+        density=True,
+        color="#9db4d6",
+    )
+    axes.plot(x, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), color="#c2571a", label="noise alone")
+    axes.set_title("residuals")
+    axes.set_xlabel("in units of the noise")
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.legend(loc="upper left", handlelength=1.2)
+    axes.set_ylim(0, 0.55)
+
+
+def _headline(fit: SnapshotFit) -> str:
+    if not fit.stationary:
+        return f"{fit.verdict}: misfit {fit.misfit:.2f} of the noise, no parameters given"
+    parts = []
+    for name, symbol in (("feed", "F"), ("kill", "k"), ("d_u", "D_u"), ("d_v", "D_v")):
+        if name in fit.intervals:
+            low, high = fit.intervals[name]
+            parts.append(f"{symbol} = {fit.parameters[name]:.4f} ± {(high - low) / 2:.4f}")
+    return f"{fit.pattern_class}, {fit.verdict} (misfit {fit.misfit:.2f}):  " + ",  ".join(parts)

@@ -1,0 +1,136 @@
+"""What the fit of a snapshot gives back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from mfnjax._files import write_text
+from mfnjax.core.grid import Grid
+from mfnjax.errors import FitError
+from mfnjax.models.gray_scott import GrayScottModel
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STATIONARY, MOVING = "stationary", "not stationary"
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class SnapshotFit:
+    """The result of `mfnjax.fitting.fit_snapshot`.
+
+    Attributes:
+        verdict: ``stationary``, or ``not stationary``: then no parameters are given.
+        parameters: ``feed``, ``kill``, ``d_u``, ``d_v``; empty if the verdict is against it.
+        intervals: Parameter → 90 % interval (low, high), of those that were estimated.
+        rejected: What came nearest, if the verdict is against it: no estimate, but a trace.
+        misfit: Root mean square of (run − image), in units of the noise.
+        structured_misfit: The same of what has the pattern's own wavelengths.
+        noise: σ of the noise, in the unit of the image.
+        noise_is_estimated: Whether σ was measured on the image.
+        scale: s of image = s·v + o; NaN where the image is black and white.
+        offset: o.
+        duration: Length of the run that was compared, in the model's time.
+        pattern_class: One of `PATTERN_CLASSES`.
+        degeneracy: The family of parameters that the image cannot tell apart; None if none.
+        assumptions: What was taken as given, in words.
+        image: The image (H, W).
+        field: v at the end of the run (H, W).
+        compared: The end of the run in the unit of the image (H, W).
+        grid: The grid.
+        seconds: Wall-clock time, compilation included.
+    """
+
+    verdict: str
+    parameters: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    rejected: dict[str, float]
+    misfit: float
+    structured_misfit: float
+    noise: float
+    noise_is_estimated: bool
+    scale: float
+    offset: float
+    duration: float
+    pattern_class: str
+    degeneracy: str | None
+    assumptions: tuple[str, ...]
+    image: np.ndarray
+    field: np.ndarray
+    compared: np.ndarray
+    grid: Grid
+    seconds: float
+
+    @property
+    def stationary(self) -> bool:
+        """Whether a pattern at rest explains the image."""
+        return self.verdict == STATIONARY
+
+    @property
+    def model(self) -> GrayScottModel:
+        """The fitted model.
+
+        Raises:
+            FitError: The pattern is not stationary, so there is none.
+        """
+        if not self.parameters:
+            raise FitError(
+                f"the pattern is {self.verdict} (misfit {self.misfit:.2f} of the noise): "
+                "it has no fitted model"
+            )
+        return GrayScottModel(**self.parameters)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain JSON values, without the fields."""
+        skipped = ("image", "field", "compared", "grid")
+        plain = {k: _plain(v) for k, v in vars(self).items() if k not in skipped}
+        return plain | {"shape": list(self.grid.shape), "boundary": self.grid.boundary.name}
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """The result as JSON; also written to ``path`` where one is given."""
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        if path is not None:
+            write_text(path, text + "\n")
+        return text
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Draw image, fit and residuals; also written to ``path`` where one is given."""
+        from mfnjax.fitting.snapshot.plots import plot_snapshot
+        from mfnjax.plotting import save_figure
+
+        figure = plot_snapshot(self)
+        if path is not None:
+            save_figure(figure, path)
+        return figure
+
+    def __repr__(self) -> str:
+        lines = [
+            f"SnapshotFit: {self.verdict}, {self.pattern_class}; misfit {self.misfit:.3f} of the "
+            f"noise over a run of {self.duration:.0f}, {self.seconds:.1f} s"
+        ]
+        for name, value in self.parameters.items():
+            if name in self.intervals:
+                low, high = self.intervals[name]
+                lines.append(f"  {name:<5} = {value:<9.5g} (90 %: {low:.5g} to {high:.5g})")
+            else:
+                lines.append(f"  {name:<5} = {value:<9.5g} (given)")
+        lines += [f"  {text}" for text in self.assumptions]
+        if self.degeneracy:
+            lines.append(f"  {self.degeneracy}")
+        return "\n".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value
