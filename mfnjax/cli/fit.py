@@ -7,13 +7,37 @@ import click
 from mfnjax.cli.common import SETTINGS, SectionCommand, option, require_extra, start_jax
 from mfnjax.errors import ParameterError
 
-_DATA, _MODEL, _RUN, _FIT, _OUTPUT = "Data", "Model", "Run", "Fit", "Output"
+_DATA, _IMAGE, _MODEL, _RUN, _FIT, _OUTPUT = "Data", "Picture", "Model", "Run", "Fit", "Output"
 FIT_MODULES = ("optax", "optimistix")
 
 
 @click.command(cls=SectionCommand, context_settings=SETTINGS)
 @option("--model", required=True, metavar="NAME", section=_MODEL, help="See mfn models.")
 @option("--data", metavar="FILE", section=_DATA, help="Table (.csv): a row a position and time.")
+@option(
+    "--image",
+    metavar="FILE",
+    default=None,
+    section=_IMAGE,
+    help="One picture of a pattern at rest (.png, .tif, .jpg), for gray-scott. Dark is low v.",
+)
+@option("--invert", is_flag=True, section=_IMAGE, help="Dark is high v.")
+@option(
+    "--channel",
+    type=click.Choice(("red", "green", "blue", "luma")),
+    default=None,
+    section=_IMAGE,
+    help="What to read of a colour picture.",
+)
+@option("--du", type=float, default=None, section=_IMAGE, help="D_u in cells²/time, if known.")
+@option("--dv", type=float, default=None, section=_IMAGE, help="D_v in cells²/time, if known.")
+@option(
+    "--noise",
+    type=float,
+    default=None,
+    section=_IMAGE,
+    help="Standard deviation of the noise, in grey levels.  [default: measured]",
+)
 @option("--x", metavar="COLUMN", default="x", section=_DATA, help="Positions.  [default: x]")
 @option("--t", metavar="COLUMN", default="t", section=_DATA, help="Times.  [default: t]")
 @option("--y", metavar="COLUMN", default="y", section=_DATA, help="Measurements.  [default: y]")
@@ -102,16 +126,26 @@ FIT_MODULES = ("optax", "optimistix")
     section=_OUTPUT,
     help="Keep compiled programs for the next time.  [default: on]",
 )
-def fit(data: str | None, cache: bool, **settings: object) -> None:
+def fit(data: str | None, image: str | None, cache: bool, **settings: object) -> None:
     """Fit a model to measurements; say how sure, what cannot be told, and where it is off.
 
     \b
     mfn fit --model fisher-kpp --data cells.csv --x Position --t Time --y Density --sd SD
+
+    \b
+    mfn fit --model gray-scott --image pattern.png --out found
     """
     require_extra("mfn fit", "fit", *FIT_MODULES)
-    if data is None:
-        raise ParameterError("mfn fit needs --data FILE")
+    if (data is None) == (image is None):
+        raise ParameterError("mfn fit needs --data FILE or --image FILE, one of the two")
     start_jax(x64=True, cache=cache)
+    if image is not None:
+        from mfnjax.cli.fit_image import fit_image
+
+        fit_image(image, settings)
+        return
+    if data is None:  # told above; this tells the type checker
+        return
     from mfnjax.cli.fit_table import fit_table
 
     fit_table(data, settings)

@@ -100,7 +100,8 @@ def fit_snapshot(
 
     Raises:
         ParameterError: An argument is not accepted.
-        DataError: The image holds a NaN, does not vary, or shows nothing but noise.
+        DataError: The image holds a NaN, does not vary, has only two grey levels, or shows
+            nothing but noise.
 
     Examples:
         >>> import jax
@@ -115,8 +116,8 @@ def fit_snapshot(
     """
     began = time.monotonic()
     check_choice("model", model, MODELS)
-    task = _prepare(image, d_u, d_v, noise, affine, boundary)
     check_int("replicates", replicates, 0, 1000)
+    task = _prepare(image, d_u, d_v, noise, affine, boundary)
     start_key, noise_key = jax.random.split(key)
     candidates = _candidates(task, key=start_key)
     last, duration, spread = _lengthen(task, candidates)
@@ -189,6 +190,11 @@ def _prepare(
                 f"image: v is positive, but the mean is {raw.mean():.4g}; an image with an unknown "
                 "scale and offset needs affine=True"
             )
+    if np.unique(raw[:: max(raw.shape[0] // 64, 1)]).size <= 2:
+        raise DataError(
+            "image: black and white. The outlines of a pattern at rest fix k to a few percent for "
+            "each F, and leave F open by tens of percent: grey levels are needed"
+        )
     standard = standardised(raw, sigma, grid)
     return Task(raw, standard, raw.mean(), raw.std(), known, sigma, noise is None, gauge, affine)
 

@@ -1,0 +1,48 @@
+"""What ``mfn fit --image`` does: read a picture, fit it, say what was assumed, and judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import jax
+
+from mfnjax._files import check_writable
+from mfnjax.cli.common import writing
+from mfnjax.fitting.snapshot import fit_snapshot
+from mfnjax.images import read_image
+
+
+def fit_image(path: str, settings: dict[str, Any]) -> None:
+    """Fit a picture and report; ``settings`` are the options of the command."""
+    folder = None if settings["out"] is None else Path(settings["out"])
+    if folder is not None:
+        check_writable(folder / "fit.json")
+    levels = read_image(path, channel=settings["channel"]).astype(float)
+    found = fit_snapshot(
+        -levels if settings["invert"] else levels,
+        settings["model"],
+        d_u=settings["du"],
+        d_v=settings["dv"],
+        noise=settings["noise"],
+        affine=True,
+        boundary=settings["boundary"],
+        key=jax.random.key(settings["seed"]),
+    )
+    if settings["as_json"]:
+        click.echo(found.to_json())
+    else:
+        click.echo(repr(found))
+        if not found.stationary:
+            click.echo(
+                "  No parameters are given: no pattern at rest looks like this picture. It may "
+                "still move, be cut at edges of another kind (--boundary), or be inverted "
+                "(--invert)."
+            )
+    if folder is not None:
+        with writing():
+            found.to_json(folder / "fit.json")
+            found.plot(folder / "fit.png")
+        if not settings["as_json"]:
+            click.echo(f"Written to {folder}: fit.json, fit.png")
