@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import threading
 from typing import Any, final
@@ -102,6 +103,7 @@ class Service:
         import gc
 
         try:
+            self._warm_up_validation()
             for size in self.settings.warm_grid_sizes:
                 for turing in (True, False):
                     run = sims.Run(0, size, 1, 0.18, 0.25, turing)
@@ -118,6 +120,16 @@ class Service:
         gc.freeze()
         self._ready.set()
         log.info("ready")
+
+    def _warm_up_validation(self) -> None:
+        """Its first run imports and traces a network: a second in which little else gets a turn."""
+        if importlib.util.find_spec("flax") is None:
+            return  # installed without the extra: /validate says so itself
+        from mfnjax.network import ValidationConfig
+
+        for size in self.settings.warm_grid_sizes:
+            if size <= 64 and not self._closing.is_set():
+                self.engine.run_now(VALIDATION, ValidationConfig(grid_size=size, steps=1))
 
     def _count_compilation(self, event: str, duration_secs: float, **_: Any) -> None:
         if event.endswith("backend_compile_duration"):
