@@ -74,8 +74,11 @@ def leave(status: int) -> NoReturn:
 def serve(listening: socket.socket, settings: Settings) -> int:
     """Serve in this process until a signal; returns the exit status."""
     # One thread a computation: XLA would split small loops over all cores and lose by it, and
-    # the engine has one lane a core. Read when JAX first looks for its devices.
+    # the engine has one lane a core. A lane computes in its own thread: dispatched
+    # asynchronously, all lanes' work would queue for XLA's one thread. Both are read when JAX
+    # first looks for its devices.
     os.environ.setdefault("NPROC", "1")
+    os.environ.setdefault("JAX_CPU_ENABLE_ASYNC_DISPATCH", "false")
 
     import uvicorn
 

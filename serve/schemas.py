@@ -243,3 +243,58 @@ class ModelsResponse(Answer, kw_only=True):
     """All models."""
 
     models: list[ModelInfo]
+
+
+Finite = Annotated[float, Meta(ge=-1e12, le=1e12)]
+Profile = Annotated[list[Finite], Meta(min_length=2, max_length=1024)]
+Bound = Annotated[list[Finite | None], Meta(min_length=2, max_length=2)]
+
+
+@final
+class FitRequest(Body, kw_only=True):
+    """A model, and profiles of one of its fields that were measured on a line of cells."""
+
+    model: Name
+    preset: Name | None = None
+    parameters: dict[Name, Finite] = {}
+    fixed: list[Name] = []
+    bounds: dict[Name, Bound] = {}
+    field: Name
+    start: dict[Name, Profile]
+    steps: Annotated[
+        list[Annotated[int, Meta(ge=1, le=100_000)]],
+        Meta(min_length=1, max_length=64, description="Steps at which was measured, rising."),
+    ]
+    values: Annotated[
+        list[Annotated[list[Finite | None], Meta(min_length=2, max_length=1024)]],
+        Meta(min_length=1, max_length=64, description="A profile a step; null is missing."),
+    ]
+    spacing: Annotated[float, Meta(gt=0.0, le=1e6)] = 1.0
+    dt: Annotated[float, Meta(gt=0.0, le=1e6)] = 1.0
+    sigma: Annotated[float, Meta(gt=0.0, le=1e12)] | None = None
+    boundary: Literal["periodic", "neumann", "dirichlet"] = "neumann"
+    starts: Annotated[int, Meta(ge=1, le=64)] = 1
+    max_steps: Annotated[int, Meta(ge=1, le=10_000)] = 200
+    seed: Seed = 42
+
+
+@final
+class JobResponse(Answer, kw_only=True):
+    """A job; ``status`` is queued, running, done, failed, cancelled or interrupted."""
+
+    id: str
+    kind: str
+    status: str
+    done: int
+    total: int
+    result: dict[str, Any] | None = None
+    error: str | None = None
+    created: float
+    updated: float
+
+
+@final
+class JobsResponse(Answer, kw_only=True):
+    """The latest jobs."""
+
+    jobs: list[JobResponse]

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import logging
 import threading
+from pathlib import Path
 from typing import Any, final
 
 from litestar import Request
@@ -15,6 +16,7 @@ from serve.engine import simulations as sims
 from serve.engine.library import AGGREGATION, FEATURES, VALIDATION
 from serve.engine.streams import PIECES
 from serve.errors import CLIENT_GONE
+from serve.jobs import JobRunner, JobStore
 from serve.metrics import Metrics
 from serve.settings import Settings
 
@@ -42,6 +44,7 @@ class Service:
             queue_seconds=settings.queue_seconds,
             deadline_seconds=settings.deadline_seconds,
         )
+        self.jobs = JobRunner(JobStore(settings.state_dir or _default_state_dir()))
         self._ready = threading.Event()
         self._closing = threading.Event()
         self._warming = threading.Thread(target=self._warm_up, name="warm-up", daemon=True)
@@ -51,6 +54,11 @@ class Service:
         """Whether the warm-up is over."""
         return self._ready.is_set()
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether the server is on its way out."""
+        return self._closing.is_set()
+
     def start(self) -> None:
         """Start the engine and warm up in a thread."""
         import jax
@@ -58,10 +66,12 @@ class Service:
         jax.monitoring.register_event_duration_secs_listener(self._count_compilation)
         self.engine.start()
         self._warming.start()
+        self.jobs.start()
 
     def close(self) -> None:
         """Finish what was accepted."""
         self._closing.set()
+        self.jobs.close()
         self.engine.close()
 
     async def submit(self, request: Request[Any, Any, Any], kind: Kind, item: Any) -> Any:
@@ -111,6 +121,9 @@ class Service:
                         if self._closing.is_set():
                             return
                         self.engine.run_now(kind, run)
+                if size <= sims.BATCHED_SIDE:
+                    for batch in sims.BATCHES[:-1]:
+                        sims.PROGRAMS.compile(size, True, batch)
         except Exception:
             log.exception("the warm-up failed: the server does not become ready")
             return
@@ -134,6 +147,12 @@ class Service:
     def _count_compilation(self, event: str, duration_secs: float, **_: Any) -> None:
         if event.endswith("backend_compile_duration"):
             self.metrics.compilations.inc()
+
+
+def _default_state_dir() -> Path:
+    from platformdirs import user_state_path
+
+    return user_state_path("mfnjax", appauthor=False) / "server"
 
 
 def service_of(request: Request[Any, Any, Any]) -> Service:

@@ -86,7 +86,14 @@ class Engine:
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         limit = self.deadline_seconds if deadline_seconds is None else deadline_seconds
-        ticket = Ticket(item, kind.key(item), kind.units(item), time.monotonic() + limit, future)
+        ticket = Ticket(
+            item,
+            kind.key(item),
+            kind.group(item),
+            kind.units(item),
+            time.monotonic() + limit,
+            future,
+        )
         with self._lock:
             queue = self._queue_for(kind, ticket.key)
             self._admit(kind, queue, limit)

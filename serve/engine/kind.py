@@ -32,6 +32,10 @@ class Kind(abc.ABC):
     def key(self, item: Any) -> Hashable:
         """What decides the compiled program: items with one key can share a batch."""
 
+    def group(self, item: Any) -> Hashable:
+        """Items that may share a batch; they have one key, too."""
+        return self.key(item)
+
     @abc.abstractmethod
     def units(self, item: Any) -> float:
         """How much work an item is (cell-steps, say)."""

@@ -29,18 +29,20 @@ SMOOTHING = 0.2
 class Ticket:
     """One item of work and where its result goes."""
 
-    __slots__ = ("deadline", "future", "item", "key", "units")
+    __slots__ = ("deadline", "future", "group", "item", "key", "units")
 
     def __init__(
         self,
         item: Any,
         key: Hashable,
+        group: Hashable,
         units: float,
         deadline: float,
         future: asyncio.Future[Any],
     ) -> None:
         self.item = item
         self.key = key
+        self.group = group
         self.units = units
         self.deadline = deadline
         self.future = future
@@ -75,7 +77,7 @@ class Line:
         return True
 
     def take(self) -> list[Ticket]:
-        """The oldest ticket, and others of its key up to the batch's bounds."""
+        """The oldest ticket, and others of its group up to the batch's bounds."""
         kind, first = self.kind, self.tickets.popleft()
         batch, units = [first], first.units
         if kind.batch_items > 1 and self.tickets:
@@ -84,7 +86,7 @@ class Line:
                 if len(batch) == kind.batch_items or units >= kind.batch_units:
                     break
                 ticket = self.tickets.popleft()
-                fits = ticket.key == first.key and units + ticket.units <= kind.batch_units
+                fits = ticket.group == first.group and units + ticket.units <= kind.batch_units
                 if fits:
                     batch.append(ticket)
                     units += ticket.units

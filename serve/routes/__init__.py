@@ -8,6 +8,7 @@ from serve.routes import (
     features,
     federated,
     health,
+    jobs,
     models,
     nernst,
     openapi,
@@ -31,5 +32,11 @@ HANDLERS: list[Any] = [
     validate.validate,
     features.features,
     federated.aggregate,
+    jobs.fit,
+    jobs.jobs,
+    jobs.job,
+    jobs.cancel,
+    jobs.resume,
+    jobs.events,
 ]
 """Every handler but ``/metrics``, which can be switched off."""

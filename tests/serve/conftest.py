@@ -31,6 +31,7 @@ class ServerProcess:
         command = [sys.executable, "-m", "serve.main", "--port", "0", "--workers", str(workers)]
         self.log_path = state_dir / "log.txt"
         state_dir.mkdir(parents=True, exist_ok=True)
+        self._starts = len(self._addresses()) if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(command, env=variables, stderr=log, stdout=log)
         self.url = self._address()
@@ -39,13 +40,16 @@ class ServerProcess:
     def _address(self) -> str:
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
-            found = re.findall(r"on (http://\S+)", self.log())
-            if found:
+            found = self._addresses()
+            if len(found) > self._starts:
                 return found[-1]
             if self.process.poll() is not None:
                 break
             time.sleep(0.02)
         raise AssertionError(f"the server did not start:\n{self.log()}")
+
+    def _addresses(self) -> list[str]:
+        return re.findall(r"mfn-api \S+ on (http://\S+)\n", self.log())
 
     def log(self) -> str:
         """What it has written so far."""

@@ -1,0 +1,113 @@
+"""Fits as jobs: ask for one, watch it, cancel it, resume it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, delete, get, post
+from litestar.params import Parameter
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+
+from serve.body import JsonBody
+from serve.errors import ApiError, overloaded
+from serve.jobs import ACTIVE, Job
+from serve.schemas import FitRequest, JobResponse, JobsResponse
+from serve.service import Service, service_of
+
+MAX_QUEUED = 16
+POLL_SECONDS = 0.25
+JobId = Annotated[str, Parameter(pattern="^[0-9a-f]{32}$", description="Id of the job.")]
+
+
+def _response(job: Job) -> JobResponse:
+    return JobResponse(
+        id=job.id,
+        kind=job.kind,
+        status=job.status,
+        done=job.done,
+        total=job.total,
+        result=job.result,
+        error=job.error,
+        created=job.created,
+        updated=job.updated,
+    )
+
+
+async def _find(service: Service, job_id: str) -> Job:
+    job = await asyncio.to_thread(service.jobs.store.get, job_id)
+    if job is None:
+        raise ApiError(404, "There is no such job.")
+    return job
+
+
+@post("/fit", dto=JsonBody[FitRequest], return_dto=None, status_code=202, tags=["jobs"])
+async def fit(data: FitRequest, request: Request[Any, Any, Any]) -> JobResponse:
+    """Fit a model to measurements, as a job: the answer says where to look for it."""
+    from serve.jobs.fitting import prepare_fit
+
+    service = service_of(request)
+    plain: dict[str, Any] = msgspec.to_builtins(data)
+    await asyncio.to_thread(prepare_fit, plain)  # a bad request is a 400 now, not a failed job
+    if await asyncio.to_thread(service.jobs.store.count_queued) >= MAX_QUEUED:
+        raise overloaded("Too many jobs wait.", 30)
+    job = await asyncio.to_thread(service.jobs.store.add, "fit", plain)
+    service.jobs.wake()
+    return _response(job)
+
+
+@get("/jobs", tags=["jobs"])
+async def jobs(request: Request[Any, Any, Any]) -> JobsResponse:
+    """The latest jobs, without their results."""
+    found = await asyncio.to_thread(service_of(request).jobs.store.recent)
+    return JobsResponse(jobs=[_response(job._replace(result=None)) for job in found])
+
+
+@get("/jobs/{job_id:str}", tags=["jobs"])
+async def job(request: Request[Any, Any, Any], job_id: JobId) -> JobResponse:
+    """A job: its status, its progress, its result."""
+    return _response(await _find(service_of(request), job_id))
+
+
+@delete("/jobs/{job_id:str}", status_code=200, tags=["jobs"])
+async def cancel(request: Request[Any, Any, Any], job_id: JobId) -> JobResponse:
+    """Cancel a job that waits or runs."""
+    service = service_of(request)
+    found = await _find(service, job_id)
+    if not await asyncio.to_thread(service.jobs.store.cancel, job_id):
+        raise ApiError(409, f"The job is {found.status}: there is nothing to cancel.")
+    return _response(await _find(service, job_id))
+
+
+@post("/jobs/{job_id:str}/resume", status_code=202, tags=["jobs"])
+async def resume(request: Request[Any, Any, Any], job_id: JobId) -> JobResponse:
+    """Go on with a job that was interrupted, cancelled or failed, from its checkpoint."""
+    service = service_of(request)
+    found = await _find(service, job_id)
+    if not await asyncio.to_thread(service.jobs.store.resume, job_id):
+        raise ApiError(409, f"The job is {found.status}: there is nothing to resume.")
+    service.jobs.wake()
+    return _response(await _find(service, job_id))
+
+
+@get("/jobs/{job_id:str}/events", tags=["jobs"], media_type="text/event-stream")
+async def events(request: Request[Any, Any, Any], job_id: JobId) -> ServerSentEvent:
+    """The progress of a job as server-sent events, until it ends."""
+    service = service_of(request)
+    return ServerSentEvent(_progress(service, await _find(service, job_id)))
+
+
+async def _progress(service: Service, found: Job) -> AsyncIterator[ServerSentEventMessage]:
+    seen: Any = None
+    while True:
+        now = (found.status, found.done, found.total)
+        if now != seen:
+            seen = now
+            data = msgspec.json.encode(_response(found)).decode()
+            yield ServerSentEventMessage(data=data, event=found.status)
+        if found.status not in ACTIVE or service.is_closing:
+            return
+        await asyncio.sleep(POLL_SECONDS)
+        found = await _find(service, found.id)

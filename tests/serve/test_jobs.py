@@ -1,0 +1,109 @@
+"""Fits as jobs, over a real server: result, events, cancel, kill -9 and resume."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mfnjax import FisherKPPModel, Grid, simulate
+from tests.serve.conftest import ServerProcess
+
+TRUTH = {"diffusivity": 0.8, "growth_rate": 0.1}
+
+
+@pytest.fixture(scope="module")
+def body() -> dict[str, Any]:
+    """Profiles of a front with known parameters."""
+    start = np.where(np.arange(24) < 12, 0.8, 0.0).astype(np.float32)[None]
+    seen = simulate(
+        FisherKPPModel(**TRUTH),
+        {"u": start},
+        grid=Grid((1, 24), boundary="neumann"),
+        steps=40,
+        dt=np.float32(0.25),
+        save_every=20,
+        save="u",
+    )
+    return {
+        "model": "fisher-kpp",
+        "parameters": {"diffusivity": 0.4, "growth_rate": 0.2},
+        "fixed": ["capacity"],
+        "field": "u",
+        "start": {"u": start[0].tolist()},
+        "steps": [20, 40],
+        "dt": 0.25,
+        "values": np.asarray(seen.history)[:, 0].tolist(),
+    }
+
+
+def wait(server: ServerProcess, job_id: str, *statuses: str, seconds: float = 60) -> dict[str, Any]:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        job: dict[str, Any] = server.client.get(f"/jobs/{job_id}").json()
+        if job["status"] in statuses:
+            return job
+        time.sleep(0.1)
+    raise AssertionError(f"the job is {job}")
+
+
+def slow(body: dict[str, Any]) -> dict[str, Any]:
+    """The same fit with so many starts that it takes a while."""
+    return {
+        **body,
+        "starts": 64,
+        "max_steps": 10_000,
+        "sigma": 1e-9,
+        "dt": 0.0025,
+        "steps": [2000, 4000],
+    }
+
+
+def test_a_fit_finds_the_truth_and_tells_its_progress(
+    server: ServerProcess, body: dict[str, Any]
+) -> None:
+    answer = server.client.post("/fit", json=body)
+    assert answer.status_code == 202
+    job_id = answer.json()["id"]
+    with server.client.stream("GET", f"/jobs/{job_id}/events") as events:
+        assert events.headers["content-type"].startswith("text/event-stream")
+        data = [line[6:] for line in events.iter_lines() if line.startswith("data: ")]
+    last = json.loads(data[-1])
+    assert last["status"] == "done", last
+    for name, value in TRUTH.items():
+        assert last["result"]["parameters"][name] == pytest.approx(value, rel=1e-2)
+    assert server.client.post(f"/jobs/{job_id}/resume").status_code == 409
+    assert server.client.delete(f"/jobs/{job_id}").status_code == 409
+
+
+def test_a_bad_fit_is_refused_at_once(server: ServerProcess, body: dict[str, Any]) -> None:
+    answer = server.client.post("/fit", json={**body, "field": "w"})
+    assert answer.status_code == 400
+    assert answer.json()["error_code"] == "VALIDATION_ERROR"
+    assert server.client.get(f"/jobs/{'0' * 32}").status_code == 404
+
+
+def test_a_job_is_cancelled_then_interrupted_by_a_kill_and_resumed(
+    tmp_path: Path, body: dict[str, Any]
+) -> None:
+    first = ServerProcess(tmp_path).wait_ready()
+    job_id = first.client.post("/fit", json=slow(body)).json()["id"]
+    wait(first, job_id, "running")
+    first.client.delete(f"/jobs/{job_id}")
+    wait(first, job_id, "cancelled")
+    assert first.client.post(f"/jobs/{job_id}/resume").status_code == 202
+    wait(first, job_id, "running")
+    first.process.send_signal(signal.SIGKILL)
+    first.process.wait(10)
+    second = ServerProcess(tmp_path).wait_ready()
+    try:
+        assert wait(second, job_id, "interrupted", seconds=5)["error"]
+        assert second.client.post(f"/jobs/{job_id}/resume").status_code == 202
+        wait(second, job_id, "running")
+    finally:
+        assert second.stop() == 0
