@@ -18,7 +18,7 @@ else
 PASSES = parallel serial
 endif
 PYTEST_one = $(BIN)/python -m pytest --cov --cov-report=term
-PYTEST_parallel = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report= \
+PYTEST_parallel = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report= \
 	--junit-xml=out/test/parallel.xml $(addprefix --ignore=,$(TIMED))
 PYTEST_serial = $(BIN)/python -m pytest --cov --cov-append --cov-report=term \
 	--cov-report=json:out/test/coverage.json --junit-xml=out/test/serial.xml $(TIMED)

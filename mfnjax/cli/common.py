@@ -50,7 +50,8 @@ class SectionCommand(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            # An argument stands in the usage line, and the command's text says what it is.
+            if record is not None and not isinstance(parameter, click.Argument):
                 heading = getattr(parameter, "section", "Other options")
                 sections.setdefault(heading, []).append(record)
         for heading, records in sections.items():

@@ -22,6 +22,8 @@ from mfnjax.features import (
 )
 from mfnjax.fractal import box_counting_dimension
 
+pytestmark = pytest.mark.compile_bound
+
 CONFIG = FeatureConfig(min_box_size=1, num_scales=3)
 SHAPE = (9, 10)
 

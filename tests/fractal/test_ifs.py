@@ -25,6 +25,8 @@ from mfnjax.fractal.ifs import (
 )
 from mfnjax.fractal.render import koch_mask, pattern_mask, render_points
 
+pytestmark = pytest.mark.compile_bound
+
 KEY = jax.random.key(3)
 MORAN = jax.jit(similarity_dimension)
 UNIT = jnp.asarray([0.0, 1.0, 0.0, 1.0])

@@ -20,6 +20,8 @@ from mfnjax.fractal.percolation import (
 )
 from mfnjax.fractal.render import pattern_mask
 
+pytestmark = pytest.mark.compile_bound
+
 WEIGHTS = np.array([[0.4, 0.3], [0.2, 0.1]])
 
 

@@ -15,6 +15,8 @@ from mfnjax.errors import ParameterError
 from mfnjax.network import SparseAttention, sparse_attention
 from mfnjax.network.attention import keep_largest
 
+pytestmark = pytest.mark.compile_bound
+
 
 def reference(q: np.ndarray, k: np.ndarray, v: np.ndarray, topk: int) -> np.ndarray:
     """One query at a time, as the definition says; the stable sort keeps the lower index."""

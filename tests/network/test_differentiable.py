@@ -23,6 +23,8 @@ from mfnjax.network import (
     train_regressor,
 )
 
+pytestmark = pytest.mark.compile_bound
+
 FEATURES = ("V_mean", "V_std", "V_skew", "V_kurt", "dV_mean", "dV_max", "E_trend", "V_max")
 
 

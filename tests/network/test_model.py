@@ -12,6 +12,8 @@ from mfnjax.errors import ParameterError
 from mfnjax.network import NetworkConfig, apply_network, forward, init_network, param_shapes
 from tests.network.test_attention import reference as attention
 
+pytestmark = pytest.mark.compile_bound
+
 CONFIG = NetworkConfig(hidden_dim=8, topk=2, dtype="float64")
 
 

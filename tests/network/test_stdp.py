@@ -27,6 +27,8 @@ from mfnjax.network import (
 )
 from mfnjax.network.stdp import third_factor
 
+pytestmark = pytest.mark.compile_bound
+
 # Whole microseconds: XLA takes a subnormal difference for 0, where the rule jumps; NumPy does not.
 spikes_us = st.integers(0, 300_000).map(lambda us: us / 1e6)
 times = st.one_of(spikes_us, st.just(float("nan")), st.just(float("inf")))
