@@ -29,8 +29,6 @@ from mfnjax.simulation.steppers import (
 from mfnjax.simulation.steppers.explicit import RK4_EXTENT
 from mfnjax.simulation.steppers.exponential import phi_functions
 
-pytestmark = pytest.mark.compile_bound
-
 ALL = ("euler", "rk4", "etdrk2", "etdrk4", "strang")
 SPECTRAL = ("etdrk2", "etdrk4", "strang")
 SHAPES = [(6, 6), (5, 8), (1, 7), (8, 1), (2, 3), (1, 1)]

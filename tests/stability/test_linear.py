@@ -12,8 +12,6 @@ from kinetics import brusselator, diffusion, schnakenberg
 from mfnjax import stability
 from mfnjax.errors import ParameterError
 
-pytestmark = pytest.mark.compile_bound
-
 RNG = np.random.default_rng(5)
 
 

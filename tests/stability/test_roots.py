@@ -11,8 +11,6 @@ from kinetics import brusselator, diffusion, schnakenberg, v41_pair
 from mfnjax import stability
 from mfnjax.errors import ParameterError
 
-pytestmark = pytest.mark.compile_bound
-
 
 def test_single_states_to_the_last_digits() -> None:
     states = stability.homogeneous_states(schnakenberg(0.1, 0.9), bounds=[(0, 5), (0, 5)])

@@ -15,8 +15,6 @@ from mfnjax import stability
 from mfnjax.errors import ParameterError
 from mfnjax.stability import Verdict
 
-pytestmark = pytest.mark.compile_bound
-
 SCHNAKENBERG = (schnakenberg(0.1, 0.9), [1.0, 0.9])
 CRITICAL = 8.567627457812106
 
