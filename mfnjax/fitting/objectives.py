@@ -18,6 +18,7 @@ import numpy as np
 
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model
+from mfnjax.simulation.inputs import is_traced
 
 Unknowns = Mapping[str, Any]
 """What an objective itself leaves unknown, by name: arrays of numbers of order 1."""
@@ -217,6 +218,16 @@ class CallableObjective(Objective):
         if not self.squares:
             return super().residuals(model, unknowns)
         return jnp.ravel(jnp.asarray(self.function(model)))
+
+
+def key_of(model: Model, key: Any) -> Any:
+    """The key of a run; one that decides nothing for a traced model that needs none.
+
+    In a fit every parameter is traced, so that `simulate` cannot see that a probability is 0 and
+    asks for a key. `fit` has traced the objective with the model's own numbers before, and that
+    raises where a key is really missing.
+    """
+    return jax.random.key(0) if key is None and is_traced(model) else key
 
 
 def half_square(residuals: jax.Array) -> jax.Array:

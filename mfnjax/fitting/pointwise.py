@@ -16,7 +16,7 @@ from mfnjax._checks import check_int
 from mfnjax.core.grid import Grid
 from mfnjax.core.state import State
 from mfnjax.errors import DataError, ParameterError
-from mfnjax.fitting.objectives import Objective, Unknowns, half_square
+from mfnjax.fitting.objectives import Objective, Unknowns, half_square, key_of
 from mfnjax.models.base import Model
 from mfnjax.simulation import simulate
 
@@ -98,7 +98,7 @@ class Pointwise(Objective):
             stepper=self.stepper,
             save_every=every,
             adjoint=self.adjoint,
-            key=self.key,
+            key=key_of(model, self.key),
         )
         frames = np.asarray(self.steps) // every - 1
         return {name: self._measured(run.history[name][frames]) for name in self.data}

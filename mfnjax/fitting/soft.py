@@ -16,7 +16,7 @@ from mfnjax.core.grid import Grid
 from mfnjax.core.state import State
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.features.soft import SOFT_FEATURES, soft_features
-from mfnjax.fitting.objectives import Objective, Unknowns, half_square
+from mfnjax.fitting.objectives import Objective, Unknowns, half_square, key_of
 from mfnjax.models.base import Model
 from mfnjax.simulation import simulate
 
@@ -88,7 +88,7 @@ class SoftFeatures(Objective):
             save_every=self.save_every,
             save=self.observed,
             adjoint=self.adjoint,
-            key=self.key,
+            key=key_of(model, self.key),
         )
         found = soft_features(run.history * self.scale, self.width, self.config)
         return {name: found[name] for name in self.targets}

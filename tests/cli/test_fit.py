@@ -78,6 +78,7 @@ def test_nothing_to_resume(refused, cells, tmp_path) -> None:
     assert "no checkpoint to resume from" in line
 
 
+@pytest.mark.slow  # three processes; tests/fitting/test_checkpoint.py has the same in one
 def test_a_real_ctrl_c_and_a_resume_end_where_the_whole_fit_does(cells, tmp_path) -> None:
     command = [sys.executable, "-m", "mfnjax", "fit", "--model", "fisher-kpp", "--data", cells]
     command += [*COLUMNS, *QUICK, "--no-start-noise", "--starts", "32", "--json"]

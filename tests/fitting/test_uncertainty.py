@@ -200,6 +200,19 @@ def test_the_v41_parameters_come_back_from_all_fields(mycelium, factor: float) -
     assert identifiability(result, scale=1e-6).ok
 
 
+def test_without_events_no_key_is_needed(mycelium) -> None:
+    start, _, settings = mycelium
+    still = MyceliumModel(spike_probability=0.0)
+    run = simulate(still, start, grid=settings["grid"], steps=10)
+    data = {"potential": run.state["potential"][None]}
+    plain = {"start": start, "grid": settings["grid"], "steps": [10]}
+    off = MyceliumModel(alpha=0.1, spike_probability=0.0)
+    result = fit(off, pointwise(data, **plain), free=["alpha"])
+    assert result.parameters["alpha"] == pytest.approx(0.18, rel=1e-6)
+    with pytest.raises(ParameterError, match="draws random numbers: pass key="):
+        fit(MyceliumModel(alpha=0.1), pointwise(data, **plain), free=["alpha"])
+
+
 def test_from_the_potential_alone_only_alpha_is_identifiable(mycelium) -> None:
     start, seen, settings = mycelium
     objective = pointwise({"potential": seen["potential"]}, start=start, **settings)
