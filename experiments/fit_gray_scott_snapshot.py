@@ -165,6 +165,8 @@ for index, target in enumerate(targets):
         fit = fit_snapshot(picture(target.v, index), key=jax.random.key(index), **settings)
         fits[case, index] = fit
         rows.append(judged(case, target, fit))
+    told = "; ".join(f"{r.case}: {r.feed:+.2f}, {r.kill:+.2f}" for r in rows[-len(CASES) - 1 :])
+    print(f"{target.kind} {index}, errors of F, k (%): {told}", flush=True)
 
 LIMITS = {"exact u and v": (1, 0.2)} | {case: limits for case, (_, _, limits) in CASES.items()}
 

@@ -1,8 +1,8 @@
 """Fields of a wanted fractal dimension: ``python -m experiments.target_dimension``.
 
-By gradient descent. A free field, and the start of a reaction–diffusion run of 100 steps, are moved until the mask of
-the field (of the run's end) has dimension 1.3, 1.6 or 1.8: the hard mask, on every scale. Writes
-figures to out/target_dimension/ and prints a table.
+A free field, and the start of a reaction–diffusion run of 100 steps, are moved by gradient descent
+until the mask of the field (of the run's end) has dimension 1.3, 1.6 or 1.8: the hard mask, on
+every scale. Writes figures to out/target_dimension/ and prints a table.
 """
 
 from __future__ import annotations

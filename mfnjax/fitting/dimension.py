@@ -142,7 +142,7 @@ def fit_dimension(
     rollout: Callable[[jax.Array], jax.Array] | None = None,
     widths: tuple[float, float] = WIDTHS,
     steps: int = 300,
-    learning_rate: float = 0.05,
+    learning_rate: float = 0.01,
     key: jax.Array,
 ) -> DimensionFit:
     """Move a random field by gradient descent until its mask has the wanted dimension.
