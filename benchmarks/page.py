@@ -208,7 +208,7 @@ def draw_history(history: list[dict[str, Any]], path: Path) -> None:
                 axes.plot(x, [ratio / ratios[0] for ratio in ratios], "o-", label=label)
         axes.set_xticks(range(len(history)), [p["commit"] for p in history], rotation=30)
         axes.axhline(1.0, color="0.8", zorder=0)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * axes.get_ylim()[1])
         axes.set_ylabel("time / first point")
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(loc="outside right upper", frameon=False)
