@@ -164,14 +164,14 @@ def api_values() -> Values:
 def load_values() -> Values:
     """§ 5.4: the first line of the tables that the load scenarios wrote."""
     values: Values = {}
-    pattern = r"(\d+) requests, (\d+) failed .*?, ([\d.]+) requests/s"
+    pattern = r"([\d.]+) s\.\*\* (\d+) requests, (\d+) failed .*?, ([\d.]+) requests/s"
     for name in ("smoke", "steady", "spike"):
         path = OUT / "load" / f"{name}.md"
         found = re.search(pattern, path.read_text(encoding="utf-8")) if path.is_file() else None
         if found:
-            share = int(found[2]) / max(int(found[1]), 1)
-            values[f"documented.load.{name}.error_rate"] = value(share, "relative")
-            values[f"documented.load.{name}.rate"] = value(float(found[3]), "requests/s")
+            share, note = int(found[3]) / max(int(found[2]), 1), f"a run of {found[1]} s"
+            values[f"documented.load.{name}.error_rate"] = value(share, "relative", note)
+            values[f"documented.load.{name}.rate"] = value(float(found[4]), "requests/s", note)
     return values
 
 

@@ -241,6 +241,7 @@ mfn bench update new.json                            # our own baselines, where 
 OWN = """A documented limit leaves room for a regression by a factor of thirty, so the tests hold
 each case to our own baseline, too: the fastest run divided by the fastest run of a fixed NumPy
 kernel that takes turns with it in the same process. A slow clock or a busy neighbour hits both.
+(The tests leave out the dataset, whose ratio follows the disk and the other cores.)
 The gate allows the documented 20 % and the noise seen between processes, and measures once more,
 longer, before it says that something is slower; on a machine other than the one named it allows
 more."""

@@ -3,6 +3,8 @@
 A time is the mean over several runs after an excluded warm-up, as documented, and is held to the
 documented value plus 20 %. That leaves room for a regression of a factor of thirty, so each case is
 held to our own baseline, too: by the calibrated ratio, which a busy machine does not move.
+(The dataset is not: it writes files and works on all cores, and its ratio follows the disk and the
+neighbours.)
 
 Memory is held to the documented limit by two accounts: ``tracemalloc``, as documented, and XLA's
 own, because ``tracemalloc`` does not see the buffers of compiled functions.
@@ -32,6 +34,7 @@ from mfnjax.bench.run import SCALE
 from mfnjax.bench.timing import measure
 
 CASES = {case.key: case for case in perf_cases()}
+STEADY = [key for key, case in CASES.items() if case.steady]
 WITH_MEMORY = [key.removesuffix(".time") for key in CASES if key.endswith(".time")]
 
 Report = Callable[[str, str], None]
@@ -61,7 +64,7 @@ def test_time_is_within_the_documented_baseline(
     assert limit.meets(row.value), f"{row.label}: {row.value:.4g} {row.unit}, {limit}"
 
 
-@pytest.mark.parametrize("key", CASES)
+@pytest.mark.parametrize("key", STEADY)
 def test_time_is_within_our_own_baseline(
     key: str, judged: Callable[[str], Judgement], report: Report
 ) -> None:
