@@ -27,14 +27,15 @@ $(foreach pass,$(PASSES),$(PYTEST_$(pass)) $(1) $(PYTEST_ARGS) $(if $(PYTEST_ARG
 	)
 endef
 
-.PHONY: help demo test test-all lint bench bench-serve load-smoke load-steady load-spike load-stress load-docs notebooks clean
+.PHONY: help demo test test-all lint bench bench-peers bench-serve load-smoke load-steady load-spike load-stress load-docs notebooks clean
 
 help:
 	@echo "make demo      run the demonstration; pictures and a report in out/demo/"
 	@echo "make test      lint, types, import directions, and all tests but the slow ones"
 	@echo "make test-all  the same with the slow tests"
 	@echo "make lint      lint, types and import directions alone"
-	@echo "make bench     the speed tables"
+	@echo "make bench     the speed tables; exits 1 if a target is missed"
+	@echo "make bench-peers  the same physics on py-pde, exponax, numba, NumPy and plain JAX"
 	@echo "make bench-serve  the HTTP server's rates, latencies and behaviour under overload (needs wrk)"
 	@echo "make load-smoke, load-steady, load-spike, load-stress  the load scenarios; DURATION=10s shortens"
 	@echo "make load-docs  copy their tables into docs/load_tests.md"
@@ -65,6 +66,10 @@ test: lint
 
 test-all: lint
 	$(call run_tests,-m "slow or not slow")
+
+bench-peers: $(VENV)/.dev
+	$(PIP) --constraint constraints.txt --editable ".[bench]"
+	$(BIN)/python -m benchmarks.peers
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/benchmark_core.py
