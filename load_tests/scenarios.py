@@ -166,14 +166,13 @@ def markdown(outcome: Outcome) -> str:
         "| endpoint | requests | failed | p50 | p95 | p99 | limits | Locust's own |",
         "|---|---:|---:|---:|---:|---:|---|---|",
     ]
-    probed = {row.name: row for row in outcome.probe}
-    for row in outcome.load:
-        own = _cells(row, "{:.0f}")
-        seen = _cells(probed[row.name], "{:.1f}") if row.name in probed else ["–"] * 3
-        lines.append(
-            f"| {row.name} | {row.requests} | {row.failures} | {' | '.join(seen)} "
-            f"| {_limits_of(row.name)} | {' / '.join(own)} |"
-        )
+    loaded, probed = ({row.name: row for row in rows} for rows in (outcome.load, outcome.probe))
+    for name in sorted(loaded | probed):
+        seen = _cells(probed[name], "{:.1f}") if name in probed else ["–"] * 3
+        row = loaded.get(name)
+        counts = f"{row.requests} | {row.failures}" if row else "– | –"
+        own = " / ".join(_cells(row, "{:.0f}")) if row else "–"
+        lines.append(f"| {name} | {counts} | {' | '.join(seen)} | {_limits_of(name)} | {own} |")
     if outcome.memory_mb:
         before, after = outcome.memory_mb
         lines += ["", f"Memory of the server: {before:.0f} MB before, {after:.0f} MB after."]
