@@ -1,4 +1,7 @@
-"""The example does something: it reads parameters, steers one, and draws what it says."""
+"""The example does something: it reads parameters, steers one, and draws what it says.
+
+The same mathematics in small is tested in test_differentiable.py.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,9 @@ import pytest
 
 from experiments.read_and_steer import figure, gray_scott, mycelium, run, table
 from mfnjax.plotting import save_figure
+
+
+pytestmark = pytest.mark.slow
 
 
 def check(result) -> None:
@@ -28,6 +34,5 @@ def test_alpha_is_read_and_steered(tmp_path):
     assert picture[..., :3].std() > 0.1
 
 
-@pytest.mark.slow
 def test_feed_and_kill_are_read_and_steered():
     check(run(gray_scott(), number=300, epochs=400, iterations=60))
