@@ -11,7 +11,6 @@ import pytest
 from experiments.read_and_steer import figure, gray_scott, mycelium, run, table
 from mfnjax.plotting import save_figure
 
-
 pytestmark = pytest.mark.slow
 
 
