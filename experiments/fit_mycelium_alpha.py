@@ -36,7 +36,7 @@ jax.config.update("jax_enable_x64", True)
 
 OUT = output_folder("fit_mycelium_alpha")
 RATES = ("alpha", "d_activator", "d_inhibitor", "r_activator", "r_inhibitor")
-SIZE, STEPS = (16, (20, 40)) if FAST else (64, (25, 50, 75, 100))
+SIZE, STEPS = (16, (20, 40)) if FAST else (32, (25, 50, 75, 100))
 NOISE_V = 0.001
 
 # %% [markdown]
@@ -99,7 +99,7 @@ print(identifiability(by_all))
 
 # %%
 names = ("alpha", "r_activator") if FAST else RATES
-profiles = [profile(by_all, name, points=7 if FAST else 15) for name in names]
+profiles = [profile(by_all, name, points=7 if FAST else 11) for name in names]
 show(plot_profiles(profiles), OUT / "profiles.png")
 
 # %% [markdown]
