@@ -1,0 +1,152 @@
+"""The queue is bounded and fair; a poisoned item fails alone; batches change nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Hashable, Sequence
+from typing import Any, ClassVar, final
+
+import pytest
+
+from serve.engine import Engine, Kind
+from serve.engine.queue import FairQueue, Ticket
+from serve.errors import ApiError
+
+
+@final
+class Quick(Kind):
+    """Doubles a number; 13 is poison, and spoils the batch that it is in."""
+
+    name: ClassVar[str] = "quick"
+    seconds_per_unit: ClassVar[float] = 1e-4
+    is_small: ClassVar[bool] = True
+    batch_units: ClassVar[float] = 8.0
+    batch_items: ClassVar[int] = 8
+
+    def key(self, item: int) -> Hashable:
+        return "one"
+
+    def units(self, item: int) -> float:
+        return 1.0
+
+    def run(self, key: Hashable, items: Sequence[int]) -> list[int]:
+        if 13 in items:
+            raise ValueError("poison")
+        return [2 * item for item in items]
+
+
+@final
+class Slow(Kind):
+    """Sleeps."""
+
+    name: ClassVar[str] = "slow"
+    seconds_per_unit: ClassVar[float] = 1.0
+
+    def key(self, item: float) -> Hashable:
+        return "one"
+
+    def units(self, item: float) -> float:
+        return item
+
+    def run(self, key: Hashable, items: Sequence[float]) -> list[float]:
+        for item in items:
+            time.sleep(item)
+        return list(items)
+
+
+QUICK, SLOW = Quick(), Slow()
+
+
+def engine(**options: Any) -> Engine:
+    made = Engine((QUICK, SLOW), lanes=2, **options)
+    made.run_now(QUICK, 0)
+    made.run_now(SLOW, 0.0)
+    made.start()
+    return made
+
+
+def test_a_poisoned_item_fails_alone() -> None:
+    async def ask() -> list[Any]:
+        made = engine()
+        work = [made.submit(QUICK, item) for item in range(20)]
+        return await asyncio.gather(*work, return_exceptions=True)
+
+    answers = asyncio.run(ask())
+    assert isinstance(answers.pop(13), ValueError)
+    assert answers == [2 * item for item in range(20) if item != 13]
+
+
+def test_small_work_gets_through_a_flood_of_large() -> None:
+    async def ask() -> float:
+        made = engine()
+        flood = [asyncio.ensure_future(made.submit(SLOW, 0.3)) for _ in range(6)]
+        await asyncio.sleep(0.05)
+        began = time.perf_counter()
+        assert await made.submit(QUICK, 4) == 8
+        waited = time.perf_counter() - began
+        await asyncio.gather(*flood)
+        return waited
+
+    assert asyncio.run(ask()) < 0.15  # both lanes are busy for 0.25 s: the express lane did it
+
+
+def test_a_full_queue_is_a_503_and_a_cancelled_item_leaves_it() -> None:
+    async def ask() -> None:
+        made = engine(queue_seconds=1.0)
+        work = [asyncio.ensure_future(made.submit(SLOW, 0.4)) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        waiting = [asyncio.ensure_future(made.submit(SLOW, 3.0)) for _ in range(1)]
+        await asyncio.sleep(0.05)
+        with pytest.raises(ApiError) as caught:
+            await made.submit(SLOW, 0.1)
+        assert caught.value.status == 503
+        assert int(caught.value.headers["Retry-After"]) >= 1
+        waiting[0].cancel()
+        await asyncio.sleep(0)
+        assert made.waiting()["slow"] == 0
+        await made.submit(SLOW, 0.01)
+        await asyncio.gather(*work)
+
+    asyncio.run(ask())
+
+
+def test_what_is_late_is_a_503_and_closing_finishes_the_rest() -> None:
+    async def ask() -> None:
+        made = engine()
+        work = [asyncio.ensure_future(made.submit(SLOW, 0.4)) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        late = asyncio.ensure_future(made.submit(SLOW, 0.01, deadline_seconds=0.1))
+        rest = [asyncio.ensure_future(made.submit(QUICK, k)) for k in range(5)]
+        await asyncio.sleep(0)
+        await asyncio.to_thread(made.close)
+        assert await asyncio.gather(*rest) == [0, 2, 4, 6, 8]
+        await asyncio.gather(*work)
+        with pytest.raises(ApiError):
+            await late
+        with pytest.raises(ApiError):
+            await made.submit(QUICK, 1)
+
+    asyncio.run(ask())
+
+
+def test_a_kind_that_was_idle_starts_level_with_the_others() -> None:
+    loop = asyncio.new_event_loop()
+
+    def ticket(units: float) -> Ticket:
+        return Ticket(0, "k", "k", units, time.monotonic() + 9, loop.create_future())
+
+    queue = FairQueue((QUICK, SLOW))
+    for _ in range(6):
+        queue.add(SLOW, ticket(1.0))
+    queue.lines["slow"].measured(10.0, 10.0)
+    for _ in range(20):
+        queue.add(QUICK, ticket(1.0))
+    order = []
+    while (work := queue.take()) is not None:
+        line, batch = work
+        line.measured(float(len(batch)), 1.0)
+        order.append(line.kind.name)
+    loop.close()
+    # Batches of eight against single ones, a second each: they take turns, the small one first.
+    assert order[:6] == ["quick", "slow", "quick", "slow", "quick", "slow"]

@@ -1,0 +1,253 @@
+"""What the wire refuses and how: keys, limits, bodies, ids, labels. No engine is started."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from litestar.testing import TestClient
+
+from serve.app import create_app
+from serve.arrays import read_array, write_npy
+from serve.errors import ApiError
+from serve.rate_limit import RateLimit
+from serve.settings import Settings, SettingsError
+
+ION = {"concentration_out_molar": 0.005, "concentration_in_molar": 0.14}
+
+
+def client(tmp_path: Path, **settings: Any) -> TestClient[Any]:
+    return TestClient(create_app(Settings(state_dir=tmp_path, **settings)))
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"MFN_ENV": "prod"}, "MFN_API_KEY"),
+        ({"MFN_ENV": "production"}, "MFN_ENV"),
+        ({"MFN_RATE_LIMIT_REQUESTS": "many"}, "MFN_RATE_LIMIT_REQUESTS"),
+        ({"MFN_QUEUE_SECONDS": "nan"}, "MFN_QUEUE_SECONDS"),
+        ({"MFN_API_KEY_REQUIRED": "maybe"}, "MFN_API_KEY_REQUIRED"),
+        ({"MFN_API_KEY_REQUIRED": "true"}, "MFN_API_KEY"),
+    ],
+)
+def test_an_unusable_setting_is_named_in_one_line(variables: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=named) as caught:
+        Settings.from_environment(variables)
+    assert "\n" not in str(caught.value)
+
+
+def test_prod_with_a_key_asks_for_it_and_limits_the_rate() -> None:
+    settings = Settings.from_environment({"MFN_ENV": "prod", "MFN_API_KEYS": "a-key, b-key"})
+    assert settings.api_key_required
+    assert settings.rate_limit_enabled
+    assert settings.api_keys == ("a-key", "b-key")
+    assert "a-key" not in repr(settings)
+
+
+def test_a_key_is_asked_for_where_something_is_computed(tmp_path: Path) -> None:
+    web = client(tmp_path, api_keys=("right-key",), api_key_required=True)
+    missing = web.post("/nernst", json=ION)
+    wrong = web.post("/nernst", json=ION, headers={"X-API-Key": "wrong-key"})
+    right = web.post("/nernst", json=ION, headers={"X-API-Key": "right-key"})
+    assert (missing.status_code, missing.json()["error_code"]) == (401, "AUTHENTICATION_REQUIRED")
+    assert (wrong.status_code, wrong.json()["error_code"]) == (401, "INVALID_API_KEY")
+    assert right.status_code == 200
+    for path in ("/health", "/metrics", "/openapi.json", "/", "/docs"):
+        assert web.get(path).status_code == 200, path
+
+
+def test_too_many_requests_are_told_when_to_come_back(tmp_path: Path) -> None:
+    web = client(tmp_path, rate_limit_enabled=True, rate_limit_requests=2)
+    statuses = [web.post("/nernst", json=ION).status_code for _ in range(3)]
+    assert statuses == [200, 200, 429]
+    refused = web.post("/nernst", json=ION)
+    assert refused.json()["error_code"] == "RATE_LIMIT_EXCEEDED"
+    assert 1 <= int(refused.headers["retry-after"]) <= 30
+    assert web.get("/health").status_code == 200
+
+
+def test_a_bucket_fills_evenly() -> None:
+    limit = RateLimit(60)
+    assert [limit.spend("a", 0.0) for _ in range(60)] == [0.0] * 60
+    assert limit.spend("a", 0.0) == pytest.approx(1.0)
+    assert limit.spend("a", 1.0) == 0.0
+    assert limit.spend("b", 1.0) == 0.0
+
+
+def test_all_wrong_fields_are_reported_at_once(tmp_path: Path) -> None:
+    body = {"grid_size": 7, "steps": "many", "alpha": 0.3, "what": 1}
+    answer = client(tmp_path).post("/simulate", json=body)
+    problem = answer.json()
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert {error["field"] for error in problem["errors"]} == set(body)
+    assert problem["error_code"] == "VALIDATION_ERROR"
+    assert problem["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{",
+        b'{"concentration_out_molar": NaN, "concentration_in_molar": 1}',
+        b'{"concentration_out_molar": Infinity, "concentration_in_molar": 1}',
+        b'{"concentration_out_molar": 1e308, "concentration_in_molar": 1}',
+        b'{"concentration_out_molar": 1e999, "concentration_in_molar": 1}',
+        b'{"concentration_out_molar": 1, "concentration_in_molar": 0}',
+        b'{"concentration_out_molar": 1, "concentration_in_molar": 1, "z_valence": 0}',
+        b'{"concentration_out_molar": "1", "concentration_in_molar": 1}',
+        b'{"concentration_out_molar": 1, "concentration_in_molar": true}',
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+        b"\xff\xfe\x00",
+    ],
+)
+def test_a_bad_body_is_a_400(tmp_path: Path, body: bytes) -> None:
+    headers = {"content-type": "application/json"}
+    answer = client(tmp_path).post("/nernst", content=body, headers=headers)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error_code"] == "VALIDATION_ERROR"
+
+
+def test_other_refusals_have_their_status(tmp_path: Path) -> None:
+    web = client(tmp_path, max_body_bytes=2048, max_cell_steps=10_000)
+    text = web.post("/nernst", content=b"{}", headers={"content-type": "text/plain"})
+    large = web.post("/nernst", content=b" " * 4096, headers={"content-type": "application/json"})
+    work = web.post("/simulate", json={"grid_size": 64, "steps": 64})
+    assert (text.status_code, text.json()["error_code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    assert (large.status_code, large.json()["error_code"]) == (413, "PAYLOAD_TOO_LARGE")
+    assert (work.status_code, work.json()["errors"][0]["field"]) == (400, "steps")
+    assert web.get("/nowhere").json()["error_code"] == "NOT_FOUND"
+    assert web.delete("/nernst").json()["error_code"] == "METHOD_NOT_ALLOWED"
+
+
+def test_a_request_id_cannot_inject_anything(tmp_path: Path) -> None:
+    web = client(tmp_path)
+    kept = web.get("/health", headers={"X-Request-ID": "abc-123"})
+    assert kept.headers["x-request-id"] == "abc-123"
+    for hostile in ("a b", "x" * 200, 'a"b', "a\tb", "a%0d%0ab;c"):
+        made = web.get("/health", headers={"X-Request-ID": hostile}).headers["x-request-id"]
+        assert made != hostile
+        assert len(made) == 32
+
+
+def test_cors_is_answered_for_the_listed_origins_only(tmp_path: Path) -> None:
+    web = client(tmp_path, cors_origins=("https://a.example",))
+    allowed = web.get("/health", headers={"Origin": "https://a.example"})
+    other = web.get("/health", headers={"Origin": "https://b.example"})
+    assert allowed.headers["access-control-allow-origin"] == "https://a.example"
+    assert "access-control-allow-origin" not in other.headers
+
+
+async def _scan(app: Any, count: int) -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        pass
+
+    for k in range(count):
+        path = f"/{k:x}/{k * 7919 % 104729}"
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "headers": [],
+            "client": ("127.0.0.1", 1),
+            "server": ("localhost", 80),
+            "scheme": "http",
+            "http_version": "1.1",
+            "root_path": "",
+            "asgi": {"version": "3.0"},
+        }
+        await app(scope, receive, send)
+
+
+def series(web: TestClient[Any]) -> set[str]:
+    lines = web.get("/metrics").text.splitlines()
+    return {line.rsplit(" ", 1)[0] for line in lines if not line.startswith("#")}
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_a_scan_of_random_paths_makes_one_series(tmp_path: Path, count: int) -> None:
+    app = create_app(Settings(state_dir=tmp_path, log_level="error"))
+    web = TestClient(app)
+    web.get("/nowhere")
+    asyncio.run(asyncio.sleep(0.11))
+    before = series(web)
+    asyncio.run(_scan(app, count))
+    asyncio.run(asyncio.sleep(0.11))
+    added = series(web) - before
+    assert all('endpoint="/metrics"' in line for line in added), added
+
+
+def npz(**arrays: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in arrays.items():
+            archive.writestr(f"{name}.npy", content)
+    return file.getvalue()
+
+
+def test_arrays_are_read_without_loss() -> None:
+    field = np.linspace(-0.09, 0.04, 12, dtype=np.float32).reshape(3, 4)
+    for body in (
+        write_npy(field),
+        write_npy(np.asfortranarray(field)),
+        npz(field=write_npy(field)),
+    ):
+        np.testing.assert_array_equal(read_array(body, max_bytes=1000), field)
+
+
+def _pickled() -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.array([{}], object), allow_pickle=True)
+    return file.getvalue()
+
+
+HUGE = write_npy(np.zeros(1, np.float32)).replace(b"(1,)", b"(9999999999,)", 1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        _pickled(),
+        npz(field=_pickled()),
+        write_npy(np.array(["text"])),
+        write_npy(np.zeros((2, 2)))[:-3],
+        write_npy(np.zeros((2, 2), np.int32)),
+        HUGE,
+        npz(field=write_npy(np.zeros(10**6))),
+        npz(other=b"x", another=b"y"),
+        npz(field=b"no array"),
+        b"PK\x03\x04 nothing of the kind",
+        b"\x93NUMPY\x01\x00\xff\xff{",
+        b"",
+    ],
+    ids=range(12),
+)
+def test_a_hostile_array_is_refused(body: bytes) -> None:
+    with pytest.raises(ApiError) as caught:
+        read_array(body, max_bytes=10_000)
+    assert caught.value.status in (400, 413)
+
+
+def test_the_description_has_the_errors_and_the_bounds(tmp_path: Path) -> None:
+    document = json.loads(client(tmp_path).get("/openapi.json").content)
+    assert document["openapi"].startswith("3.1")
+    size = document["components"]["schemas"]["SimulateRequest"]["properties"]["grid_size"]
+    assert (size["minimum"], size["maximum"]) == (8, 256)
+    responses = document["paths"]["/simulate"]["post"]["responses"]
+    assert {"200", "400", "401", "413", "415", "422", "429", "503"} <= set(responses)
