@@ -156,7 +156,8 @@ def api_values() -> Values:
     values: Values = {}
     for row in json.loads(path.read_text(encoding="utf-8"))["rows"]:
         name = ENDPOINTS.get(row["part"].partition(" ")[2])
-        if name and row["what"] in ("p50", "p95", "p99", "rate"):
+        # A run in which nothing was answered has no percentile; its zeros are no result.
+        if name and row["value"] and row["what"] in ("p50", "p95", "p99", "rate"):
             values[f"documented.api.{name}.{row['what']}"] = value(row["value"], row["unit"])
     return values
 
