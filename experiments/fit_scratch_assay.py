@@ -45,6 +45,7 @@ OUT = output_folder("fit_scratch_assay")
 CAPACITY = 1.7e-3
 RATES = ("diffusivity", "growth_rate")
 REFINE = 1 if FAST else 4
+NOISY_START = not FAST
 SEEDINGS = {"12 000": "CellDensity_12.csv", "18 000": "CellDensity_18.csv"}
 COLUMNS = {"x": "Position", "t": "Time", "y": "AvgDens"}
 
@@ -80,7 +81,10 @@ def model_for(table: Table) -> FisherKPPModel:
 # correlation of neighbouring ones.
 
 # %%
-objectives = {s: table_objective(t, model_for(t), refine=REFINE) for s, t in tables.items()}
+objectives = {
+    s: table_objective(t, model_for(t), refine=REFINE, noisy_start=NOISY_START)
+    for s, t in tables.items()
+}
 results, sure, summary = {}, {}, {}
 for seeding, table in tables.items():
     result = fit(model_for(table), objectives[seeding], fixed=["K"])
@@ -247,7 +251,9 @@ def later(table: Table) -> Table:
 for seeding, table in tables.items():
     part = later(table)
     result = fit(
-        model_for(table), table_objective(part, model_for(table), refine=REFINE), fixed=["K"]
+        model_for(table),
+        table_objective(part, model_for(table), refine=REFINE, noisy_start=NOISY_START),
+        fixed=["K"],
     )
     off, ends = misfit(result), covariance(result, along_x=True).intervals()
     print(
