@@ -277,6 +277,8 @@ def gallery() -> Figure:
                 markersize=4,
                 label="estimate, 90 %",
             )
+        elif fit.stationary:
+            axis.plot(fit.parameters["feed"], fit.parameters["kill"], "o", label="estimate")
         axis.plot(target.model.feed, target.model.kill, "+", color="#c2571a", markersize=11,
                   markeredgewidth=1.8, label="truth")  # fmt: skip
         axis.set(xlabel="F", ylabel="k")
@@ -317,9 +319,7 @@ show(recovered(), OUT / "errors.png")
 _ = (OUT / "table.md").write_text(table(rows) + "\n", "utf-8")
 summary = {
     "targets": counts,
-    "rows": [
-        vars(row) | {"covered": None if np.isnan(row.covered) else row.covered} for row in rows
-    ],
+    "rows": [dict(vars(row)) for row in rows],
     "same_class_from_a_new_start": [again, len(chosen)],
     "moving": {"refused": refused, "of": len(verdicts), "confidently_wrong": confident},
 }
