@@ -77,6 +77,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.membrane
 	$(BIN)/python -m benchmarks.fractals
+	$(BIN)/python -m benchmarks.gradients
 
 bench-serve: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.serve

@@ -96,9 +96,9 @@ def policy_row(
     memory: float,
     limits: dict[str, Baseline],
 ) -> list[str]:
-    """One line of the table; the policy meant for speed, per_step, is held to the limits."""
+    """One line of the table; the policy meant for speed, direct, is held to the limits."""
     ratio, best = timing.median_ms / fastest.median_ms, timing.min_ms / fastest.min_ms
-    held = name == "per_step"
+    held = name == "direct"
     met = limits["cost"].meets(ratio) and limits["memory"].meets(memory)
     return [
         title,
@@ -132,7 +132,7 @@ def hessian_row() -> list[str]:
     """The Hessian over the six parameters of the smaller case."""
     size, steps, _ = CASES[0]
     inputs = inputs_of(size)
-    program, memory = compiled(jax.hessian(loss_of(size, steps, "per_step")), inputs)
+    program, memory = compiled(jax.hessian(loss_of(size, steps, "direct")), inputs)
     forward, _ = compiled(loss_of(size, steps, None), inputs)
     times = interleaved(
         {"hessian": partial(program, *inputs), "forward": partial(forward, *inputs)}, repeats=5
@@ -141,7 +141,7 @@ def hessian_row() -> list[str]:
     finite = bool(jnp.all(jnp.isfinite(program(*inputs))))
     return [
         f"{size}² × {steps}",
-        "Hessian (6 × 6), per_step",
+        "Hessian (6 × 6), direct",
         f"{times['hessian'].median_ms:.2f}",
         f"{times['hessian'].spread:.0%}",
         f"{ratio:.1f} ×",

@@ -58,8 +58,9 @@ class MyceliumModel(IteratedMap):
     With the default parameters it forms no pattern (see the module's docstring).
 
     The threshold, the clamp and the events have derivatives where they are smooth and none at the
-    kink: there the derivative is one-sided (that of the branch taken). The event's probability
-    has none at all; its magnitude has one, for a fixed key.
+    kink. There it is one-sided: at a limit of a clip or of the clamp that from inside (1), at
+    a' = θ that of a cell that is not active. The event's probability has none at all; its
+    magnitude has one, for a fixed key. `mfnjax.smooth_twin` has all of them.
 
     Attributes:
         alpha: α, diffusion of V, cell²/step.
@@ -177,7 +178,7 @@ class MyceliumModel(IteratedMap):
             highest = jnp.max(a_new)
             V, activations = _shift_active(V, a_new, highest, self.turing_threshold)
             finite_pair = (all_finite(a_new), all_finite(i_new))
-            a, i = jnp.clip(a_new, 0, 1), jnp.clip(i_new, 0, 1)
+            a, i = _clip(a_new, 0, 1), _clip(i_new, 0, 1)
 
         if jitter_key is not None:
             V = with_jitter(V, self.jitter_var, key=jitter_key)
@@ -264,12 +265,17 @@ def _shift_active(
     return lax.cond(highest > threshold, shift, keep, V, a_new)
 
 
+def _clip(x: jax.Array, low: float, high: float) -> jax.Array:
+    """clip(x, low, high), whose derivative at a limit is that from inside, 1 (jnp.clip's is ½)."""
+    return jnp.where(x < low, low, jnp.where(x > high, high, x))
+
+
 def _clamp(V: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Clamp V; return it with whether it was finite before and how many cells changed."""
     high, low = jnp.max(V), jnp.min(V)
 
     def clamp(V: jax.Array) -> tuple[jax.Array, jax.Array]:
-        clamped = jnp.clip(V, CLAMP_LOW_V, CLAMP_HIGH_V)
+        clamped = _clip(V, CLAMP_LOW_V, CLAMP_HIGH_V)
         return clamped, jnp.sum(clamped != V, dtype=jnp.int32)
 
     outside = (high > CLAMP_HIGH_V) | (low < CLAMP_LOW_V)

@@ -1,16 +1,20 @@
 """How a static loop remembers its way back: the memory policies of reverse mode.
 
-Reverse mode through T steps needs every step's inputs again. The policies, with S the size of a
-state and R the residuals inside one step:
+Reverse mode through T steps needs again what the steps computed. The policies, with S the size of
+a state and Q what the backward pass needs of one step:
 
 ==============  ====================  =======================================
 ``adjoint``     memory                extra work in the backward pass
 ==============  ====================  =======================================
-``"direct"``    T·(S + R)             none
+``"direct"``    T·Q                   none
 ``"per_step"``  T·S                   each step once more
-``"nested"``    about 2√T·S           each step twice more
+``"nested"``    about √T·(S + Q)      each step once more
 a number (MiB)  at most that (est.)   the cheapest of the above that fits
 ==============  ====================  =======================================
+
+Q is half a state for the v4.1 map (it is linear in V, so no V is kept), two for an Euler step of
+Gray–Scott, and grows with the stages of a stepper: ``"per_step"`` pays where Q is many states.
+Measured costs stand in ``docs/gradients.md``.
 """
 
 from __future__ import annotations
@@ -25,9 +29,9 @@ from jax import lax
 from mfnjax.errors import ParameterError
 
 POLICIES = ("direct", "per_step", "nested")
-RESIDUALS_PER_STATE = 1
-"""R in states, as the budget estimates it. By XLA's own account of a reverse gradient R is about 0
-for the v4.1 step and 1 for an Euler step of Gray–Scott; a stepper of several stages keeps more."""
+KEPT_STATES = 2
+"""Q in states, as the budget estimates it: that of an Euler step of Gray–Scott. By XLA's own
+account the v4.1 map keeps a half; a stepper of several stages keeps more."""
 
 
 def choose_policy(adjoint: Any, steps: int, state_bytes: int) -> str:
@@ -45,10 +49,11 @@ def choose_policy(adjoint: Any, steps: int, state_bytes: int) -> str:
         return adjoint
     if isinstance(adjoint, bool) or not isinstance(adjoint, (int, float)) or not adjoint > 0:
         raise ParameterError(f"adjoint as a memory in MiB must be positive, got {adjoint!r}")
+    root = math.isqrt(steps)
     need = {
-        "direct": steps * state_bytes * (1 + RESIDUALS_PER_STATE),
-        "per_step": (steps + RESIDUALS_PER_STATE) * state_bytes,
-        "nested": (2 * math.isqrt(steps) + 2 + RESIDUALS_PER_STATE) * state_bytes,
+        "direct": steps * state_bytes * KEPT_STATES,
+        "per_step": (steps + KEPT_STATES) * state_bytes,
+        "nested": (root + 2 + (root + 1) * KEPT_STATES) * state_bytes,
     }
     for policy in POLICIES:
         if need[policy] <= adjoint * 2**20:
@@ -63,13 +68,13 @@ def static_loop(body: Callable[[Any], Any], carry: Any, steps: int, policy: str)
     """Apply ``body`` to ``carry`` ``steps`` times (static), remembering by ``policy``."""
     if policy == "direct":
         return _scan(body, carry, steps)
-    checkpointed = jax.checkpoint(body)
     if policy == "per_step":
-        return _scan(checkpointed, carry, steps)
+        return _scan(jax.checkpoint(body), carry, steps)
     inner = max(math.isqrt(steps), 1)
-    block = jax.checkpoint(lambda c: _scan(checkpointed, c, inner))
+    block = jax.checkpoint(lambda c: _scan(body, c, inner))
     carry = _scan(block, carry, steps // inner)
-    return _scan(checkpointed, carry, steps % inner)
+    # The rest is a block too: what it keeps is then never beside what a whole block keeps.
+    return jax.checkpoint(lambda c: _scan(body, c, steps % inner))(carry)
 
 
 def _scan(body: Callable[[Any], Any], carry: Any, steps: int) -> Any:

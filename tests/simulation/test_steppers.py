@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
@@ -12,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
 from scipy.linalg import expm
 
 from mfnjax import GrayScottModel, Grid, State, laplacian, simulate
@@ -159,50 +157,6 @@ def test_phi_at_zero() -> None:
         )
         slope = jax.grad(lambda z, k=order: phi_functions(z)[k])(0.0)
         assert float(slope) == pytest.approx(1 / math.factorial(order + 1))
-
-
-# Compiling derivatives, those of a cosine transform above all, takes most of these tests' time.
-GRADIENT_CASES = [("euler", "periodic"), ("etdrk2", "periodic"), ("strang", "neumann")]
-GRADIENT_CASES_SLOW = [
-    pytest.param(*case, marks=pytest.mark.slow)
-    for case in itertools.product(ALL, ("periodic", "neumann"))
-    if case not in GRADIENT_CASES
-]
-
-
-@pytest.mark.parametrize(("stepper", "boundary"), GRADIENT_CASES + GRADIENT_CASES_SLOW)
-def test_gradients_in_parameters_dt_and_spacing(stepper: str, boundary: str) -> None:
-    start = jax.random.uniform(jax.random.key(2), (2, 3, 4), minval=0.2, maxval=0.8)
-
-    def loss(parameters: jax.Array, dt: jax.Array, spacing: jax.Array, fields: jax.Array) -> Any:
-        model = GrayScottModel(*parameters)
-        grid = Grid((3, 4), spacing, boundary)
-        run = simulate(
-            model, tuple(fields), grid=grid, steps=2, dt=dt, stepper=stepper, adjoint="direct"
-        )
-        return sum(jnp.sum(jnp.sin(3 * u)) for u in run.state.values)
-
-    arguments = (jnp.array([0.04, 0.06, 0.3, 0.2]), jnp.array(0.5), jnp.array(1.1), start)
-    check_grads(loss, arguments, order=1, modes=["fwd", "rev"])
-
-
-@pytest.mark.parametrize("stepper", ["euler", pytest.param("etdrk4", marks=pytest.mark.slow)])
-def test_second_derivatives_exist(stepper: str) -> None:
-    start = jax.random.uniform(jax.random.key(2), (1, 1, 4))
-
-    def loss(parameters: jax.Array) -> Any:
-        run = simulate(
-            AllenCahnModel(*parameters),
-            tuple(start),
-            grid=Grid((1, 4)),
-            steps=2,
-            dt=0.3,
-            stepper=stepper,
-            adjoint="direct",
-        )
-        return jnp.sum(run.state["u"] ** 3)
-
-    check_grads(loss, (jnp.array([0.5, 0.8]),), order=2, modes=["fwd", "rev"])
 
 
 def amplification(stepper: str, factor: float, shape: tuple[int, int]) -> float:
