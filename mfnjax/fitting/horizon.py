@@ -127,11 +127,11 @@ def gradient_horizon(
         >>> import jax.numpy as jnp
         >>> from mfnjax import FisherKPPModel, Grid
         >>> from mfnjax.fitting import gradient_horizon
-        >>> grid, model = Grid((1, 16)), FisherKPPModel(diffusivity=0.1, growth_rate=0.05)
-        >>> full = {"u": jnp.ones((1, 16))}  # u = K is stable, u = 0 is not
+        >>> grid, model = Grid((1, 4)), FisherKPPModel(diffusivity=0.1, growth_rate=0.05)
+        >>> full = {"u": jnp.ones((1, 4))}  # u = K is stable, u = 0 is not
         >>> print(gradient_horizon(model, full, grid=grid, steps=200).recommended_steps)
         inf
-        >>> empty = {"u": jnp.zeros((1, 16))}
+        >>> empty = {"u": jnp.zeros((1, 4))}
         >>> print(f"{gradient_horizon(model, empty, grid=grid, steps=100).exponent:.3f}")
         0.049
 
