@@ -7,6 +7,7 @@ each request costs a third of the throughput; here a request costs one dictionar
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, final
@@ -73,6 +74,7 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+        self._templates: list[tuple[re.Pattern[str], str]] = []
         self._children: dict[tuple[str, str, str], tuple[Any, Any]] = {}
         self._rendered, self._rendered_at = b"", 0.0
         self._shared = MULTIPROCESS_VARIABLE in os.environ
@@ -80,6 +82,8 @@ class Metrics:
     def prepare(self, endpoints: Iterable[tuple[str, str]]) -> None:
         """Create the 5xx series of every endpoint: an absent series is not a zero."""
         for endpoint, method in endpoints:
+            pattern = re.compile(re.sub(r"\{[^}]+\}", "[^/]+", endpoint))
+            self._templates.append((pattern, endpoint))
             for status in ("500", "503"):
                 self._child(endpoint, method, status)
 
@@ -118,7 +122,9 @@ class Metrics:
                 await app(scope, receive, watched)
             finally:
                 in_progress.dec()
-                endpoint = scope.get("path_template") or UNMATCHED
+                endpoint = scope.get("path_template")
+                if endpoint is None:
+                    endpoint = self._template(scope["path"]) if status == 405 else UNMATCHED
                 given = str(scope.get("method"))
                 method = given if given in METHODS else "OTHER"
                 count, duration = self._child(endpoint, method, str(status))
@@ -126,6 +132,11 @@ class Metrics:
                 duration.observe(time.perf_counter() - began)
 
         return measured
+
+    def _template(self, path: str) -> str:
+        """The route of a path that exists; the router names none where it refuses the method."""
+        found = (name for pattern, name in self._templates if pattern.fullmatch(path))
+        return next(found, UNMATCHED)
 
     def _child(self, endpoint: str, method: str, status: str) -> tuple[Any, Any]:
         key = (endpoint, method, status)

@@ -151,9 +151,9 @@ class FeaturesRequest(Body, kw_only=True):
 
 @final
 class FeaturesResponse(Answer, kw_only=True):
-    """The features by name; a boolean mask has only those that need no potential."""
+    """The features by name; those that need a potential are null for a boolean mask."""
 
-    features: dict[str, float]
+    features: dict[str, float | None]
 
 
 Component = Annotated[float, Meta(ge=-1e15, le=1e15)]

@@ -35,7 +35,8 @@ class Settings:
         max_cell_steps: Cells × steps of one run; more is a 400.
         queue_seconds: A request that would wait longer for its turn is a 503.
         deadline_seconds: A request not answered after so long is a 503.
-        state_dir: Where jobs are kept; None is a folder of the user's own, one a port.
+        state_dir: Where jobs are kept; None is ``server`` in the user's own state folder of mfnjax,
+            which all servers of that user share.
         cors_origins: Origins that browsers may call from; ``*`` is any.
         log_level: Least level that is written.
         log_format: ``json`` or ``text``.

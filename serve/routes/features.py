@@ -22,7 +22,11 @@ LARGEST_MV = 200.0
 
 @post("/features", status_code=200, tags=["features"])
 async def features(request: Request[Any, Any, Any]) -> FeaturesResponse:
-    """The 18 features. JSON is in millivolts, ``.npy`` and ``.npz`` in volts or a boolean mask."""
+    """Measure the 18 features of a field, a history or a mask.
+
+    JSON is in millivolts; `.npy` and `.npz` hold volts, or a boolean mask. An `.npz` file's array
+    is named `history`, `field` or `mask`, or is its only one. What a mask does not have is null.
+    """
     service = service_of(request)
     given = content_type(request)
     if given == JSON_TYPE:
@@ -33,10 +37,11 @@ async def features(request: Request[Any, Any, Any]) -> FeaturesResponse:
     else:
         expected = ", ".join((JSON_TYPE, *BINARY_TYPES))
         raise ApiError(415, f"the body must be one of {expected}; got {given[:80] or 'no type'!r}")
-    vector = await service.submit(request, FEATURES, _checked(name, array))
-    return FeaturesResponse(
-        features={name: value for name, value in vector.items() if math.isfinite(value)}
-    )
+    checked = _checked(name, array)
+    vector = await service.submit(request, FEATURES, checked)
+    if checked.dtype != np.bool_ and not all(map(math.isfinite, vector.values)):
+        raise ArithmeticError("a feature of a field is not finite")
+    return FeaturesResponse(features=vector.to_json_dict())
 
 
 def _from_json(body: bytes) -> tuple[str, np.ndarray]:

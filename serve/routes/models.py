@@ -9,7 +9,6 @@ from typing import Any
 
 from litestar import get
 
-from serve.auth import PUBLIC
 from serve.schemas import ModelInfo, ModelsResponse, ParameterInfo, PresetInfo
 
 
@@ -74,7 +73,7 @@ def _attributes(doc: str) -> dict[str, str]:
     return dict(re.findall(r"^ +(\w+): (.+)$", rest, re.M))
 
 
-@get("/models", opt=PUBLIC, tags=["simulation"])
+@get("/models", tags=["simulation"])
 async def models() -> ModelsResponse:
     """Every model that can be run, with its parameters and presets."""
     return all_models()

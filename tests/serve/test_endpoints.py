@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from mfnjax import (
@@ -10,6 +11,7 @@ from mfnjax import (
     compute_fractal_features,
     run_mycelium_simulation,
 )
+from serve.arrays import write_npy
 from tests.serve.conftest import ServerProcess
 from tests.tolerances import RELATIVE
 
@@ -35,3 +37,26 @@ def test_a_run_equals_the_library_call(server: ServerProcess) -> None:
     for name, feature in (("pot_min_mV", "V_min"), ("pot_std_mV", "V_std")):
         expected = pytest.approx(features[feature], rel=RELATIVE["batched", "float32"])
         assert answer[name] == expected
+
+
+def test_what_a_mask_does_not_have_is_null(server: ServerProcess) -> None:
+    mask = np.arange(64).reshape(8, 8) % 3 == 0
+    answer = server.client.post(
+        "/features", content=write_npy(mask), headers={"content-type": "application/x-npy"}
+    )
+    given = {name for name, value in answer.json()["features"].items() if value is not None}
+    assert len(answer.json()["features"]) == 18
+    assert given == {
+        "D_box", "D_r2", "f_active", "N_clusters_low", "max_cluster_size", "cluster_size_std"
+    }  # fmt: skip
+    assert answer.json()["features"]["f_active"] == mask.mean()
+
+
+def test_the_features_of_a_run_are_those_of_its_final_field(server: ServerProcess) -> None:
+    body = {"seed": 7, "grid_size": 32, "steps": 40}
+    asked = {**body, "include_features": True}
+    answer = server.client.post("/simulate", json=asked).json()["features"]
+    expected = compute_fractal_features(run_mycelium_simulation(SimulationConfig(**body)))
+    assert answer.keys() == set(expected)
+    for name, value in expected.items():
+        assert answer[name] == pytest.approx(value, rel=RELATIVE["batched", "float32"]), name

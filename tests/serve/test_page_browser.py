@@ -50,9 +50,9 @@ def page(server: Server, chrome: str) -> Iterator[Page]:
         assert others == []
 
 
-def open_page(page: Page, server: Server, width: int, *, with_key: bool = True) -> None:
+def open_page(page: Page, server: Server, width: int) -> None:
     page.open(f"{server.url}/docs", width)  # the storage of this origin
-    page.run(f"sessionStorage.setItem('mfnjax-api-key', {KEY if with_key else ''!r})")
+    page.run(f"sessionStorage.setItem('mfnjax-api-key', {KEY!r})")
     page.open(f"{server.url}/", width)
     page.wait("!document.getElementById('run').disabled")
 
@@ -168,9 +168,7 @@ def test_a_bad_value_is_named(page: Page, server: Server) -> None:
 
 
 def test_the_page_asks_for_a_key(page: Page, server: Server) -> None:
-    open_page(page, server, WIDTHS[1], with_key=False)
-    choose(page, grid_size=32, steps=20)
-    page.click("#run")
+    page.open(f"{server.url}/", WIDTHS[1])  # even the models are asked for with a key
     page.wait("document.getElementById('key-dialog').open")
     page.write("#key", "wrong")
     page.press("Enter")
@@ -178,6 +176,9 @@ def test_the_page_asks_for_a_key(page: Page, server: Server) -> None:
     page.wait("document.getElementById('key-dialog').open")
     page.write("#key", KEY)
     page.press("Enter")
+    page.wait("!document.getElementById('run').disabled")
+    choose(page, grid_size=32, steps=20)
+    page.click("#run")
     page.wait(r"/\d+ steps in/.test(document.getElementById('status').textContent)")
     assert page.run("document.getElementById('error').hidden")
     page.complaints.clear()  # the browser logs the two 401

@@ -59,6 +59,7 @@ def test_a_key_is_asked_for_where_something_is_computed(tmp_path: Path) -> None:
     assert (missing.status_code, missing.json()["error_code"]) == (401, "AUTHENTICATION_REQUIRED")
     assert (wrong.status_code, wrong.json()["error_code"]) == (401, "INVALID_API_KEY")
     assert right.status_code == 200
+    assert web.get("/models").status_code == 401
     for path in ("/health", "/metrics", "/openapi.json", "/", "/docs"):
         assert web.get(path).status_code == 200, path
 
@@ -191,6 +192,17 @@ def test_a_scan_of_random_paths_makes_one_series(tmp_path: Path, count: int) -> 
     asyncio.run(asyncio.sleep(0.11))
     added = series(web) - before
     assert all('endpoint="/metrics"' in line for line in added), added
+
+
+def test_a_refused_method_is_counted_for_its_route(tmp_path: Path) -> None:
+    web = client(tmp_path)
+    assert web.put("/simulate").status_code == 405
+    assert web.put(f"/jobs/{'0' * 32}").status_code == 405
+    counted = {line for line in series(web) if 'status="405"' in line and "_total" in line}
+    assert counted == {
+        'mfn_http_requests_total{endpoint="/simulate",method="PUT",status="405"}',
+        'mfn_http_requests_total{endpoint="/jobs/{job_id}",method="PUT",status="405"}',
+    }
 
 
 def npz(**arrays: bytes) -> bytes:
