@@ -10,11 +10,13 @@ from msgspec import Meta
 
 from mfnjax.config import SEED_MAX
 
+Boundary = Literal["periodic", "neumann", "dirichlet"]
 Seed = Annotated[
     int, Meta(ge=0, le=SEED_MAX, description="Seed of the run: the same seed, the same answer.")
 ]
 GridSize = Annotated[int, Meta(ge=8, le=256, description="Cells per side of the square grid.")]
 Steps = Annotated[int, Meta(ge=1, le=1000, description="Steps of the run.")]
+Turing = Annotated[bool, Meta(description="Couple the activator–inhibitor pair to the potential.")]
 Molar = Annotated[float, Meta(ge=1e-30, le=1e6, description="Concentration, mol/L.")]
 
 
@@ -87,9 +89,15 @@ class SimulateRequest(Body, kw_only=True):
     spike_probability: Annotated[
         float, Meta(ge=0.0, le=1.0, description="Chance of a growth event a step.")
     ] = 0.25
-    turing_enabled: bool = True
-    include_field: bool = False
-    include_features: bool = False
+    turing_enabled: Turing = True
+    include_field: Annotated[bool, Meta(description="Whether `field_mV` is answered.")] = False
+    include_features: Annotated[
+        bool,
+        Meta(
+            description="Whether `features` is answered: those of the final field, so that the "
+            "four over time (dV_mean, dV_max, T_stable, E_trend) are 0."
+        ),
+    ] = False
 
 
 @final
@@ -103,7 +111,7 @@ class SimulateResponse(Answer, kw_only=True):
     pot_std_mV: float
     fractal_dimension: float
     field_mV: list[list[float]] | None = None
-    features: dict[str, Any] | None = None
+    features: dict[str, float] | None = None
 
 
 @final
@@ -117,8 +125,8 @@ class ValidateRequest(Body, kw_only=True):
     batch_size: Annotated[int, Meta(ge=1, le=64, description="Samples a training step.")] = 4
     grid_size: GridSize = 64
     steps: Steps = 64
-    turing_enabled: bool = True
-    quantum_jitter: bool = False
+    turing_enabled: Turing = True
+    quantum_jitter: Annotated[bool, Meta(description="Add Gaussian noise each step.")] = False
 
 
 @final
@@ -183,6 +191,13 @@ class AggregateResponse(Answer, kw_only=True):
 
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
+ModelName = Annotated[
+    str, Meta(min_length=1, max_length=64, description="Name of a model; `/models` lists them.")
+]
+Preset = Annotated[
+    Name | None, Meta(description="Preset of the model: values for parameters that are not given.")
+]
+Spacing = Annotated[float, Meta(gt=0.0, le=1e6, description="Side of a cell.")]
 Number = Annotated[float, Meta(ge=-1e12, le=1e12)]
 
 
@@ -190,15 +205,22 @@ Number = Annotated[float, Meta(ge=-1e12, le=1e12)]
 class StreamRequest(Body, kw_only=True):
     """A run of a registered model, sent frame by frame."""
 
-    model: Name = "mycelium"
-    preset: Name | None = None
-    parameters: dict[Name, Number | bool] = {}
+    model: ModelName = "mycelium"
+    preset: Preset = None
+    parameters: Annotated[
+        dict[Name, Number | bool], Meta(description="Parameters by name or symbol.")
+    ] = {}
     grid_size: GridSize = 64
     steps: Annotated[int, Meta(ge=1, le=100_000, description="Steps of the run.")] = 200
     frames: Annotated[int, Meta(ge=1, le=1000, description="Frames that are sent.")] = 50
-    dt: Annotated[float, Meta(gt=0.0, le=1e6)] | None = None
-    field: Name | None = None
-    boundary: Literal["periodic", "neumann", "dirichlet"] = "periodic"
+    dt: Annotated[
+        Annotated[float, Meta(gt=0.0, le=1e6)] | None,
+        Meta(description="Time of a step; null takes the preset's, else 1."),
+    ] = None
+    field: Annotated[
+        Name | None, Meta(description="Field that is sent; null takes the one people look at.")
+    ] = None
+    boundary: Annotated[Boundary, Meta(description="What is outside the grid.")] = "periodic"
     seed: Seed = 42
 
 
@@ -254,13 +276,19 @@ Bound = Annotated[list[Finite | None], Meta(min_length=2, max_length=2)]
 class FitRequest(Body, kw_only=True):
     """A model, and profiles of one of its fields that were measured on a line of cells."""
 
-    model: Name
-    preset: Name | None = None
-    parameters: dict[Name, Finite] = {}
-    fixed: list[Name] = []
-    bounds: dict[Name, Bound] = {}
-    field: Name
-    start: dict[Name, Profile]
+    model: ModelName
+    preset: Preset = None
+    parameters: Annotated[
+        dict[Name, Finite], Meta(description="Parameters to begin with, by name or symbol.")
+    ] = {}
+    fixed: Annotated[list[Name], Meta(description="Parameters that are not fitted.")] = []
+    bounds: Annotated[
+        dict[Name, Bound], Meta(description="Least and largest value of a parameter; null is none.")
+    ] = {}
+    field: Annotated[str, Meta(min_length=1, max_length=64, description="Field that was measured.")]
+    start: Annotated[
+        dict[Name, Profile], Meta(description="Every field of the model at step 0, along the line.")
+    ]
     steps: Annotated[
         list[Annotated[int, Meta(ge=1, le=100_000)]],
         Meta(min_length=1, max_length=64, description="Steps at which was measured, rising."),
@@ -269,12 +297,17 @@ class FitRequest(Body, kw_only=True):
         list[Annotated[list[Finite | None], Meta(min_length=2, max_length=1024)]],
         Meta(min_length=1, max_length=64, description="A profile a step; null is missing."),
     ]
-    spacing: Annotated[float, Meta(gt=0.0, le=1e6)] = 1.0
-    dt: Annotated[float, Meta(gt=0.0, le=1e6)] = 1.0
-    sigma: Annotated[float, Meta(gt=0.0, le=1e12)] | None = None
-    boundary: Literal["periodic", "neumann", "dirichlet"] = "neumann"
-    starts: Annotated[int, Meta(ge=1, le=64)] = 1
-    max_steps: Annotated[int, Meta(ge=1, le=10_000)] = 200
+    spacing: Spacing = 1.0
+    dt: Annotated[float, Meta(gt=0.0, le=1e6, description="Time of a step.")] = 1.0
+    sigma: Annotated[
+        Annotated[float, Meta(gt=0.0, le=1e12)] | None,
+        Meta(description="Standard deviation of the measurements; null: unknown."),
+    ] = None
+    boundary: Annotated[Boundary, Meta(description="What is outside the line.")] = "neumann"
+    starts: Annotated[int, Meta(ge=1, le=64, description="Starts; the best end is taken.")] = 1
+    max_steps: Annotated[
+        int, Meta(ge=1, le=10_000, description="Most iterations of the optimiser.")
+    ] = 200
     seed: Seed = 42
 
 
@@ -284,13 +317,15 @@ class JobResponse(Answer, kw_only=True):
 
     id: str
     kind: str
-    status: str
-    done: int
-    total: int
-    result: dict[str, Any] | None = None
-    error: str | None = None
-    created: float
-    updated: float
+    status: Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+    done: Annotated[int, Meta(description="Iterations done.")]
+    total: Annotated[int, Meta(description="Most iterations; 0 before the first.")]
+    result: Annotated[
+        dict[str, Any] | None, Meta(description="What the library's `FitResult.to_dict` gives.")
+    ] = None
+    error: Annotated[str | None, Meta(description="Why the job ended without a result.")] = None
+    created: Annotated[float, Meta(description="Seconds since 1970.")]
+    updated: Annotated[float, Meta(description="Seconds since 1970.")]
 
 
 @final

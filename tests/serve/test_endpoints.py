@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,6 +18,7 @@ from mfnjax import (
     run_mycelium_simulation,
 )
 from serve.arrays import write_npy
+from serve.examples import ANSWERS, REQUESTS
 from tests.serve.conftest import ServerProcess
 from tests.tolerances import RELATIVE
 
@@ -60,3 +67,54 @@ def test_the_features_of_a_run_are_those_of_its_final_field(server: ServerProces
     assert answer.keys() == set(expected)
     for name, value in expected.items():
         assert answer[name] == pytest.approx(value, rel=RELATIVE["batched", "float32"]), name
+
+
+@pytest.mark.parametrize("path", sorted(REQUESTS))
+def test_the_examples_of_the_description_hold(server: ServerProcess, path: str) -> None:
+    answer = server.client.post(path, json=REQUESTS[path])
+    if path == "/simulate/stream":
+        lines = [json.loads(line) for line in answer.text.splitlines()]
+        assert [line["type"] for line in lines] == ["header", "frame", "frame", "end"]
+        return
+    found, expected = answer.json(), ANSWERS["post", path]
+    if path == "/fit":
+        assert answer.status_code == 202
+        assert found.keys() == expected.keys()
+        assert server.client.delete(f"/jobs/{found['id']}").status_code == 200
+        return
+    assert found == _close_to(expected)
+
+
+def _close_to(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _close_to(item) for name, item in value.items()}
+    return pytest.approx(value, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("phases", "examples", "least"),
+    [
+        ("examples,fuzzing", 11, 140),
+        pytest.param("examples,coverage,fuzzing", 150, 2000, marks=pytest.mark.slow),
+    ],
+)
+def test_the_server_does_what_its_description_says(
+    server: ServerProcess, tmp_path: Path, phases: str, examples: int, least: int
+) -> None:
+    report = tmp_path / "report.json"
+    command = [
+        sys.executable, "-m", "schemathesis.cli",
+        "--config-file", str(Path(__file__).with_name("schemathesis.toml")),
+        "run", f"{server.url}/openapi.json", "--phases", phases,
+        "--max-examples", str(examples), "--seed", "7", "--continue-on-failure", "--no-color",
+        "--report", "json", "--report-json-path", str(report),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert json.loads(report.read_text())["test_cases"]["generated"] >= least
+
+
+def test_a_wrong_method_is_told_the_right_ones(server: ServerProcess) -> None:
+    answer = server.client.put("/simulate")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST, OPTIONS")
+    assert answer.json()["error_code"] == "METHOD_NOT_ALLOWED"
