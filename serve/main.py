@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import sys
 from types import FrameType
@@ -19,7 +20,8 @@ from mfnjax._version import __version__
 from serve.logs import configure_logs, stop_logs
 from serve.settings import Settings, SettingsError
 
-DRAIN_SECONDS = 8
+DRAIN_SECONDS = 7
+"""Open requests have so long after the signal; jobs and lanes then have two seconds more."""
 KEEP_ALIVE_SECONDS = 20
 
 
@@ -93,7 +95,12 @@ def serve(listening: socket.socket, settings: Settings) -> int:
         """uvicorn's server, but a signal that was obeyed is not raised again at the end."""
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            self.force_exit = self.should_exit and sig == signal.SIGINT  # Ctrl-C once more
             self.should_exit = True
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            app.state.service.begin_closing()
+            await super().shutdown(sockets)
 
     app: Any = create_app(settings)
     config = uvicorn.Config(

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import logging
 import threading
+import time
 from pathlib import Path
 from typing import Any, final
 
@@ -21,6 +22,9 @@ from serve.metrics import Metrics
 from serve.settings import Settings
 
 log = logging.getLogger("serve")
+
+CLOSE_SECONDS = 9.0
+"""From the signal to the end, at most."""
 
 WATCH_AFTER_SECONDS = 0.05
 """A request that takes longer is watched, so that its client's leaving cancels it."""
@@ -47,6 +51,7 @@ class Service:
         self.jobs = JobRunner(JobStore(settings.state_dir or _default_state_dir()))
         self._ready = threading.Event()
         self._closing = threading.Event()
+        self._close_by = 0.0
         self._warming = threading.Thread(target=self._warm_up, name="warm-up", daemon=True)
 
     @property
@@ -68,11 +73,18 @@ class Service:
         self._warming.start()
         self.jobs.start()
 
+    def begin_closing(self) -> None:
+        """End event streams and interrupt jobs; requests are still answered. Does not wait."""
+        if not self.is_closing:
+            self._close_by = time.monotonic() + CLOSE_SECONDS
+            self._closing.set()
+            self.jobs.stop()
+
     def close(self) -> None:
         """Finish what was accepted."""
-        self._closing.set()
+        self.begin_closing()
         self.jobs.close()
-        self.engine.close()
+        self.engine.close(max(0.0, self._close_by - time.monotonic()))
 
     async def submit(self, request: Request[Any, Any, Any], kind: Kind, item: Any) -> Any:
         """Have ``item`` done; if the client goes away meanwhile, it is given up.

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mfnjax.errors import MfnError
 from serve.jobs.store import Job, JobStore
 
 REPORT_SECONDS = 0.2
+ORPHAN_SECONDS = 3.0
+"""An orphan has so long to write its checkpoint."""
 
 
 class Cancelled(Exception):
@@ -20,7 +23,8 @@ class Cancelled(Exception):
 
 
 def main(folder: str, job_id: str) -> None:
-    """Run the job and write what comes of it."""
+    """Run the job and write what comes of it; a SIGTERM leaves a checkpoint and no word."""
+    signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     store = JobStore(Path(folder))
     job = store.get(job_id)
@@ -59,7 +63,14 @@ def _run(store: JobStore, job: Job) -> dict[str, Any]:
 def _end_with_parent() -> None:
     while sys.stdin.buffer.read(1):
         pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ORPHAN_SECONDS)
     os._exit(1)
+
+
+def _stop(*_: Any) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # not again while the checkpoint is written
+    raise SystemExit(1)
 
 
 if __name__ == "__main__":

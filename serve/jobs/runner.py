@@ -38,13 +38,17 @@ class JobRunner:
         """There is a new job."""
         self._wake.set()
 
-    def close(self) -> None:
-        """Stop; a job that runs is interrupted and can be resumed."""
+    def stop(self) -> None:
+        """Take no more jobs; one that runs is interrupted and can be resumed. Does not wait."""
         self._closing = True
         self._wake.set()
         process = self._process
         if process is not None:
             process.terminate()
+
+    def close(self) -> None:
+        """Stop, and wait for it."""
+        self.stop()
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS + 1)
 
@@ -66,6 +70,8 @@ class JobRunner:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
+        if self._closing:  # since the job was claimed
+            self._process.terminate()
         status = self._wait(self._process)
         self._process = None
         if self._closing:

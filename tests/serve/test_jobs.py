@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,24 @@ import numpy as np
 import pytest
 
 from mfnjax import FisherKPPModel, Grid, simulate
+from serve.jobs import JobStore
 from tests.serve.conftest import ServerProcess
 
 TRUTH = {"diffusivity": 0.8, "growth_rate": 0.1}
+
+
+def start(folder: Path) -> ServerProcess:
+    """A server that need not be ready: jobs wait for no warm-up."""
+    return ServerProcess(folder, MFN_WARM_GRID_SIZES="72")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    process = start(tmp_path_factory.mktemp("server"))
+    try:
+        yield process
+    finally:
+        process.stop()
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +69,20 @@ def wait(server: ServerProcess, job_id: str, *statuses: str, seconds: float = 60
 
 
 def slow(body: dict[str, Any]) -> dict[str, Any]:
-    """The same fit with so many starts that it takes a while."""
-    return {
-        **body,
-        "starts": 64,
-        "max_steps": 10_000,
-        "sigma": 1e-9,
-        "dt": 0.0025,
-        "steps": [2000, 4000],
-    }
+    """The same fit in so small steps, and with so many starts, that it takes a while."""
+    return {**body, "starts": 16, "sigma": 1e-9, "dt": 1e-4, "steps": [50_000, 100_000]}
+
+
+def progress(server: ServerProcess, job_id: str, *, beyond: int) -> int:
+    """Wait until a running job has done more than ``beyond`` iterations; how many it has then."""
+    until = time.monotonic() + 90
+    while time.monotonic() < until:
+        job: dict[str, Any] = server.client.get(f"/jobs/{job_id}").json()
+        if job["status"] == "running" and job["done"] != beyond:
+            return int(job["done"])
+        assert job["status"] in ("queued", "running"), job
+        time.sleep(0.02)
+    raise AssertionError(f"the job is {job}")
 
 
 def test_a_fit_finds_the_truth_and_tells_its_progress(
@@ -88,22 +109,29 @@ def test_a_bad_fit_is_refused_at_once(server: ServerProcess, body: dict[str, Any
     assert server.client.get(f"/jobs/{'0' * 32}").status_code == 404
 
 
-def test_a_job_is_cancelled_then_interrupted_by_a_kill_and_resumed(
+def test_a_job_goes_on_after_a_cancel_a_kill_and_a_stop(
     tmp_path: Path, body: dict[str, Any]
 ) -> None:
-    first = ServerProcess(tmp_path).wait_ready()
+    first = start(tmp_path)
     job_id = first.client.post("/fit", json=slow(body)).json()["id"]
-    wait(first, job_id, "running")
-    first.client.delete(f"/jobs/{job_id}")
-    wait(first, job_id, "cancelled")
+    progress(first, job_id, beyond=0)
+    assert first.client.delete(f"/jobs/{job_id}").status_code == 200
+    seen = wait(first, job_id, "cancelled")["done"]
     assert first.client.post(f"/jobs/{job_id}/resume").status_code == 202
-    wait(first, job_id, "running")
+    again = progress(first, job_id, beyond=seen)
+    assert again > seen  # a job that began anew would have done fewer
     first.process.send_signal(signal.SIGKILL)
     first.process.wait(10)
-    second = ServerProcess(tmp_path).wait_ready()
+    first.client.close()
+    second = start(tmp_path)
     try:
-        assert wait(second, job_id, "interrupted", seconds=5)["error"]
+        left = wait(second, job_id, "interrupted", seconds=20)
+        assert "stopped" in left["error"]
         assert second.client.post(f"/jobs/{job_id}/resume").status_code == 202
-        wait(second, job_id, "running")
+        assert progress(second, job_id, beyond=left["done"]) > left["done"]
     finally:
         assert second.stop() == 0
+    job = JobStore(tmp_path).get(job_id)
+    assert job is not None
+    assert job.status == "interrupted"
+    assert JobStore(tmp_path).checkpoint(job_id).is_file()
