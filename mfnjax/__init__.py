@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         make_simulation_config_default,
         make_simulation_config_demo,
     )
-    from mfnjax.core import Grid, State, laplacian
+    from mfnjax.core import Grid, State, laplacian, register_pytree
     from mfnjax.dataset import generate_dataset, load_dataset
     from mfnjax.errors import (
         DataError,
@@ -74,7 +74,7 @@ _PUBLIC = {
         "make_simulation_config_default",
         "make_simulation_config_demo",
     ),
-    "mfnjax.core": ("Grid", "State", "laplacian"),
+    "mfnjax.core": ("Grid", "State", "laplacian", "register_pytree"),
     "mfnjax.dataset": ("generate_dataset", "load_dataset"),
     "mfnjax.errors": (
         "DataError",

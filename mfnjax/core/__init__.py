@@ -3,6 +3,7 @@
 from mfnjax.core.boundary import Boundary, Dirichlet, Neumann, Periodic, as_boundary
 from mfnjax.core.grid import Grid
 from mfnjax.core.operators import laplacian, largest_stable_step
+from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State, StateLike
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "as_boundary",
     "laplacian",
     "largest_stable_step",
+    "register_pytree",
 ]

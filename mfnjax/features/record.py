@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError
 
 FEATURE_UNITS: dict[str, str] = {
@@ -56,7 +56,7 @@ MASK_FEATURES: tuple[str, ...] = (
 _INDEX = {name: index for index, name in enumerate(FEATURE_NAMES)}
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["values"], meta_fields=[])
+@register_pytree
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class FeatureVector:
     """The 18 features of one field, history or mask: a read-only mapping from name to number.

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import DataError, ParameterError
 
 PyTree = Any
@@ -26,7 +27,7 @@ class ContractWarning(UserWarning):
     """A rule is used where its guarantee does not hold (``strict=False``)."""
 
 
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclasses.dataclass(frozen=True)
 class Aggregation:
     """The answer of a rule, and what it did with each client.

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import dataclasses
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from mfnjax.core.pytree import register_pytree
 from mfnjax.federated.order_statistics import (
     from_keys,
     kth_key,
@@ -38,7 +38,7 @@ MAX_CANDIDATES = 16
 """Nearly tied clients that are settled exactly. More than that are ties by construction."""
 
 
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclasses.dataclass(frozen=True)
 class Distances:
     """Squared distances of n clients, in units of 1/scale².

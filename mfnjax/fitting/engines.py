@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError
 from mfnjax.fitting.objectives import half_square
 
@@ -46,7 +47,7 @@ FLAT = 0.375
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class Lane:
     """One start on its way.

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mfnjax.core.pytree import register_pytree
 from mfnjax.fitting.checkpoint import load_state, save_state
 from mfnjax.fitting.engines import RUNNING, STALLED, Engine, Lane, advance
 from mfnjax.fitting.layout import Layout, Models, Objectives
@@ -31,7 +32,7 @@ SAVE_SECONDS = 0.3
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class Problem:
     """What the lanes have in common, or (with a leading axis) have one each.

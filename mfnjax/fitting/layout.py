@@ -47,12 +47,15 @@ class Layout:
         unknowns: (data set, name, shape) of what the objectives leave unknown, in order.
         dtype: Name of the vector's dtype.
         pinned: Index of a parameter that is left out of the vector and given apart, or None.
+        kinds: The classes of models and objectives, which tell a user's own apart (see
+            `mfnjax.core.pytree`).
     """
 
     entries: tuple[Entry, ...]
     unknowns: tuple[tuple[str, str, tuple[int, ...]], ...]
     dtype: str
     pinned: int | None = None
+    kinds: tuple[type, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -149,7 +152,8 @@ def plan(
     for name in bounds:
         if name not in fitted:
             raise ParameterError(f"bounds are given for {name}, which is not fitted")
-    return models, Layout(entries, unknowns, _dtype(models, objectives))
+    kinds = tuple(type(part) for part in (*models.values(), *objectives.values()))
+    return models, Layout(entries, unknowns, _dtype(models, objectives), kinds=kinds)
 
 
 def _known(names: Mapping[str, str], where: str, name: str) -> str:

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model
 from mfnjax.simulation.inputs import is_traced
@@ -88,7 +89,7 @@ class Objective(abc.ABC):
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class WeightedSum(Objective):
     """Σ wₖ·lossₖ. A least-squares objective if all its terms are: residuals √wₖ·rₖ.
@@ -176,7 +177,7 @@ def _part(term: Objective, unknowns: Unknowns) -> Unknowns:
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class CallableObjective(Objective):
     """A loss written by hand, as an objective.

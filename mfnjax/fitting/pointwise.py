@@ -14,6 +14,7 @@ import numpy as np
 
 from mfnjax._checks import check_int
 from mfnjax.core.grid import Grid
+from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.fitting.objectives import Objective, Unknowns, half_square, key_of
@@ -25,7 +26,7 @@ START = "start"
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class Pointwise(Objective):
     """r = (u(x, t) − data)/σ over the cells and times that were measured; build it by `pointwise`.

@@ -13,6 +13,7 @@ import numpy as np
 from mfnjax._checks import check_int, check_real
 from mfnjax.config import FeatureConfig
 from mfnjax.core.grid import Grid
+from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.features.soft import SOFT_FEATURES, soft_features
@@ -22,7 +23,7 @@ from mfnjax.simulation import simulate
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class SoftFeatures(Objective):
     """r = (feature − target)/σ over chosen soft features; build it by `soft_feature_targets`.

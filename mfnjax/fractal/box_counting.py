@@ -19,16 +19,13 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from mfnjax._checks import check_int
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError
 
 _LARGEST = 2**31 - 1
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["dimension", "r_squared", "counts"],
-    meta_fields=["sizes"],
-)
+@register_pytree
 @dataclasses.dataclass(frozen=True, eq=False)
 class BoxCounting:
     """A box count and the line fitted to it.
@@ -42,7 +39,7 @@ class BoxCounting:
 
     dimension: jax.Array
     r_squared: jax.Array
-    sizes: tuple[int, ...]
+    sizes: tuple[int, ...] = dataclasses.field(metadata={"static": True})
     counts: jax.Array
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array
 
 from mfnjax._checks import check_choice, check_int
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError
 
 POINTS_MAX = 10_000_000
@@ -21,11 +22,7 @@ CHAINS = 256
 _BURN_IN = 32
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["matrices", "translations", "weights"],
-    meta_fields=[],
-)
+@register_pytree
 @dataclass(frozen=True)
 class AffineSystem:
     """Maps x ↦ A_k·x + t_k of the plane, each chosen with a probability ∝ weight.
@@ -45,11 +42,7 @@ class AffineSystem:
         return self
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["ratios", "angles", "translations", "weights"],
-    meta_fields=[],
-)
+@register_pytree
 @dataclass(frozen=True)
 class SimilaritySystem:
     """Maps x ↦ s_k·R(φ_k)·x + t_k of the plane, each chosen with a probability ∝ weight.
@@ -73,11 +66,7 @@ class SimilaritySystem:
         return AffineSystem(self.ratios[:, None, None] * turn, self.translations, self.weights)
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["points", "contraction_exponent"],
-    meta_fields=[],
-)
+@register_pytree
 @dataclass(frozen=True)
 class ChaosRun:
     """What the chaos game drew.

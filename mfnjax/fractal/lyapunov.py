@@ -14,14 +14,11 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from mfnjax._checks import check_int, check_real
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import DataError, ParameterError
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["exponents", "log_volume_rate", "standard_error", "state"],
-    meta_fields=[],
-)
+@register_pytree
 @dataclass(frozen=True)
 class LyapunovSpectrum:
     """What `lyapunov_exponents` found.

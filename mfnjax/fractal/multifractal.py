@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import DataError, ParameterError
 
 
@@ -92,11 +93,7 @@ def _sliding_sum(rows: Array, size: int) -> Array:
         power = jax.lax.optimization_barrier(power[: -width // 2] + power[width // 2 :])
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["dimensions", "r_squared", "log_partition"],
-    meta_fields=["orders", "sizes"],
-)
+@register_pytree
 @dataclass(frozen=True)
 class GeneralisedDimensions:
     """What `generalised_dimensions` found.
@@ -109,8 +106,8 @@ class GeneralisedDimensions:
         log_partition: ln Σ p^q/(q − 1), or Σ p·ln p for q = 1, per order and size.
     """
 
-    orders: tuple[float, ...]
-    sizes: tuple[int, ...]
+    orders: tuple[float, ...] = field(metadata={"static": True})
+    sizes: tuple[int, ...] = field(metadata={"static": True})
     dimensions: Array
     r_squared: Array
     log_partition: Array

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfnjax.core.grid import Grid
+from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
 
@@ -107,7 +108,7 @@ class IteratedMap(Model):
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class Advanced:
     """What one step gives.

@@ -45,8 +45,8 @@ def register_model(
 ) -> type[Model]:
     """Add a model under ``name`` (lower case, hyphens), for `get_model` and the command line.
 
-    The class is a frozen dataclass registered as a pytree, with ``fields`` and the methods of
-    `Model`; see the tutorial in ``docs/your_own_model.md``.
+    The class is a frozen dataclass registered by `mfnjax.register_pytree`, with ``fields`` and the
+    methods of `Model`; see the tutorial in ``docs/your_own_model.md``.
 
     Raises:
         ParameterError: The class is not a Model with fields, or the name is taken by another.

@@ -19,6 +19,7 @@ from jax import Array
 
 from mfnjax._checks import check_int, check_real
 from mfnjax.core.grid import Grid
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import NumericalInstabilityError, ParameterError
 from mfnjax.features.soft import SOFT_FEATURES, soft_features
 from mfnjax.models.base import Model
@@ -28,7 +29,7 @@ from mfnjax.simulation.rollout import simulate
 _STATIC: Any = {"static": True}
 
 
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DifferentiablePipeline:
     """loss(weights, model) = (network(features(simulate(model))) − target)².

@@ -17,6 +17,7 @@ from flax import nnx
 from jax import Array
 
 from mfnjax._checks import check_bool, check_choice, check_int
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError
 from mfnjax.network.attention import DIM_MAX, SparseAttention, check_attention
 
@@ -56,7 +57,7 @@ class NetworkConfig:
             raise ParameterError("dtype 'float64' needs 64-bit JAX (jax_enable_x64)")
 
 
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclasses.dataclass(frozen=True)
 class Activations:
     """What the layers put out, (batch, width) each: what STDP reads its spikes off."""

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from mfnjax._checks import check_choice, check_real
+from mfnjax.core.pytree import register_pytree
 
 STDP_LAYERS = ("hidden", "half")
 """Layers whose inputs and outputs are both known activations."""
 
 
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class STDP:
     """Parameters of the pair rule; all traced.
@@ -127,7 +127,7 @@ def spike_latency(activation: Array, window_s: float | Array = 0.05) -> Array:
     return jnp.where(fires, window / (1 + jnp.where(fires, activation, 0)), jnp.inf)
 
 
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class STDPRule:
     """A three-factor update of one layer's weights, beside the optimiser's.

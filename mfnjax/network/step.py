@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array, lax
 
+from mfnjax.core.pytree import register_pytree
 from mfnjax.network.model import NetworkConfig, Params, network_activations
 from mfnjax.network.stdp import STDPRule, spike_latency, stdp_update, third_factor
 
@@ -18,7 +19,7 @@ BASELINE_MEMORY = 0.9
 """Share of the old value in the running mean of the loss that STDP compares with."""
 
 
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclasses.dataclass(frozen=True)
 class TrainState:
     """Everything that the next step depends on, and what early stopping remembers.

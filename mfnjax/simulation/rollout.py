@@ -21,6 +21,7 @@ import numpy as np
 from jax import lax
 
 from mfnjax.core.grid import Grid
+from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State, StateLike
 from mfnjax.models.base import Model, Values, all_finite
 from mfnjax.simulation.adjoint import choose_policy, static_loop
@@ -42,7 +43,7 @@ Progress = Callable[[int, int], None]
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class Run:
     """What the loop carries: the fields, the step, and what has been seen so far.

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, final
 
-import jax
 import numpy as np
 
+from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.errors import NumericalInstabilityError
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class Status:
     """Whether every field stayed finite, and where it first did not.
@@ -50,7 +50,7 @@ class Status:
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class Trajectory:
     """The result of `simulate`.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -259,8 +260,13 @@ def _find_bracket(growth: _Followed, here: float, name: str) -> tuple[float, flo
     )
 
 
-@jax.jit
-def _rates_and_jacobian(model: Any, vector: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _rates_and_jacobian(model: Model, vector: Any) -> tuple[jax.Array, jax.Array]:
+    # A user's own class, registered by JAX, is told apart by its kind (see `mfnjax.core.pytree`).
+    return _compiled_rates(model, vector, kind=type(model))
+
+
+@partial(jax.jit, static_argnames="kind")
+def _compiled_rates(model: Any, vector: jax.Array, *, kind: type) -> tuple[jax.Array, jax.Array]:
     # The model is a pytree: a new value of a parameter compiles nothing.
     def rates(u: jax.Array) -> jax.Array:
         return jnp.stack([jnp.asarray(rate, u.dtype) for rate in model.reaction(tuple(u))])

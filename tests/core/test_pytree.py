@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -53,6 +55,27 @@ def test_no_two_models_and_no_two_boundaries_share_a_structure() -> None:
     nodes += [Grid((3, 4), 1.0, name).boundary for name in ("periodic", "neumann", "dirichlet")]
     for one, other in itertools.combinations(nodes, 2):
         assert jax.tree.structure(one) != jax.tree.structure(other), (one, other)
+
+
+def test_every_class_runs_its_own_program() -> None:
+    """By JAX's register_dataclass several of as many classes run another's (11 of 64)."""
+
+    def numbered(number: int) -> Any:
+        body = {"__annotations__": {"x": Any}, "number": number}
+        return register_pytree(dataclass(frozen=True)(type("Numbered", (), body)))
+
+    number_of = jax.jit(lambda node: node.x * 0 + node.number)
+    classes = [numbered(number) for number in range(32)]
+    assert [int(number_of(cls(1.0))) for cls in classes] == list(range(32))
+
+
+@pytest.mark.parametrize("folder", ["mfnjax", "serve", "experiments", "benchmarks", "docs"])
+def test_nothing_is_registered_in_another_way(folder: str) -> None:
+    root = Path(__file__).parents[2]
+    other = re.compile(r"tree_util(\.| import .*)register_")
+    for path in [p for kind in ("py", "md", "ipynb") for p in (root / folder).rglob(f"*.{kind}")]:
+        if path != root / "mfnjax/core/pytree.py":
+            assert not other.search(path.read_text(encoding="utf-8")), path
 
 
 @pytest.mark.parametrize("register", [jax.tree_util.register_dataclass, register_pytree])

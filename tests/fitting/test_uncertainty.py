@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from mfnjax import FisherKPPModel, Grid, MyceliumModel, fit, simulate
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError
 from mfnjax.fitting import (
     CallableObjective,
@@ -136,7 +137,7 @@ def test_correlated_residuals_widen_the_interval(front) -> None:
         covariance(fit(FisherKPPModel(0.7, 1.4), LINE, **FREE), along_x=True)
 
 
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class Product(ReactionDiffusion):
     """u_t = D∇²u + a·b·u(1 − u): a and b enter as a product alone."""

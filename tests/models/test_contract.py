@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 
 from mfnjax import Grid, State, get_model, model_names, register_model, simulate
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import NumericalInstabilityError, ParameterError
 from mfnjax.models import IteratedMap, ReactionDiffusion, registry
 from mfnjax.models.registry import parameter_names
 from mfnjax.simulation.steppers import STEPPERS
 
 
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class PreyAndPredator(ReactionDiffusion):
     """A user's own model: n_t = D∇²n + n(1 − n) − np, p_t = D∇²p + np − mp."""

@@ -14,6 +14,7 @@ import pytest
 from scipy.linalg import expm
 
 from mfnjax import GrayScottModel, Grid, State, laplacian, simulate
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError, StabilityError
 from mfnjax.models import AllenCahnModel, ReactionDiffusion, SwiftHohenbergModel
 from mfnjax.simulation.spectral import from_modes, laplacian_eigenvalues, scale_modes, to_modes
@@ -32,7 +33,7 @@ SPECTRAL = ("etdrk2", "etdrk4", "strang")
 SHAPES = [(6, 6), (5, 8), (1, 7), (8, 1), (2, 3), (1, 1)]
 
 
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class Linear(ReactionDiffusion):
     """u_t = D∇²u + B∇⁴u, v_t = 0: transport alone."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from mfnjax._checks import check_choice
 from mfnjax.core.grid import Grid
+from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.features import soft_box_counting_dimension
@@ -37,7 +38,7 @@ HISTOGRAM_BINS = 16
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class SnapshotStatistic(Objective):
     """r = (statistic of the run − statistic of the image)/scale; built by `snapshot_statistic`.

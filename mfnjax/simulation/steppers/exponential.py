@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mfnjax.core.grid import Grid
+from mfnjax.core.pytree import register_pytree
 from mfnjax.models.base import Advanced, Model, ReactionDiffusion, Values
 from mfnjax.simulation.spectral import (
     SPECTRAL_BOUNDARIES,
@@ -81,7 +82,7 @@ def phi_functions(z: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, jax.Ar
     )
 
 
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class _Etd2:
     """Coefficients of ETDRK2, each (fields, modes…)."""
@@ -91,7 +92,7 @@ class _Etd2:
     second: jax.Array
 
 
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class _Etd4:
     """Coefficients of ETDRK4, each (fields, modes…)."""
