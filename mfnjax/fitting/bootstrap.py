@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfnjax._checks import check_int, check_real
+from mfnjax.errors import FitError
 from mfnjax.fitting.engines import VALUE_NAN, Lane
 from mfnjax.fitting.fit import default_engine
 from mfnjax.fitting.lanes import Problem, descend
@@ -78,6 +79,7 @@ def bootstrap(
 
     Raises:
         ParameterError: An objective has no model of its noise.
+        FitError: Every repeat met a NaN.
     """
     check_int("repeats", repeats, 2, 10**7)
     factor, _ = noise_scale(result, scale)
@@ -97,6 +99,8 @@ def bootstrap(
         if progress is not None:
             progress(min(first + len(chosen), repeats), repeats)
     ends = np.concatenate(rows)
+    if not len(ends):
+        raise FitError(f"not one of {repeats} repeats of the bootstrap led to a finite loss")
     samples = {
         entry.name: np.asarray(entry.transform.forward(jnp.asarray(ends[:, k])), float)
         for k, entry in enumerate(layout.entries)
@@ -120,6 +124,9 @@ def fit_synthetic(
 
     drawn = jax.vmap(draw)(keys)
     starts = result.layout.start(models, result.objectives)
+    # At a bound that was rounded to, the way back from the value to y would be infinite.
+    count = result.layout.num_parameters
+    starts[:count] = result.free[:count]
     lanes, _ = descend(
         np.tile(starts, (len(keys), 1)),
         Problem(result.models, drawn),

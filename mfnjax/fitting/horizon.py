@@ -143,7 +143,7 @@ def gradient_horizon(
     steps = check_int("steps", steps, 16, 2**31 - 1)
     perturbation = check_real("perturbation", perturbation, 0.0, 1.0, open_low=True, open_high=True)
     start = as_state(model, state, grid)
-    options = {"grid": grid, "dt": dt, "stepper": stepper}
+    options: dict[str, Any] = {"grid": grid, "dt": dt, "stepper": stepper}
     simulate(model, start, steps=0, key=key, **options)  # every check, with concrete numbers
 
     @jax.jit

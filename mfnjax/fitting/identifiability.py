@@ -19,7 +19,7 @@ from mfnjax._checks import check_real
 from mfnjax.errors import ParameterError
 from mfnjax.fitting.lanes import Problem
 from mfnjax.fitting.result import FitResult
-from mfnjax.fitting.uncertainty import hessian_of, jacobian_of, noise_scale, resolution
+from mfnjax.fitting.uncertainty import curvatures, jacobian_of, noise_scale, resolution
 
 PART = 0.1
 """A parameter takes part in a direction if its component is over this."""
@@ -166,13 +166,13 @@ def identifiability(
 def _relative_sensitivity(result: FitResult) -> np.ndarray:
     """A square root of the information about relative changes, unknowns projected out."""
     layout, free = result.layout, jnp.asarray(result.free)
-    problem = Problem(result.models, result.objectives)
     if result.is_least_squares:
+        problem = Problem(result.models, result.objectives)
         jacobian = np.asarray(jacobian_of(layout, free, problem)[1], float)
         root = np.asarray(np.linalg.qr(jacobian, mode="r"))
     else:
-        values, vectors = np.linalg.eigh(np.asarray(hessian_of(layout, free, problem), float))
-        root = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+        values, vectors = curvatures(result)
+        root = np.sqrt(values)[:, None] * vectors.T
     count = layout.num_parameters
     own, others = root[:, :count], root[:, count:]
     if others.size:

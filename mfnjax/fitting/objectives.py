@@ -139,8 +139,9 @@ class WeightedSum(Objective):
 
     @property
     def num_residuals(self) -> int:
-        """The sum over the terms."""
-        return sum(term.num_residuals for term in self.terms)
+        """The sum over the terms; 0 where one does not know beforehand."""
+        counts = [term.num_residuals for term in self.terms]
+        return sum(counts) if all(counts) else 0
 
     def loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
         """Σ wₖ·lossₖ."""

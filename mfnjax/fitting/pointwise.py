@@ -224,12 +224,13 @@ def pointwise(
     shape = (len(times), cells[0], cells[1] if chosen is None else len(chosen))
     _check_names("data", data, starts)
     _check_names("start_sigma", start_sigma or {}, starts)
+    _check_names("mask", mask or {}, data)
     values, masks, sigmas = {}, {}, {}
     for name, value in data.items():
         array = _data_array(name, value, shape)
         counts = np.isfinite(array)
         if mask is not None and name in mask:
-            counts &= np.broadcast_to(_as_frames(np.asarray(mask[name], bool), shape), shape)
+            counts &= _mask_array(name, mask[name], shape)
         masks[name] = jnp.asarray(counts)
         values[name] = jnp.asarray(np.where(counts, array, 0), dtype)
         sigmas[name] = jnp.asarray(_sigma_array(name, sigma, shape, counts), dtype)
@@ -280,13 +281,26 @@ def _check_columns(columns: Sequence[int], width: int) -> tuple[int, ...]:
 
 
 def _check_names(what: str, given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+    if not isinstance(given, Mapping):
+        raise ParameterError(f"{what} must be a mapping field → values, got {given!r}")
     if not given and what == "data":
         raise ParameterError("data must hold at least one field")
+    whose = "data" if what == "mask" else "start"
     for name in given:
         if name not in fields:
             raise ParameterError(
-                f"{what} has a field {name!r} that the start has not; it has {', '.join(fields)}"
+                f"{what} has a field {name!r} that the {whose} has not; it has {', '.join(fields)}"
             )
+
+
+def _mask_array(name: str, mask: Any, shape: tuple[int, ...]) -> np.ndarray:
+    array = _as_frames(np.asarray(mask, bool), shape)
+    try:
+        return np.broadcast_to(array, shape)
+    except ValueError as error:
+        raise ParameterError(
+            f"mask of {name!r} must broadcast to {shape}, got {array.shape}"
+        ) from error
 
 
 def _as_frames(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -321,6 +335,8 @@ def _data_array(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
 def _sigma_array(
     name: str, sigma: Any, shape: tuple[int, ...], counts: np.ndarray | None
 ) -> np.ndarray:
+    if isinstance(sigma, Mapping) and name not in sigma:
+        raise ParameterError(f"sigma has no {name!r}; it has {', '.join(sigma) or 'nothing'}")
     value = 1.0 if sigma is None else sigma[name] if isinstance(sigma, Mapping) else sigma
     array = np.asarray(value, float)
     try:

@@ -25,8 +25,10 @@ from mfnjax.errors import ParameterError
 from mfnjax.fitting.engines import value_and_jacobian
 from mfnjax.fitting.lanes import Problem, loss_of, residuals_of
 from mfnjax.fitting.layout import Layout
+from mfnjax.fitting.objectives import Objective, Unknowns, WeightedSum
 from mfnjax.fitting.pointwise import Pointwise
 from mfnjax.fitting.result import FitResult
+from mfnjax.models.base import Model
 
 
 @final
@@ -168,9 +170,8 @@ def covariance(
     else:
         if along_x:
             raise ParameterError("along_x needs least-squares objectives")
-        hessian = np.asarray(hessian_of(result.layout, jnp.asarray(result.free), problem), float)
-        values, vectors = np.linalg.eigh(hessian)
-        keep = values > values.max(initial=0) * resolution(result.layout)
+        values, vectors = curvatures(result)
+        keep = values > 0
         whole = (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
         blind = np.any(np.abs(vectors[:, ~keep]) > BLIND, axis=1)
     count = result.layout.num_parameters
@@ -211,11 +212,8 @@ def noise_scale(result: FitResult, scale: float | None) -> tuple[float, int | No
     objectives = result.objectives.values()
     if not result.is_least_squares or all(o.noise_is_known for o in objectives):
         return 1.0, None
-    count = sum(o.num_residuals for o in objectives)
-    if not all(o.num_residuals for o in objectives):
-        problem = Problem(result.models, result.objectives)
-        free = jnp.asarray(result.free)
-        count = jax.eval_shape(partial(residuals_of, result.layout), free, problem).size
+    models, unknowns = result.fitted_models, result.unknowns
+    count = sum(_count(o, models[k], unknowns[k]) for k, o in result.objectives.items())
     dof = count - len(result.free)
     if dof < 1:
         raise ParameterError(
@@ -223,6 +221,15 @@ def noise_scale(result: FitResult, scale: float | None) -> tuple[float, int | No
             "pass scale="
         )
     return max(2 * result.loss / dof, np.finfo(float).tiny), dof
+
+
+def _count(objective: Objective, model: Model, unknowns: Unknowns) -> int:
+    """The residuals that count, those of a function too, which does not know beforehand."""
+    if isinstance(objective, WeightedSum):
+        own = [{name: unknowns[name] for name in term.unknowns} for term in objective.terms]
+        return sum(_count(t, model, z) for t, z in zip(objective.terms, own, strict=True))
+    known = objective.num_residuals
+    return known or int(jax.eval_shape(objective.residuals, model, unknowns).size)
 
 
 @partial(jax.jit, static_argnames="layout")
@@ -235,6 +242,16 @@ def jacobian_of(layout: Layout, free: jax.Array, problem: Problem) -> tuple[jax.
 def hessian_of(layout: Layout, free: jax.Array, problem: Problem) -> jax.Array:
     """The Hessian (p, p) of the loss by y."""
     return jax.hessian(lambda y: loss_of(layout, y, problem))(free)
+
+
+def curvatures(result: FitResult) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues of the Hessian at the fit, 0 where lost in rounding or negative; vectors."""
+    problem = Problem(result.models, result.objectives)
+    hessian = np.asarray(hessian_of(result.layout, jnp.asarray(result.free), problem), float)
+    values, vectors = np.linalg.eigh(hessian)
+    # Squares of what `resolution` is for, but the rounding is that of the Hessian itself.
+    smallest = max(1e-12, 64 * float(np.finfo(result.layout.dtype).eps))
+    return np.where(values > values.max(initial=0) * smallest, values, 0.0), vectors
 
 
 def resolution(layout: Layout) -> float:
@@ -289,7 +306,8 @@ def _frames(result: FitResult) -> list[tuple[int, np.ndarray, np.ndarray]]:
     """For each measured field: its place among the residuals, mask, and residuals (T, H, W)."""
     models, unknowns = result.fitted_models, result.unknowns
     blocks, at = [], 0
-    for label, objective in result.objectives.items():
+    # A compiled function, such as the Jacobian's, is handed every dict in the order of its names.
+    for label, objective in jax.tree.map(lambda leaf: leaf, result.objectives).items():
         if not isinstance(objective, Pointwise):
             raise ParameterError("along_x needs pointwise objectives")
         fields = objective.residual_fields(models[label], unknowns[label])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import jax
@@ -84,6 +85,35 @@ def test_the_hessian_serves_a_loss_that_is_no_sum_of_squares(line) -> None:
     assert found.interval == pytest.approx(covariance(by_loss).intervals()["growth_rate"], rel=1e-3)
 
 
+@pytest.mark.compile_bound
+def test_a_stiff_direction_does_not_hide_another_that_is_well_determined() -> None:
+    """ln D to 1e-5 and ln λ to 10 %: the curvatures are 1e10 and 100."""
+    result = fit(
+        FisherKPPModel(1.9, 2.9),
+        lambda m: 0.5e10 * jnp.log(m.diffusivity / 2) ** 2 + 50 * jnp.log(m.growth_rate / 3) ** 2,
+        fixed=["K"],
+    )
+    found, report = covariance(result), identifiability(result)
+    assert found.standard_errors == pytest.approx(
+        {"diffusivity": 2e-5, "growth_rate": 0.3}, rel=1e-3
+    )
+    assert report.ok
+    assert report.condition_number == pytest.approx(1e4, rel=1e-3)
+
+
+def test_what_the_hessian_loses_in_rounding_is_not_seen() -> None:
+    with jax.enable_x64(False):
+        result = fit(
+            FisherKPPModel(1.3, 0.7),
+            lambda m: 5e3 * (2 * jnp.sqrt(m.diffusivity * m.growth_rate * m.capacity) - 1.0) ** 2,
+        )
+        assert result.layout.dtype == "float32"
+        assert np.all(np.isinf(list(covariance(result).standard_errors.values())))
+        assert identifiability(result).condition_number == np.inf
+        kinds = [direction.kind for direction in identifiability(result).directions]
+    assert kinds == ["determined", "unseen", "unseen"]
+
+
 def test_the_profile_of_a_linear_problem_is_its_interval(line) -> None:
     found = profile(line, "growth_rate")
     assert found.interval == pytest.approx(covariance(line).intervals()["growth_rate"], rel=1e-6)
@@ -135,6 +165,50 @@ def test_correlated_residuals_widen_the_interval(front) -> None:
     np.testing.assert_allclose(same.free, covariance(other).free, rtol=1e-9)
     with pytest.raises(ParameterError, match="pointwise objectives"):
         covariance(fit(FisherKPPModel(0.7, 1.4), LINE, **FREE), along_x=True)
+
+
+@pytest.mark.compile_bound
+def test_the_order_in_which_data_sets_are_named_changes_nothing(front) -> None:
+    late, gaps = front.seen[1:].copy(), front.seen.copy()
+    gaps[:, :, ::5] = np.nan
+    rng = np.random.default_rng(4)
+    sets = {
+        "b": observed(front._replace(seen=late), 0.05, steps=[40, 60], sigma=0.05),
+        "a": observed(front._replace(seen=gaps + 0.02 * rng.normal(size=(3, 1, 24)).cumsum(-1))),
+    }
+    result = fit(START, sets, free=RATES, shared=RATES)
+    sorted_sets = {label: result.objectives[label] for label in sorted(sets)}
+    other = dataclasses.replace(result, objectives=sorted_sets)
+    one, two = (covariance(r, along_x=True) for r in (result, other))
+    assert one.correlation_along_x > 0.05
+    np.testing.assert_allclose(one.free, two.free, rtol=1e-12)
+
+
+@pytest.mark.compile_bound
+def test_degrees_of_freedom_count_what_was_measured_and_a_functions_residuals(front) -> None:
+    seen = front.seen.copy()
+    seen[:, :, ::2] = np.nan
+    measured = observed(front._replace(seen=seen))
+    prior = CallableObjective(lambda m: jnp.log(m.diffusivity / 0.4) * jnp.ones(3), squares=True)
+    whole = measured + 0.5 * prior
+    assert whole.num_residuals == 0  # not known beforehand
+    result = fit(START, whole, free=RATES)
+    assert covariance(result).degrees_of_freedom == 36 + 3 - 2
+
+
+@pytest.mark.compile_bound
+def test_a_bootstrap_starts_at_a_bound_that_was_reached(front) -> None:
+    result = fit(START, observed(front, 0.05, sigma=0.05), free=RATES, bounds={"D": (0.0, 0.3)})
+    free = result.free.copy()
+    free[0] = 60.0  # 0.3 to the last bit: its way back is infinite
+    values = result.layout.values(free)
+    assert values["diffusivity"] == 0.3
+    at_bound = dataclasses.replace(
+        result, free=free, model=dataclasses.replace(result.model, diffusivity=0.3)
+    )
+    found = bootstrap(at_bound, repeats=2, max_steps=3, key=jax.random.key(0))
+    assert found.failed == 0
+    assert np.all(found.samples["diffusivity"] <= 0.3)
 
 
 @register_pytree

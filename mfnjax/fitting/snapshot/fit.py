@@ -25,6 +25,7 @@ from mfnjax.fitting.snapshot.estimate import (
 )
 from mfnjax.fitting.snapshot.result import MOVING, STATIONARY, SnapshotFit
 from mfnjax.fitting.snapshot.smoothing import apply_filter, estimate_noise, wiener_filter
+from mfnjax.fitting.uncertainty import two_sided_quantile
 
 MODELS = ("gray-scott",)
 
@@ -48,8 +49,6 @@ nearly at rest differs from one at rest by about that."""
 
 GAUGE = {"d_u": 0.16}
 """Convention where the image cannot tell: the D_u of the model's own defaults."""
-
-QUANTILE_90 = 1.645
 
 DEGENERACY = (
     "The image tells v up to a scale s only: (F, F + k, D_u, D_v, s) and "
@@ -125,8 +124,8 @@ def fit_snapshot(
     structured = _structured_misfit(task.image, compared)
     moving = not (last.misfit <= LARGEST_MISFIT and structured <= LARGEST_STRUCTURE)
     errors = {} if moving else _errors(task, last, compared, replicates, key=noise_key)
-    errors = {name: float(np.hypot(error, spread[name])) for name, error in errors.items()}
-    return _report(task, last, errors, compared, structured, duration, moving, began)
+    reach = {name: _reach(error, spread[name], replicates) for name, error in errors.items()}
+    return _report(task, last, reach, compared, structured, duration, moving, began)
 
 
 @final
@@ -314,10 +313,16 @@ def _errors(
     return dict(zip(task.open, (float(x) for x in rms), strict=True))
 
 
+def _reach(error: float, moved: float, replicates: int) -> float:
+    """How far a 90 % interval reaches: so few synthetic images know the error itself roughly,
+    as Student's t allows for (its centre is known: n degrees of freedom)."""
+    return two_sided_quantile(0.9, replicates) * float(np.hypot(error, moved))
+
+
 def _report(
     task: Task,
     last: Estimate,
-    errors: dict[str, float],
+    reach: dict[str, float],
     compared: np.ndarray,
     structured: float,
     duration: float,
@@ -328,10 +333,10 @@ def _report(
     level, amplitude = last.values["level"], last.values["amplitude"]
     intervals = {
         name: (
-            values[name] * float(np.exp(-QUANTILE_90 * error)),
-            values[name] * float(np.exp(QUANTILE_90 * error)),
+            values[name] * float(np.exp(-half)),
+            values[name] * float(np.exp(half)),
         )
-        for name, error in errors.items()
+        for name, half in reach.items()
     }
     scale = task.deviation / amplitude
     return SnapshotFit(

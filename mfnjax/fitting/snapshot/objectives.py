@@ -15,13 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfnjax._checks import check_choice
+from mfnjax._checks import check_choice, check_real
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.features import soft_box_counting_dimension
-from mfnjax.fitting.objectives import Objective, Unknowns
+from mfnjax.fitting.objectives import Objective, Unknowns, half_square, key_of
 from mfnjax.fitting.snapshot.statistics import (
     correlation_length,
     radial_power_spectrum,
@@ -101,13 +101,13 @@ class SnapshotStatistic(Objective):
             dt=self.dt,
             stepper=self.stepper,
             adjoint=self.adjoint,
-            key=self.key,
+            key=key_of(model, self.key),
         )
         return (self.measure(run.state[self.observed]) - self.seen) / self.scale
 
     def loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
         """½Σr²."""
-        return jnp.sum(self.residuals(model, unknowns) ** 2) / 2
+        return half_square(self.residuals(model, unknowns))
 
 
 def _dimension(objective: SnapshotStatistic, values: jax.Array) -> jax.Array:
@@ -170,7 +170,7 @@ def snapshot_statistic(
 
     Raises:
         ParameterError: An argument is not accepted.
-        DataError: The image holds a NaN.
+        DataError: The image holds a NaN, or every cell of it is the same.
 
     Examples:
         >>> import jax
@@ -196,6 +196,11 @@ def snapshot_statistic(
     if not np.isfinite(np.asarray(values)).all():
         raise DataError("image holds a NaN or an infinity")
     low, high = float(jnp.min(values)), float(jnp.max(values))
+    if low == high:
+        raise DataError(f"image: every cell is {low:g}: there is no pattern to compare with")
+    for name, value in (("scale", scale), ("width", width)):
+        if value is not None:
+            check_real(name, value, 0.0, 1e300, open_low=True)
     objective = SnapshotStatistic(
         start={name: jnp.asarray(value) for name, value in fields.items()},
         seen=jnp.zeros(1, dtype),

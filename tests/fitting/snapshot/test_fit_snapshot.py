@@ -11,6 +11,7 @@ import pytest
 from mfnjax import DataError, ParameterError
 from mfnjax.errors import FitError
 from mfnjax.fitting import fit_snapshot
+from mfnjax.fitting.snapshot.fit import _reach
 from tests.fitting.snapshot.conftest import grown, noisy
 
 KEY = jax.random.key(0)
@@ -37,6 +38,14 @@ def test_v_with_noise(targets):
         assert fit.noise == pytest.approx(0.05 * np.ptp(target.v), rel=0.1)
         assert fit.noise_is_estimated
         assert fit.pattern_class == name
+
+
+def test_intervals_from_few_synthetic_images_hold_the_truth_as_often_as_they_say():
+    """Errors drawn from N(0, 1), and the root mean square of eight others as their size."""
+    draws = np.random.default_rng(0).normal(size=(40_000, 9))
+    reach = _reach(1.0, 0.0, 8) * np.sqrt(np.mean(draws[:, 1:] ** 2, axis=1))
+    share = np.mean(np.abs(draws[:, 0]) < reach)
+    assert share == pytest.approx(0.9, abs=0.006)  # four standard errors
 
 
 @pytest.fixture(scope="module")

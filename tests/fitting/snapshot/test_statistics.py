@@ -123,3 +123,7 @@ def test_bad_input_is_named(run):
         snapshot_statistic("length", image[:4], **settings)
     with pytest.raises(DataError, match="NaN"):
         snapshot_statistic("length", image.at[0, 0].set(jnp.nan), **settings)
+    with pytest.raises(DataError, match=r"every cell is 0\.3"):
+        snapshot_statistic("length", jnp.full((16, 16), 0.3), **settings)
+    with pytest.raises(ParameterError, match="scale must"):
+        snapshot_statistic("length", image, scale=0.0, **settings)
