@@ -163,7 +163,8 @@ class FirstOrder(Engine):
     """Any optax transformation on the gradient of the loss.
 
     A lane has converged when its best loss has not fallen by more than the relative tolerance for
-    ``patience`` iterations.
+    ``patience`` iterations, and it has kept 99 % of what it gained. One that has not is going
+    astray (a learning rate that is too large), and has stalled.
 
     Attributes:
         transformation: The optax transformation (static: the same object compiles once).
@@ -189,18 +190,19 @@ class FirstOrder(Engine):
         """Nothing is evaluated yet."""
         unknown = jnp.full((), jnp.inf, y.dtype)
         zero = jnp.int32(0)
-        inner = _strong((y, self._optimiser().init(y), zero, unknown))
+        inner = _strong((y, self._optimiser().init(y), zero, unknown, unknown))
         return Lane(y, unknown, unknown, zero, zero, inner)
 
     def step(self, function: Function, lane: Lane, args: Any) -> Lane:
         """Value and gradient at y, then one step from there."""
-        y, state, waited, reference = lane.inner
+        y, state, waited, reference, first = lane.inner
 
         def loss_of(y: jax.Array) -> jax.Array:
             return function(y, args)
 
         value, gradient = jax.value_and_grad(loss_of)(y)
         steepest = jnp.max(jnp.abs(gradient))
+        first = jnp.where(lane.iterations == 0, value, first)
         better = value < lane.loss
         best, loss = jnp.where(better, y, lane.best), jnp.where(better, value, lane.loss)
         gained = value < reference - self.tolerance * jnp.abs(reference)
@@ -212,18 +214,20 @@ class FirstOrder(Engine):
                 gradient, state, y, value=value, grad=gradient, value_fn=loss_of
             )
         new_state = jax.tree.map(lambda new, old: new.astype(old.dtype), new_state, state)
+        kept = value <= loss + 0.01 * jnp.maximum(first - loss, jnp.abs(loss))
+        waiting = jnp.where(waited >= self.patience, jnp.where(kept, CONVERGED, STALLED), RUNNING)
         code = jnp.where(
             ~jnp.isfinite(value),
             VALUE_NAN,
             jnp.where(
                 ~jnp.isfinite(steepest),
                 GRADIENT_NAN,
-                jnp.where((waited >= self.patience) | (steepest == 0), CONVERGED, RUNNING),
+                jnp.where(steepest == 0, CONVERGED, waiting),
             ),
         ).astype(jnp.int32)
         new_y = (y + update).astype(y.dtype)
         largest = jnp.where(better, steepest, lane.gradient)
-        inner = _strong((new_y, new_state, waited, reference))
+        inner = _strong((new_y, new_state, waited, reference, first))
         return Lane(best, loss, largest, code, lane.iterations + 1, inner)
 
 

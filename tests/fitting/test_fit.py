@@ -63,6 +63,19 @@ def test_first_order_finds_the_same(noisy, fitted, optimizer) -> None:
     assert result.loss >= fitted.loss * (1 - 1e-9)
 
 
+@pytest.mark.parametrize(("rate", "status"), [(0.05, "converged"), (0.112, "stalled")])
+def test_a_descent_that_goes_astray_has_not_converged(rate: float, status: str) -> None:
+    """(D − 1)² with y = D/3 has the curvature 18: a rate over 2/18 swings up."""
+    result = fit(
+        FisherKPPModel(3.0),
+        lambda model: (jnp.asarray(model.diffusivity) - 1.0) ** 2,
+        free=["D"],
+        bounds={"D": (None, None)},
+        optimizer=optax.sgd(rate),
+    )
+    assert result.status == status
+
+
 def test_bad_starts_hurt_no_other(noisy, fitted) -> None:
     starts = [
         {},
