@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -52,3 +53,40 @@ def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
         expected = ", ".join(str(choice) for choice in choices)
         raise ParameterError(f"{name} must be one of {expected}; got {value!r}")
     return value
+
+
+def check_kind(name: str, value: Any, kind: type) -> Any:
+    """Return ``value`` if it is of that class, or raise ParameterError."""
+    if not isinstance(value, kind):
+        raise ParameterError(f"{name} must be a {kind.__name__}, got {shown(value)}")
+    return value
+
+
+def check_items(name: str, value: Any, expected: str) -> tuple[Any, ...]:
+    """Return the items of a collection that is not a string, or raise ParameterError."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise ParameterError(f"{name} must be {expected}, got {shown(value)}")
+    return tuple(value)
+
+
+def check_function(name: str, value: Any) -> Any:
+    """Return ``value`` if it can be called, or raise ParameterError."""
+    if not callable(value):
+        raise ParameterError(f"{name} must be a function, got {shown(value)}")
+    return value
+
+
+def check_key(value: Any) -> Any:
+    """Return ``value`` if it is a typed random key, or raise ParameterError."""
+    import jax
+
+    dtype = getattr(value, "dtype", None)
+    if dtype is None or not jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
+        raise ParameterError(f"key must be a typed key, jax.random.key(seed); got {shown(value)}")
+    return value
+
+
+def shown(value: Any) -> str:
+    """``repr`` on one line that is not too long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:60]}… ({type(value).__name__})"

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import click
+from click.core import ParameterSource
 
+from mfnjax._checks import check_real
 from mfnjax.cli.common import SETTINGS, SectionCommand, option, require_extra, start_jax
+from mfnjax.cli.user_modules import import_option
 from mfnjax.errors import ParameterError
 
 _DATA, _IMAGE, _MODEL, _RUN, _FIT, _OUTPUT = "Data", "Picture", "Model", "Run", "Fit", "Output"
+_OF_IMAGES = ("invert", "channel", "du", "dv", "noise")
+_OF_BOTH = ("data", "image", "cache", "model", "boundary", "seed", "out", "as_json")
 FIT_MODULES = ("optax", "optimistix")
 
 
 @click.command(cls=SectionCommand, context_settings=SETTINGS)
+@import_option(_MODEL)
 @option("--model", required=True, metavar="NAME", section=_MODEL, help="See mfn models.")
 @option("--data", metavar="FILE", section=_DATA, help="Table (.csv): a row a position and time.")
 @option(
@@ -126,7 +132,10 @@ FIT_MODULES = ("optax", "optimistix")
     section=_OUTPUT,
     help="Keep compiled programs for the next time.  [default: on]",
 )
-def fit(data: str | None, image: str | None, cache: bool, **settings: object) -> None:
+@click.pass_context
+def fit(
+    ctx: click.Context, data: str | None, image: str | None, cache: bool, **settings: object
+) -> None:
     """Fit a model to measurements; say how sure, what cannot be told, and where it is off.
 
     \b
@@ -138,6 +147,7 @@ def fit(data: str | None, image: str | None, cache: bool, **settings: object) ->
     require_extra("mfn fit", "fit", *FIT_MODULES)
     if (data is None) == (image is None):
         raise ParameterError("mfn fit needs --data FILE or --image FILE, one of the two")
+    _check_options(ctx, for_image=image is not None)
     start_jax(x64=True, cache=cache)
     if image is not None:
         from mfnjax.cli.fit_image import fit_image
@@ -149,3 +159,18 @@ def fit(data: str | None, image: str | None, cache: bool, **settings: object) ->
     from mfnjax.cli.fit_table import fit_table
 
     fit_table(data, settings)
+
+
+def _check_options(ctx: click.Context, *, for_image: bool) -> None:
+    """What is given must have an effect, and be a number that can be used."""
+    for parameter in ctx.command.params:
+        name = parameter.name or ""
+        is_given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if not is_given or name in (*_OF_BOTH, "imports"):
+            continue
+        if for_image != (name in _OF_IMAGES):
+            told = ("--data", "--image") if for_image else ("--image", "--data")
+            raise ParameterError(f"{parameter.opts[0]} goes with {told[0]}, not with {told[1]}")
+    if ctx.params["out"] is not None and not ctx.params["out"].strip():
+        raise ParameterError("--out needs the name of a folder, got an empty one")
+    check_real("--level", ctx.params["level"], 0.0, 1.0, open_low=True, open_high=True)

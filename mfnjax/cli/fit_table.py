@@ -59,12 +59,18 @@ def fit_table(path: str, settings: dict[str, Any]) -> None:
 def _fitted(measured: Table, settings: dict[str, Any], folder: Path | None) -> FitResult:
     given = assignments_of(settings["parameters"])
     fixed, values = _fixed(settings["fixed"])
+    bounds = _bounds(settings["bounds"])
     if twice := set(given) & set(values):
         raise ParameterError(f"{', '.join(sorted(twice))}: both --set and --fix give a value")
     model = build_model(settings["model"], {**given, **values}, preset=settings["preset"])
     if settings["preset"] is None:
         named = {model.symbols.get(name, name) for name in {**given, **values}}
-        scaled = {k: v for k, v in scaled_start(measured, model).items() if k not in named}
+        ends = {model.symbols.get(name, name): pair for name, pair in bounds.items()}
+        scaled = {
+            name: _inside(value, *ends.get(name, (None, None)))
+            for name, value in scaled_start(measured, model).items()
+            if name not in named
+        }
         model = build_model(settings["model"], {**scaled, **given, **values})
     objective = table_objective(
         measured,
@@ -80,7 +86,7 @@ def _fitted(measured: Table, settings: dict[str, Any], folder: Path | None) -> F
             model,
             objective,
             fixed=fixed,
-            bounds=_bounds(settings["bounds"]),
+            bounds=bounds,
             starts=settings["starts"],
             max_steps=settings["max_steps"],
             progress=progress,
@@ -88,6 +94,17 @@ def _fitted(measured: Table, settings: dict[str, Any], folder: Path | None) -> F
             resume=settings["resume"],
             key=jax.random.key(settings["seed"]),
         )
+
+
+def _inside(value: float, low: float | None, high: float | None) -> float:
+    """A start that nobody gave, moved between the bounds that somebody did."""
+    if low is not None and high is not None:
+        return value if low < value < high else (low + high) / 2
+    if low is not None and value <= low:
+        return low + (abs(low) or 1.0)
+    if high is not None and value >= high:
+        return high - (abs(high) / 2 or 1.0)
+    return value
 
 
 def _fixed(texts: tuple[str, ...]) -> tuple[list[str], dict[str, float]]:

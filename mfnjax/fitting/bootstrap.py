@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfnjax._checks import check_int, check_real
+from mfnjax._checks import check_int, check_key, check_kind, check_real
 from mfnjax.errors import FitError
 from mfnjax.fitting.engines import VALUE_NAN, Lane
 from mfnjax.fitting.fit import default_engine
@@ -81,6 +81,8 @@ def bootstrap(
         ParameterError: An objective has no model of its noise.
         FitError: Every repeat met a NaN.
     """
+    check_kind("result", result, FitResult)
+    check_key(key)
     check_int("repeats", repeats, 2, 10**7)
     factor, _ = noise_scale(result, scale)
     layout = result.layout

@@ -27,9 +27,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from mfnjax._checks import check_int, check_real
+from mfnjax._checks import check_function, check_int, check_items, check_key, check_real
 from mfnjax.errors import NumericalInstabilityError, ParameterError
 from mfnjax.features import soft_box_counts
+from mfnjax.fitting.objectives import called
 from mfnjax.fractal import box_counts
 from mfnjax.simulation.spectral import scale_modes
 
@@ -176,18 +177,27 @@ def fit_dimension(
         >>> abs(fit.dimension - 1.6) < 0.02
         True
     """
-    sizes = tuple(sizes)
+    sizes = check_items("sizes", sizes, "three or more rising box sizes")
+    shape = _check_pair("shape", shape)
+    widths = _check_pair("widths", widths)
+    check_key(key)
     target = check_real("target", target, 0.0, 2.0, open_low=True, open_high=True)
     check_int("steps", steps, 1, 10**6)
     check_real("learning_rate", learning_rate, 0.0, 10.0, open_low=True)
+    for name, numbers in (("shape", shape), ("sizes", sizes)):
+        for number in numbers:
+            check_int(name, number, 1, 2**16)
     for width in widths:
         check_real("widths", width, 0.0, 100.0, open_low=True)
+    if widths[0] < widths[1]:
+        raise ParameterError(f"widths must fall from the first to the last, got {widths}")
     if len(sizes) < 3 or any(b <= a for a, b in pairwise(sizes)):
         raise ParameterError(f"sizes must be three or more rising box sizes, got {sizes!r}")
     if sizes[-1] > min(shape):
         raise ParameterError(f"the largest box, {sizes[-1]}, does not fit into a field {shape}")
     made = _made(rollout)
     start = jax.random.normal(key, shape)
+    _check_rollout(made, start)
     first = np.asarray(_standardise(made(start)))
     if not np.isfinite(first).all():
         raise NumericalInstabilityError("rollout", 0)
@@ -216,11 +226,30 @@ def fit_dimension(
     )
 
 
+def _check_pair(name: str, value: Any) -> tuple[Any, Any]:
+    pair = check_items(name, value, "a pair of numbers")
+    if len(pair) != 2:
+        raise ParameterError(f"{name} must be a pair of numbers, got {value!r}")
+    return pair[0], pair[1]
+
+
+def _check_rollout(made: Callable[[jax.Array], jax.Array], start: jax.Array) -> None:
+    end = jax.eval_shape(made, start)
+    if end.shape != start.shape or not jnp.issubdtype(end.dtype, jnp.floating):
+        raise ParameterError(
+            f"rollout must give a floating-point field {start.shape}, got {end.dtype} of shape "
+            f"{end.shape}"
+        )
+
+
 def _made(
     rollout: Callable[[jax.Array], jax.Array] | None,
 ) -> Callable[[jax.Array], jax.Array]:
     """What the mask is taken of, from the white noise."""
-    return lambda white: _field(white) if rollout is None else rollout(_field(white))
+    if rollout is None:
+        return _field
+    function = check_function("rollout", rollout)
+    return lambda white: called(function, _field(white), name="rollout")
 
 
 def _field(white: jax.Array) -> jax.Array:

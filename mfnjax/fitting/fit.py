@@ -13,14 +13,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfnjax._checks import check_int, check_real
+from mfnjax._checks import check_bool, check_int, check_key, check_real, shown
 from mfnjax._files import check_writable
 from mfnjax._progress import ProgressBar
 from mfnjax.errors import FitError, ParameterError
 from mfnjax.fitting.checkpoint import fingerprint
 from mfnjax.fitting.engines import STATUSES, Engine, FirstOrder, Lane, LevenbergMarquardt, extra
 from mfnjax.fitting.lanes import Problem, Store, descend
-from mfnjax.fitting.layout import Layout, Models, Objectives, plan
+from mfnjax.fitting.layout import Layout, Models, Objectives, finite, plan
 from mfnjax.fitting.objectives import CallableObjective, Objective
 from mfnjax.fitting.result import FitResult, StartReport
 from mfnjax.fitting.transforms import Interval
@@ -106,6 +106,9 @@ def fit(
     if max_steps is None:
         max_steps = 200 if engine.squares else 2000
     check_int("max_steps", max_steps, 1, 10**9)
+    check_bool("resume", resume)
+    if not callable(progress):
+        check_bool("progress", progress)
     first = draw_starts(layout, models, objectives, starts, spread=spread, key=key)
     problem = Problem(models, objectives)
     store = _store(checkpoint, resume, problem, first, layout, engine)
@@ -129,9 +132,9 @@ def _data_sets(model: Any, objective: Any) -> tuple[Models, Objectives]:
         raise ParameterError("fit needs at least one objective")
     for label, one in objectives.items():
         if not isinstance(one, Objective):
-            if not callable(one):
+            if not callable(one) or isinstance(one, type):
                 raise ParameterError(
-                    f"an objective must be an Objective or a function, got {one!r}"
+                    f"an objective must be an Objective or a function, got {shown(one)}"
                 )
             objectives[label] = CallableObjective(one)
     models = dict(model) if isinstance(model, Mapping) else dict.fromkeys(objectives, model)
@@ -206,13 +209,15 @@ def draw_starts(
     """
     own = layout.start(models, objectives)
     if not isinstance(starts, (int, np.integer)):
-        return _given_starts(layout, own, starts)
+        symbols = type(next(iter(models.values()))).symbols
+        return _given_starts(layout, own, starts, symbols)
     check_int("starts", starts, 1, 10**6)
     check_real("spread", spread, 0.0, 100.0, open_low=True)
     if starts == 1:
         return own[None]
     if key is None:
         raise ParameterError("several starts are drawn: pass key=jax.random.key(seed)")
+    check_key(key)
     count, width = starts - 1, layout.num_parameters
     deviates = np.asarray(jax.random.normal(key, (count, width), layout.dtype))
     uniforms = np.asarray(jax.random.logistic(jax.random.fold_in(key, 1), (count, width)))
@@ -227,7 +232,9 @@ def draw_starts(
     return np.concatenate([own[None], drawn]).astype(layout.dtype)
 
 
-def _given_starts(layout: Layout, own: np.ndarray, starts: Any) -> np.ndarray:
+def _given_starts(
+    layout: Layout, own: np.ndarray, starts: Any, symbols: Mapping[str, str]
+) -> np.ndarray:
     rows = []
     try:
         listed = [dict(start) for start in starts]
@@ -235,11 +242,13 @@ def _given_starts(layout: Layout, own: np.ndarray, starts: Any) -> np.ndarray:
         listed = []
     if not listed:
         raise ParameterError(
-            f"starts must be a number or a list of mappings name → value, got {starts!r}"
+            f"starts must be a number or a list of mappings name → value, got {shown(starts)}"
         )
     for start in listed:
         row = own.copy()
-        for name, value in start.items():
+        for given, value in start.items():
+            name = symbols.get(given, given)
+            finite(f"starts: {given}", value)
             if name not in layout.names:
                 raise ParameterError(
                     f"starts: {name!r} is not fitted; fitted are {', '.join(layout.names)}"
@@ -267,6 +276,8 @@ def _store(
         if resume:
             raise ParameterError("resume=True needs checkpoint=: the file to go on from")
         return None
+    if not isinstance(checkpoint, (str, Path)):
+        raise ParameterError(f"checkpoint must be the path of a file, got {shown(checkpoint)}")
     path = Path(checkpoint) if resume else check_writable(checkpoint)
     kind = (type(engine).__name__, getattr(engine, "tolerance", None), engine.patience)  # type: ignore[attr-defined]
     return Store(path, fingerprint(problem, first, str(layout), str(kind)), resume)

@@ -8,6 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
+from mfnjax._checks import check_real
 from mfnjax.core.grid import Grid
 from mfnjax.errors import ParameterError
 from mfnjax.fitting.pointwise import Pointwise, pointwise
@@ -57,6 +58,8 @@ def table_objective(
     if stepper is None:
         exact = "etdrk4" in model.steppers and boundary in ("neumann", "periodic")
         stepper = "etdrk4" if exact else model.steppers[0]
+    if dt is not None:
+        check_real("dt", dt, 0.0, np.inf, open_low=True)
     span = float(table.times[-1] - table.times[0])
     step, counts = common_step(table.times, span / TIME_STEPS if dt is None else dt)
     (field,) = model.fields

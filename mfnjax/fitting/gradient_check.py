@@ -13,8 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mfnjax._checks import check_function, check_int, check_items, check_key, shown
 from mfnjax._files import write_text
 from mfnjax.errors import ParameterError
+from mfnjax.fitting.objectives import called
 
 DEFAULT_STEPS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 TOLERANCES = {"float32": (1e-4, 1e-2), "float64": (1e-10, 1e-6)}
@@ -152,8 +154,9 @@ def check_gradient(
         A `GradientReport`; ``print`` it, or look at ``ok`` and ``parted``.
 
     Raises:
-        ParameterError: The objective is not scalar, a parameter is not a floating number, or fewer
-            than two steps, or one that is not positive or not smaller than the one before.
+        ParameterError: The objective is not scalar, or not made of jax.numpy; a parameter is not a
+            finite floating number, or empty; fewer than two steps, or one that is not positive or
+            not smaller than the one before; nothing to look at.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -166,17 +169,20 @@ def check_gradient(
         >>> kink.parted[0].verdict, jump.parted[0].verdict
         ('kink', 'differences part')
     """
+    check_function("objective", objective)
+    check_int("elements", elements, 0, 10**6)
+    check_int("directions", directions, 1, 10**6)
     leaves, structure, names = _leaves(parameters)
     steps = _checked_steps(steps)
     dtype = np.dtype(jnp.result_type(*leaves)).name
     mode_tolerance, difference_tolerance = TOLERANCES.get(dtype, TOLERANCES["float32"])
-    function = jax.jit(lambda flat: objective(structure.unflatten(flat)))
+    function = jax.jit(lambda flat: called(objective, structure.unflatten(flat)))
     out = jax.eval_shape(function, leaves)
-    if getattr(out, "shape", None) != () or not jnp.issubdtype(out.dtype, jnp.floating):
+    if out.shape != () or not jnp.issubdtype(out.dtype, jnp.floating):
         raise ParameterError(f"objective must return one floating number, got {out}")
     value, gradient = jax.jit(jax.value_and_grad(function))(leaves)
     slope = jax.jit(lambda flat, tangent: jax.jvp(function, (flat,), (tangent,))[1])
-    key = jax.random.key(0) if key is None else key
+    key = jax.random.key(0) if key is None else check_key(key)
     rows = []
     for name, index, direction, unit in _directions(leaves, names, elements, directions, key):
         tangent = [jnp.zeros_like(leaf) for leaf in leaves]
@@ -203,15 +209,24 @@ def _leaves(parameters: Any) -> tuple[list[jax.Array], Any, list[str]]:
         try:
             array = jnp.asarray(leaf)
         except (TypeError, ValueError) as error:
-            raise ParameterError(f"parameter {name!r} must be a number, got {leaf!r}") from error
+            raise ParameterError(
+                f"parameter {name!r} must be a number, got {shown(leaf)}"
+            ) from error
         if not jnp.issubdtype(array.dtype, jnp.floating):
             raise ParameterError(f"parameter {name!r} must be floating point, got {array.dtype}")
+        if not array.size or not bool(jnp.isfinite(array).all()):
+            what = "holds a NaN or an infinity" if array.size else f"is empty, {array.shape}"
+            raise ParameterError(f"parameter {name!r} {what}")
         leaves.append(array)
     return leaves, structure, names
 
 
 def _checked_steps(steps: Sequence[float]) -> tuple[float, ...]:
-    found = tuple(float(step) for step in steps)
+    listed = check_items("steps", steps, "two or more positive falling numbers")
+    try:
+        found = tuple(float(step) for step in listed)
+    except (TypeError, ValueError):
+        found = ()
     falling = all(a > b > 0 for a, b in zip(found, found[1:]))  # noqa: B905, RUF007
     if len(found) < 2 or not falling or not np.isfinite(found[0]):
         raise ParameterError(f"steps must be two or more positive falling numbers, got {steps!r}")

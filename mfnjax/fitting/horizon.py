@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from mfnjax._checks import check_int, check_real
+from mfnjax._checks import check_int, check_kind, check_real
 from mfnjax._files import write_text
 from mfnjax.core.grid import Grid
 from mfnjax.core.state import State, StateLike
@@ -140,6 +140,8 @@ def gradient_horizon(
         L. Metz, C. D. Freeman, S. S. Schoenholz, T. Kachman (2021), Gradients are not all you
         need, arXiv:2111.05803.
     """
+    check_kind("model", model, Model)
+    check_kind("grid", grid, Grid)
     steps = check_int("steps", steps, 16, 2**31 - 1)
     perturbation = check_real("perturbation", perturbation, 0.0, 1.0, open_low=True, open_high=True)
     start = as_state(model, state, grid)

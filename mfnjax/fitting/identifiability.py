@@ -15,7 +15,7 @@ from typing import final
 import jax.numpy as jnp
 import numpy as np
 
-from mfnjax._checks import check_real
+from mfnjax._checks import check_kind, check_real
 from mfnjax.errors import ParameterError
 from mfnjax.fitting.lanes import Problem
 from mfnjax.fitting.result import FitResult
@@ -134,6 +134,7 @@ def identifiability(
         Not identifiable, only in combination: diffusivity, growth_rate: moving them as
         diffusivity · growth_rate^-1.00 changes nothing in the data.
     """
+    check_kind("result", result, FitResult)
     check_real("limit", limit, 0.0, 1e6, open_low=True)
     layout = result.layout
     if not layout.entries:

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mfnjax._checks import check_items, check_kind, shown
 from mfnjax.errors import ParameterError
 from mfnjax.fitting.objectives import Objective
 from mfnjax.fitting.transforms import Transform, as_transform
@@ -127,12 +128,16 @@ def plan(
     kind = type(next(iter(models.values())))
     known = parameter_names(kind)
     names = {**kind.symbols, **{name: name for name in known}}
+    check_kind("bounds", {} if bounds is None else bounds, Mapping)
+    check_items("fixed", fixed, "names, or a mapping name → value")
+    check_items("free", () if free is None else free, "names")
     bounds = {_known(names, "bounds", name): value for name, value in (bounds or {}).items()}
-    if isinstance(fixed, str) or isinstance(free, str):
-        raise ParameterError("fixed and free are collections of names, not one string")
     held = {_known(names, "fixed", name) for name in fixed}
     if isinstance(fixed, Mapping):
-        values = {_known(names, "fixed", name): value for name, value in fixed.items()}
+        values = {
+            _known(names, "fixed", name): finite(f"fixed: {name}", value)
+            for name, value in fixed.items()
+        }
         models = {
             label: dataclasses.replace(model, **values)  # type: ignore[type-var]
             for label, model in models.items()
@@ -157,12 +162,20 @@ def plan(
 
 
 def _known(names: Mapping[str, str], where: str, name: str) -> str:
-    if name not in names:
+    if not isinstance(name, str) or name not in names:
         near = difflib.get_close_matches(str(name), names, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         known = ", ".join(dict.fromkeys(names.values()))
         raise ParameterError(f"{where}: no parameter {name!r}{hint}; parameters: {known}")
     return names[name]
+
+
+def finite(name: str, value: Any) -> Any:
+    """Return ``value`` if it is a finite real number (or an array of them), or raise."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu" or not np.all(np.isfinite(array)):
+        raise ParameterError(f"{name} must be a finite number, got {shown(value)}")
+    return value
 
 
 def _groups(
@@ -171,15 +184,15 @@ def _groups(
     """Names shared by all data sets, and name → the name whose value it takes."""
     if shared is None:
         return set(fitted), {}
-    if isinstance(shared, str):
-        raise ParameterError("shared is a collection of names, not one string")
+    check_items("shared", shared, "names, or tuples of names")
     across: set[str] = set()
     leader: dict[str, str] = {}
     for item in shared:
         if isinstance(item, str):
             across.add(_known(names, "shared", item))
             continue
-        group = [_known(names, "shared", name) for name in item]
+        listed = check_items("shared", item, "names, or tuples of names")
+        group = [_known(names, "shared", name) for name in listed]
         for name in group:
             if name not in fitted:
                 raise ParameterError(f"shared: {name} is not fitted")

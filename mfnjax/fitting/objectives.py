@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mfnjax._checks import shown
 from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model
@@ -213,13 +214,32 @@ class CallableObjective(Objective):
         """The function's value, or half the sum of its squares."""
         if self.squares:
             return half_square(self.residuals(model, unknowns))
-        return jnp.asarray(self.function(model))
+        return called(self.function, model)
 
     def residuals(self, model: Model, unknowns: Unknowns) -> jax.Array:
         """The function's values, in a row."""
         if not self.squares:
             return super().residuals(model, unknowns)
-        return jnp.ravel(jnp.asarray(self.function(model)))
+        return jnp.ravel(called(self.function, model))
+
+
+def called(function: Any, argument: Any, *, name: str = "objective") -> jax.Array:
+    """What a user's function gives, as an array.
+
+    Raises:
+        ParameterError: It gives no numbers, or it treats a traced number as a plain one.
+    """
+    try:
+        value = function(argument)
+    except jax.errors.JAXTypeError as error:
+        raise ParameterError(
+            f"the {name} must be made of jax.numpy: JAX differentiates it, so float(…), NumPy "
+            f"and 'if' cannot be applied to what is fitted ({type(error).__name__})"
+        ) from error
+    try:
+        return jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"the {name} must return numbers, got {shown(value)}") from error
 
 
 def key_of(model: Model, key: Any) -> Any:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfnjax._checks import check_int
+from mfnjax._checks import check_int, check_items, check_key, check_kind, check_real, shown
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
@@ -212,8 +212,12 @@ def pointwise(
         >>> objective.num_residuals, round(float(objective(FisherKPPModel())), 1)
         (32, 334.9)
     """
-    if not isinstance(grid, Grid):
-        raise ParameterError(f"grid must be a Grid, got {grid!r}")
+    check_kind("grid", grid, Grid)
+    check_real("dt", dt, 0.0, np.inf, open_low=True)
+    if key is not None:
+        check_key(key)
+    if not isinstance(start, State):
+        check_kind("start", start, Mapping)
     factors = _factors(coarsen, grid)
     cells = (grid.shape[0] // factors[0], grid.shape[1] // factors[1])
     times = _check_steps(steps)
@@ -223,14 +227,14 @@ def pointwise(
     chosen = None if columns is None else _check_columns(columns, cells[1])
     shape = (len(times), cells[0], cells[1] if chosen is None else len(chosen))
     _check_names("data", data, starts)
-    _check_names("start_sigma", start_sigma or {}, starts)
-    _check_names("mask", mask or {}, data)
+    _check_names("start_sigma", {} if start_sigma is None else start_sigma, starts)
+    _check_names("mask", {} if mask is None else mask, data)
     values, masks, sigmas = {}, {}, {}
     for name, value in data.items():
         array = _data_array(name, value, shape)
         counts = np.isfinite(array)
         if mask is not None and name in mask:
-            counts &= _mask_array(name, mask[name], shape)
+            counts &= _broadcast(f"mask of {name!r}", np.asarray(mask[name], bool), shape)
         masks[name] = jnp.asarray(counts)
         values[name] = jnp.asarray(np.where(counts, array, 0), dtype)
         sigmas[name] = jnp.asarray(_sigma_array(name, sigma, shape, counts), dtype)
@@ -267,14 +271,16 @@ def _factors(coarsen: int, grid: Grid) -> tuple[int, int]:
 
 
 def _check_steps(steps: Sequence[int]) -> tuple[int, ...]:
-    times = tuple(check_int("steps", step, 1, 2**31 - 1) for step in steps)
+    listed = check_items("steps", steps, "rising integers ≥ 1")
+    times = tuple(check_int("steps", step, 1, 2**31 - 1) for step in listed)
     if not times or any(b <= a for a, b in pairwise(times)):
         raise ParameterError(f"steps must be rising integers ≥ 1, got {list(steps)!r}")
     return times
 
 
 def _check_columns(columns: Sequence[int], width: int) -> tuple[int, ...]:
-    chosen = tuple(check_int("columns", column, 0, width - 1) for column in columns)
+    listed = check_items("columns", columns, "a list of columns")
+    chosen = tuple(check_int("columns", column, 0, width - 1) for column in listed)
     if not chosen or len(set(chosen)) < len(chosen):
         raise ParameterError(f"columns must be different columns, got {list(columns)!r}")
     return chosen
@@ -282,7 +288,7 @@ def _check_columns(columns: Sequence[int], width: int) -> tuple[int, ...]:
 
 def _check_names(what: str, given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
     if not isinstance(given, Mapping):
-        raise ParameterError(f"{what} must be a mapping field → values, got {given!r}")
+        raise ParameterError(f"{what} must be a mapping field → values, got {shown(given)}")
     if not given and what == "data":
         raise ParameterError("data must hold at least one field")
     whose = "data" if what == "mask" else "start"
@@ -293,23 +299,13 @@ def _check_names(what: str, given: Mapping[str, Any], fields: Mapping[str, Any])
             )
 
 
-def _mask_array(name: str, mask: Any, shape: tuple[int, ...]) -> np.ndarray:
-    array = _as_frames(np.asarray(mask, bool), shape)
-    try:
-        return np.broadcast_to(array, shape)
-    except ValueError as error:
-        raise ParameterError(
-            f"mask of {name!r} must broadcast to {shape}, got {array.shape}"
-        ) from error
-
-
 def _as_frames(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """(T, W) is short for (T, 1, W)."""
     return array[:, None, :] if array.ndim == 2 and shape[1] == 1 else array
 
 
 def _start_array(name: str, value: Any, cells: tuple[int, int]) -> jax.Array:
-    array = jnp.asarray(value)
+    array = jnp.asarray(_numbers(f"the start of {name!r}", value))
     if array.shape == cells[1:] and cells[0] == 1:
         array = array[None]
     if array.shape != cells or not jnp.issubdtype(array.dtype, jnp.floating):
@@ -323,12 +319,14 @@ def _start_array(name: str, value: Any, cells: tuple[int, int]) -> jax.Array:
 
 
 def _data_array(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    array = _as_frames(np.asarray(value), shape)
+    array = _as_frames(_numbers(f"data of {name!r}", value), shape)
     if array.shape != shape or array.dtype.kind not in "fiu":
         raise ParameterError(
             f"data of {name!r} must be numbers of shape {shape} (times, rows, columns), got "
-            f"{array.dtype} of shape {np.shape(value)}"
+            f"{array.dtype} of shape {array.shape}"
         )
+    if np.isinf(array).any():
+        raise DataError(f"data of {name!r} holds an infinity; a missing measurement is a NaN")
     return array
 
 
@@ -338,17 +336,29 @@ def _sigma_array(
     if isinstance(sigma, Mapping) and name not in sigma:
         raise ParameterError(f"sigma has no {name!r}; it has {', '.join(sigma) or 'nothing'}")
     value = 1.0 if sigma is None else sigma[name] if isinstance(sigma, Mapping) else sigma
-    array = np.asarray(value, float)
-    try:
-        array = np.broadcast_to(_as_frames(array, shape) if len(shape) == 3 else array, shape)
-    except ValueError as error:
-        raise ParameterError(
-            f"sigma of {name!r} must broadcast to {shape}, got {array.shape}"
-        ) from error
+    numbers = _numbers(f"sigma of {name!r}", value).astype(float)
+    array = _broadcast(f"sigma of {name!r}", numbers, shape)
     counted = array if counts is None else array[counts]
     if not np.all((counted > 0) & np.isfinite(counted)):
         raise ParameterError(f"sigma of {name!r} must be positive and finite everywhere")
     return array if counts is None else np.where(counts, array, 1.0)
+
+
+def _numbers(what: str, value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise ParameterError(f"{what} must be an array of numbers ({error})") from error
+    if array.dtype.kind not in "fiub" and not jnp.issubdtype(array.dtype, jnp.floating):
+        raise ParameterError(f"{what} must be numbers, got {array.dtype} of shape {array.shape}")
+    return array
+
+
+def _broadcast(what: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        return np.broadcast_to(_as_frames(array, shape) if len(shape) == 3 else array, shape)
+    except ValueError as error:
+        raise ParameterError(f"{what} must broadcast to {shape}, got {array.shape}") from error
 
 
 def _refined(values: Any, factors: tuple[int, int]) -> jax.Array:

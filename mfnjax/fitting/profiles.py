@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
-from mfnjax._checks import check_int, check_real
+from mfnjax._checks import check_int, check_kind, check_real
 from mfnjax.errors import ParameterError
 from mfnjax.fitting.engines import CONVERGED, VALUE_NAN
 from mfnjax.fitting.fit import default_engine
@@ -79,6 +79,7 @@ def profile(
     Raises:
         ParameterError: The parameter was not fitted, or a number is out of range.
     """
+    check_kind("result", result, FitResult)
     check_int("points", points, 5, 10_001)
     check_real("width", width, 0.0, 100.0, open_low=True)
     layout = result.layout

@@ -151,7 +151,8 @@ def _read(path: Path, wanted: list[str]) -> list[tuple[int, dict[str, str]]]:
     for name in wanted:
         if header.count(name) != 1:
             what = "no column" if name not in header else "more than one column"
-            raise DataError(f"{path}: row 1: {what} {name!r}; columns: {', '.join(header)}")
+            columns = ", ".join(header) or "none, the file is empty"
+            raise DataError(f"{path}: row 1: {what} {name!r}; columns: {columns}")
     places = {name: header.index(name) for name in wanted}
     rows = []
     for cells in reader:

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mfnjax._checks import check_real
 from mfnjax.errors import ParameterError
 
 
@@ -46,9 +47,15 @@ class Identity(Transform):
     Examples:
         >>> Identity(scale=10.0).inverse(5.0)
         0.5
+
+    Raises:
+        ParameterError: The scale is not positive and finite.
     """
 
     scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_real("scale", self.scale, 0.0, math.inf, open_low=True)
 
     def forward(self, free: Any) -> Any:
         """θ = s·y."""
@@ -124,6 +131,9 @@ class Interval(Transform):
     high: float
 
     def __post_init__(self) -> None:
+        for end in (self.low, self.high):
+            if np.asarray(end).dtype.kind not in "fiu":
+                raise ParameterError(f"bounds must be two numbers low < high, got {end!r}")
         is_open = math.isinf(self.low) and math.isinf(self.high)
         if is_open or not self.low < self.high:
             raise ParameterError(f"bounds must be two numbers low < high, got {self}")

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
-from mfnjax._checks import check_real
+from mfnjax._checks import check_kind, check_real
 from mfnjax.errors import ParameterError
 from mfnjax.fitting.engines import value_and_jacobian
 from mfnjax.fitting.lanes import Problem, loss_of, residuals_of
@@ -151,6 +151,7 @@ def covariance(
         >>> print(f"{covariance(result, scale=1.0).standard_errors['diffusivity']:.4f}")
         0.0707
     """
+    check_kind("result", result, FitResult)
     if not result.layout.entries:
         raise ParameterError("no parameters were fitted, so they have no covariance")
     factor, dof = noise_scale(result, scale)

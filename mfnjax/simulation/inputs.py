@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mfnjax._checks import check_key
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State, StateLike
@@ -207,9 +208,7 @@ def _check_key(model: Model, key: Any) -> None:
                 f"{type(model).__name__} draws random numbers: pass key=jax.random.key(seed)"
             )
         return
-    dtype = getattr(key, "dtype", None)
-    if dtype is None or not jnp.issubdtype(dtype, jax.dtypes.prng_key):
-        raise ParameterError(f"key must be a typed key, jax.random.key(seed); got {key!r}")
+    check_key(key)
 
 
 def _cast(tree: Any, dtype: Any) -> Any:

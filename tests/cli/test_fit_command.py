@@ -61,6 +61,12 @@ def test_the_scratch_assay(mfn, cells, tmp_path) -> None:
         ),
         (("--model", "fisher-kpp", "--data", "DATA", "--resume"), "--resume needs --out"),
         (("--model", "fisher-kpp", "--data", "DATA", "--boundary", "wall"), "boundary"),
+        (("--model", "fisher-kpp", "--data", "DATA", "--level", 2), "--level must lie in (0, 1)"),
+        (("--model", "fisher-kpp", "--data", "DATA", "--dt", 0), "dt must lie in"),
+        (("--model", "fisher-kpp", "--data", "DATA", "--dt", "nan"), "dt must be a finite number"),
+        (("--model", "fisher-kpp", "--data", "DATA", "--invert"), "--invert goes with --image"),
+        (("--model", "fisher-kpp", "--data", "DATA", "--out", ""), "--out needs the name"),
+        (("--model", "fisher-kpp", "--data", "DATA", "--out", "DATA"), "cannot be written"),
     ],
 )
 def test_wrong_use_is_one_line(refused, cells, arguments, message: str) -> None:
@@ -68,6 +74,19 @@ def test_wrong_use_is_one_line(refused, cells, arguments, message: str) -> None:
     columns = [a for a in COLUMNS if "--y" not in given or a not in ("--y", "AvgDens")]
     columns = [a for a in columns if "--sd" not in given or a not in ("--sd", "DensSD")]
     assert message in refused("fit", *columns, *given)
+
+
+def test_an_empty_file_is_called_empty(refused, tmp_path) -> None:
+    (tmp_path / "none.csv").write_text("")
+    line = refused("fit", "--model", "fisher-kpp", "--data", tmp_path / "none.csv")
+    assert "row 1: no column 'x'; columns: none, the file is empty" in line
+
+
+def test_a_start_that_nobody_gave_lies_inside_the_bounds(refused, cells, tmp_path) -> None:
+    """The guess from the table does not contradict --bound; a start that was given may."""
+    given = ("fit", "--model", "fisher-kpp", "--data", cells, *COLUMNS, "--bound", "D=1:2")
+    assert "diffusivity starts at 5" in refused(*given, "--set", "D=5")
+    assert "no checkpoint to resume from" in refused(*given, "--out", tmp_path, "--resume")
 
 
 def test_nothing_to_resume(refused, cells, tmp_path) -> None:

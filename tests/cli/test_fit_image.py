@@ -42,6 +42,11 @@ def test_a_picture(mfn, picture, tmp_path) -> None:
         (("--model", "brusselator", "--image", "PICTURE"), "model must be one of gray-scott"),
         (("--model", "gray-scott", "--image", "PICTURE", "--du", -1), "d_u must"),
         (("--model", "gray-scott", "--image", "PICTURE", "--data", "x.csv"), "one of the two"),
+        (
+            ("--model", "gray-scott", "--image", "PICTURE", "--fix", "F=0.03"),
+            "--fix goes with --data",
+        ),
+        (("--model", "gray-scott", "--image", "PICTURE", "--out", "PICTURE"), "cannot be written"),
     ],
 )
 def test_bad_input_is_one_line(refused, picture, arguments, message) -> None:

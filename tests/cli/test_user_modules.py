@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mfnjax.models import registry
@@ -48,6 +49,30 @@ def test_the_tutorials_model_is_simulated_described_and_analysed(mfn, lotka):
     found = json.loads(mfn("stability", "lotka-volterra", "--import", lotka, "--json").stdout)
     empty = next(s for s in found["states"] if s["state"] == {"prey": 0.0, "predator": 0.0})
     assert empty["jacobian"] == [[1.0, 0.0], [0.0, -0.5]]  # diag(1, −r)
+
+
+def test_the_tutorials_model_is_swept(mfn, lotka):
+    sweep = ("--range", "r=0.3:0.5", "--num-samples", 2, "--grid-sizes", 8, "--steps-range", "4:5")
+    told = ("--model", "lotka-volterra", "--dt", 0.05, *sweep, "-o", "sweep.parquet")
+    mfn("dataset", "--import", lotka, *told)
+    values = pd.read_parquet("sweep.parquet")["rate"]
+    assert len(values) == 2
+    assert values.between(0.3, 0.5).all()
+
+
+def test_a_model_of_ones_own_is_known_to_fit(refused, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from mfnjax import FisherKPPModel, register_model\n"
+        "register_model('front', FisherKPPModel)\n"
+    )
+    rows = [f"{x},{t},{1 / (1 + np.exp(x - 3 - t)):.4f}" for t in (0, 1) for x in range(8)]
+    (tmp_path / "seen.csv").write_text("\n".join(["x,t,y", *rows]))
+    # With every parameter held it says so, which takes no time; without --import it knows no model.
+    held = ("--no-start-noise", "--fix", "D", "--fix", "K", "--fix", "growth_rate")
+    given = ("fit", "--model", "front", "--data", "seen.csv", *held)
+    assert "no model 'front'" in refused(*given)
+    known = refused(*given, "--import", "mine.py")
+    assert "nothing is left to fit; the parameters are diffusivity, growth_rate" in known
 
 
 def test_a_module_by_name_is_looked_for_in_the_working_folder(mfn, lotka):

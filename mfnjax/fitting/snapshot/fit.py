@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfnjax._checks import check_bool, check_choice, check_int, check_real
+from mfnjax._checks import check_bool, check_choice, check_int, check_key, check_real
 from mfnjax.core.grid import Grid
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.fitting.snapshot.classes import classify_pattern
@@ -116,6 +116,7 @@ def fit_snapshot(
     began = time.monotonic()
     check_choice("model", model, MODELS)
     check_int("replicates", replicates, 0, 1000)
+    check_key(key)
     task = _prepare(image, d_u, d_v, noise, affine, boundary)
     start_key, noise_key = jax.random.split(key)
     candidates = _candidates(task, key=start_key)
@@ -191,8 +192,8 @@ def _prepare(
             )
     if np.unique(raw[:: max(raw.shape[0] // 64, 1)]).size <= 2:
         raise DataError(
-            "image: black and white. The outlines of a pattern at rest fix k to a few percent for "
-            "each F, and leave F open by tens of percent: grey levels are needed"
+            "image: black and white; grey levels are needed, because the outlines of a pattern "
+            "at rest were seen to leave F open by tens of percent"
         )
     standard = standardised(raw, sigma, grid)
     return Task(raw, standard, raw.mean(), raw.std(), known, sigma, noise is None, gauge, affine)
@@ -220,7 +221,10 @@ def standardised(raw: np.ndarray, sigma: float, grid: Grid) -> Standardised:
 
 
 def _check_image(image: Any) -> np.ndarray:
-    array = np.asarray(image)
+    try:
+        array = np.asarray(image)
+    except ValueError as error:  # rows of different lengths
+        raise ParameterError(f"image must be real numbers of shape (H, W) ({error})") from error
     if array.ndim != 2 or min(array.shape, default=0) < 16 or array.dtype.kind not in "biuf":
         raise ParameterError(
             f"image must be real numbers of shape (H, W), at least 16 × 16, got {array.dtype} of "
