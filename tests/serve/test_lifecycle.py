@@ -1,0 +1,113 @@
+"""Stopping under load, secrets in the log, and several workers: real processes."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.serve.conftest import ServerProcess
+
+RUN = {"grid_size": 192, "steps": 1000}
+READ_SECONDS = 0.25
+"""A request that was sent so long ago has been read by the server, also on a busy machine."""
+KEY, WRONG = "the-right-key-5c1f", "the-wrong-key-91ab"
+
+
+class Load:
+    """Clients that send one run after the other; of each: when it was sent and answered, status."""
+
+    def __init__(self, server: ServerProcess, clients: int) -> None:
+        self.answers: list[tuple[float, float, int | None]] = []
+        self._over = False
+        self._threads = []
+        for seed in range(clients):
+            client = httpx.Client(
+                base_url=server.url, timeout=60, headers={"X-API-Key": KEY}, verify=False
+            )
+            self._threads.append(threading.Thread(target=self._ask, args=(client, seed)))
+        for thread in self._threads:
+            thread.start()
+
+    def _ask(self, client: httpx.Client, seed: int) -> None:
+        with client:
+            while not self._over:
+                sent = time.monotonic()
+                try:
+                    status = client.post("/simulate", json={**RUN, "seed": seed}).status_code
+                except httpx.TransportError:
+                    status = None
+                    self._over = True
+                self.answers.append((sent, time.monotonic(), status))
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many are answered."""
+        until = time.monotonic() + 60
+        while len(self.answers) < count and time.monotonic() < until:
+            time.sleep(0.01)
+
+    def join(self) -> None:
+        """Stop, and wait for all clients."""
+        self._over = True
+        for thread in self._threads:
+            thread.join(60)
+
+
+def test_what_is_accepted_is_answered_after_a_sigterm(tmp_path: Path) -> None:
+    settings = {"MFN_API_KEY": KEY, "MFN_LOG_LEVEL": "debug", "MFN_WARM_GRID_SIZES": "192"}
+    server = ServerProcess(tmp_path, **settings).wait_ready()
+    refused = server.client.post("/simulate", json=RUN, headers={"X-API-Key": WRONG})
+    assert refused.status_code == 401
+    load = Load(server, clients=8)
+    load.wait_for(8)
+    time.sleep(READ_SECONDS)
+    signalled = time.monotonic()
+    status = server.stop()
+    took = time.monotonic() - signalled
+    load.join()
+    assert status == 0
+    assert took <= 10
+    accepted = [answer for answer in load.answers if answer[0] < signalled - READ_SECONDS]
+    assert {status for _, _, status in accepted} == {200}
+    assert sum(answered > signalled for _, answered, _ in accepted) >= 2  # it was busy with them
+    assert {status for _, _, status in load.answers} <= {200, 503, None}
+    log = server.log()
+    assert '"path":"/simulate"' in log
+    assert KEY not in log
+    assert WRONG not in log
+
+
+@pytest.fixture
+def two_workers(tmp_path: Path) -> Iterator[ServerProcess]:
+    process = ServerProcess(tmp_path, workers=2, MFN_WARM_GRID_SIZES="72")
+    try:
+        yield process.wait_ready()
+    finally:
+        process.process.kill()
+
+
+def alone(server: ServerProcess, method: str, path: str, **options: Any) -> httpx.Response:
+    """A request over a connection of its own, so that either worker may take it."""
+    return httpx.request(method, server.url + path, timeout=60, **options)
+
+
+@pytest.mark.slow
+def test_two_workers_answer_alike_and_count_together(two_workers: ServerProcess) -> None:
+    body = {"grid_size": 72, "steps": 20, "include_field": True}
+    answers = {alone(two_workers, "POST", "/simulate", json=body).text for _ in range(24)}
+    assert len(answers) == 1
+    time.sleep(0.2)  # longer than an old text of the metrics is answered
+    total = re.compile(r'mfn_http_requests_total\{endpoint="/simulate",.*status="200"\} (\S+)')
+    counts = {
+        float(value)
+        for _ in range(8)
+        for value in total.findall(alone(two_workers, "GET", "/metrics").text)
+    }
+    assert counts == {24.0}
+    assert two_workers.stop() == 0
