@@ -196,7 +196,7 @@ def _complete_answer(method: str, path: str, answer: dict[str, Any]) -> None:
         content["application/json"]["example"] = examples.ANSWERS[method, path]
     for kind, example in _TEXTS.items():
         if kind in content:
-            content[kind] = {"schema": {"type": "string"}, "example": example}
+            content[kind] = {"schema": _TEXT_SCHEMAS[kind], "example": example}
     if path == "/simulate":
         schema = content["application/json"]["schema"]
         for kind in ("application/msgpack", "application/x-msgpack"):
@@ -211,4 +211,11 @@ def _complete_answer(method: str, path: str, answer: dict[str, Any]) -> None:
 _TEXTS: Mapping[str, str] = {
     "application/x-ndjson": examples.STREAM,
     "text/event-stream": examples.EVENTS,
+}
+_TEXT_SCHEMAS: Mapping[str, Any] = {
+    "application/x-ndjson": {"type": "string"},
+    "text/event-stream": {  # of each event
+        "type": "object",
+        "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+    },
 }
