@@ -146,7 +146,13 @@ def plan(
     if free is not None and held & wanted:
         raise ParameterError(f"{', '.join(sorted(held & wanted))} cannot be both free and fixed")
     fitted = [name for name in known if name in wanted - held]
-    entries = _entries(models, fitted, bounds, _groups(names, shared, fitted))
+    groups = _groups(names, shared, fitted)
+    for name in bounds:
+        if (first := groups[1].get(name, name)) != name:
+            raise ParameterError(
+                f"bounds are given for {name}, which takes the value of {first}: give them for that"
+            )
+    entries = _entries(models, fitted, bounds, groups)
     unknowns = tuple(
         (label, name, tuple(np.shape(value)))
         for label, objective in objectives.items()

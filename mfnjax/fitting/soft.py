@@ -180,7 +180,9 @@ def soft_feature_targets(
             )
         if not np.isfinite(value):
             raise DataError(f"the target of {name} is {value!r}: a finite number was expected")
-        given = sigma.get(name) if isinstance(sigma, Mapping) else sigma
+        if isinstance(sigma, Mapping) and name not in sigma:
+            raise ParameterError(f"sigma has no {name!r}; it has {', '.join(sigma) or 'nothing'}")
+        given = sigma[name] if isinstance(sigma, Mapping) else sigma
         usual = 0.01 * abs(value) or 0.01
         spreads[name] = check_real(
             f"sigma of {name}", usual if given is None else given, 0.0, 1e300, open_low=True

@@ -160,6 +160,7 @@ def test_the_result_as_json_and_as_text(fitted, tmp_path) -> None:
         ({"free": ["D"], "fixed": ["D"]}, "both free and fixed"),
         ({"fixed": ["D"], "bounds": {"D": (0, 1)}}, "not fitted"),
         ({"shared": [("D", "K"), ("K", "λ")]}, "stands in two groups"),
+        ({"shared": [("D", "K")], "bounds": {"K": (0, 2)}}, "takes the value of diffusivity"),
         ({"optimizer": "adam"}, "optax transformation"),
         ({"optimizer": 3}, "optax transformation"),
         ({"starts": 0}, "starts must be an integer"),

@@ -60,6 +60,7 @@ def test_alpha_comes_back_from_three_statistics(problem) -> None:
         ({"V_std": 1.0}, {"width": 0.0}, ParameterError, "width"),
         ({"V_std": 1.0}, {"save_every": 40}, ParameterError, "save_every"),
         ({"V_std": 1.0}, {"observed": "u"}, ParameterError, "observed must be one of potential"),
+        ({"V_std": 1.0}, {"sigma": {"V_mean": 0.1}}, ParameterError, "sigma has no 'V_std'"),
     ],
 )
 def test_what_it_refuses(problem, targets, settings, error, message: str) -> None:
