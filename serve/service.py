@@ -16,7 +16,7 @@ from serve.engine import Engine, Kind
 from serve.engine import simulations as sims
 from serve.engine.library import AGGREGATION, FEATURES, VALIDATION
 from serve.engine.streams import PIECES
-from serve.errors import CLIENT_GONE
+from serve.errors import CLIENT_GONE, overloaded
 from serve.jobs import JobRunner, JobStore
 from serve.metrics import Metrics
 from serve.settings import Settings
@@ -87,7 +87,7 @@ class Service:
         self.engine.close(max(0.0, self._close_by - time.monotonic()))
 
     async def submit(self, request: Request[Any, Any, Any], kind: Kind, item: Any) -> Any:
-        """Have ``item`` done; if the client goes away meanwhile, it is given up.
+        """Have ``item`` done; it is given up if the client goes away or the deadline passes.
 
         Raises:
             ApiError: 503, or what the item itself raised.
@@ -95,13 +95,18 @@ class Service:
         """
         work = asyncio.current_task()
         watcher: asyncio.Task[None] | None = None
-        gone = False
+        given_up: Exception | None = None
+        deadline_s = self.settings.deadline_seconds
 
         async def watch() -> None:
-            nonlocal gone
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
-            gone = True
+            nonlocal given_up
+            try:
+                async with asyncio.timeout(deadline_s - WATCH_AFTER_SECONDS):
+                    while (await request.receive())["type"] != "http.disconnect":
+                        pass
+                given_up = ClientGoneError()
+            except TimeoutError:
+                given_up = overloaded(f"Not done within the deadline of {deadline_s:g} s.", 1)
             if work is not None:
                 work.cancel()
 
@@ -113,8 +118,8 @@ class Service:
         try:
             return await self.engine.submit(kind, item)
         except asyncio.CancelledError:
-            if gone:
-                raise ClientGoneError from None
+            if given_up is not None:
+                raise given_up from None
             raise
         finally:
             timer.cancel()

@@ -12,7 +12,7 @@ from collections.abc import Hashable
 from typing import Any, final
 
 from serve.engine.kind import Kind
-from serve.engine.queue import MAX_WAITING, FairQueue, Line, Ticket
+from serve.engine.queue import MAX_WAITING, MAX_WAITING_COLD, FairQueue, Line, Ticket
 from serve.errors import overloaded
 
 log = logging.getLogger("serve")
@@ -27,6 +27,12 @@ ROLES = ("lane", "express", "cold")
 MAX_WARM_KEYS = 96
 """Programs known to be compiled; the one used longest ago is forgotten first."""
 
+ADMITTED = 0.8
+"""Part of the longest wait up to which a request is taken: the estimate may be off by a quarter."""
+
+COMPILE_SECONDS = 1.0
+"""A first guess of what a program takes to compile; the engine measures the rest."""
+
 
 @final
 class Engine:
@@ -34,7 +40,8 @@ class Engine:
 
     Two more threads stand beside the lanes. The *express* lane takes small work, and only while
     all the others are busy with large work. The *cold* lane takes what needs a program that is not
-    compiled yet, so that a compilation holds up nobody else.
+    compiled yet, so that a compilation holds up nobody else: what waits for the program it has
+    just compiled goes to the lanes.
     """
 
     def __init__(
@@ -53,6 +60,8 @@ class Engine:
         self._lock = threading.Lock()
         self._wake = {role: threading.Condition(self._lock) for role in ROLES}
         self._large_running = 0
+        self._compiling = False
+        self._compile_seconds = COMPILE_SECONDS
         self._closing = False
         self._threads: list[threading.Thread] = []
 
@@ -91,7 +100,7 @@ class Engine:
             kind.key(item),
             kind.group(item),
             kind.units(item),
-            time.monotonic() + limit,
+            time.monotonic() + min(limit, self.queue_seconds),
             future,
         )
         with self._lock:
@@ -108,7 +117,8 @@ class Engine:
             return await future
         except asyncio.CancelledError:
             with self._lock:
-                queue.lines[kind.name].remove(ticket)
+                for waiting in (self._hot, self._cold):
+                    waiting.lines[kind.name].remove(ticket)
             raise
 
     def waiting(self) -> dict[str, int]:
@@ -138,9 +148,13 @@ class Engine:
     def _admit(self, kind: Kind, queue: FairQueue, limit: float) -> None:
         if self._closing:
             raise overloaded("The server is shutting down.", 1)
-        wait = queue.expected_wait(kind, self.lanes if queue is self._hot else 1)
-        full = len(queue.lines[kind.name].tickets) >= MAX_WAITING
-        if wait > self.queue_seconds or full:
+        if queue is self._cold:
+            wait = (queue.programs() + self._compiling) * self._compile_seconds
+            full = len(queue.lines[kind.name].tickets) >= MAX_WAITING_COLD
+        else:
+            wait = queue.expected_wait(kind, self.lanes)
+            full = len(queue.lines[kind.name].tickets) >= MAX_WAITING
+        if wait > ADMITTED * self.queue_seconds or full:
             raise overloaded(f"The queue is full: the wait would be {wait:.1f} s.", wait)
         if wait > limit:
             raise overloaded(f"The deadline of {limit:g} s cannot be met.", wait)
@@ -152,6 +166,27 @@ class Engine:
             self._warm.popitem(last=False)
         if kind.uses_library_caches:
             self._bound_library_caches()
+
+    def _compiled(self, line: Line, key: Hashable, elapsed: float) -> None:
+        """Note what the cold lane has done; others that waited for the same go to the lanes."""
+        self._compiling = False
+        line.used += elapsed
+        # Up at once, down slowly: programs read from the cache on disk say little of the next.
+        slower = self._compile_seconds + 0.2 * (elapsed - self._compile_seconds)
+        self._compile_seconds = max(elapsed, slower)
+        self._note_warm(line.kind, key)
+        for ticket in line.take_all(key):
+            self._hot.add(line.kind, ticket)
+            self._wake["lane"].notify()
+        if self._closing:
+            for condition in self._wake.values():
+                condition.notify_all()
+
+    def _is_done(self, role: str) -> bool:
+        """Whether nothing is left for a thread, now or once a program is compiled."""
+        if role == "cold":
+            return not len(self._cold)
+        return not len(self._hot) and not len(self._cold) and not self._compiling
 
     def _bound_library_caches(self) -> None:
         """Drop all programs of the library when there are too many: it keeps them for ever."""
@@ -166,7 +201,8 @@ class Engine:
     # -- in the threads -------------------------------------------------------------------------
 
     def _serve(self, role: str, queue: FairQueue) -> None:
-        _be_nice()
+        if role != "cold":
+            _be_nice()
         while (work := self._next(role, queue)) is not None:
             line, batch = work
             large = role == "lane" and not line.kind.is_small
@@ -176,7 +212,7 @@ class Engine:
             with self._lock:
                 self._large_running -= large
                 if role == "cold":
-                    self._note_warm(line.kind, batch[0].key)
+                    self._compiled(line, batch[0].key, elapsed)
                 else:
                     line.measured(sum(ticket.units for ticket in batch), elapsed)
             _deliver(batch, results)
@@ -187,17 +223,18 @@ class Engine:
             while True:
                 late = queue.expired()
                 if late:
-                    error = overloaded("The deadline passed while the request waited.", 1)
+                    error = overloaded("The request waited for its turn for too long.", 1)
                     _deliver(late, [error] * len(late))
                 express = role == "express"
                 if not express or self._large_running >= self.lanes:
                     work = queue.take(small_only=express)
                     if work is not None:
                         self._large_running += role == "lane" and not work[0].kind.is_small
+                        self._compiling |= role == "cold"
                         if self._large_running >= self.lanes:
                             self._wake["express"].notify()
                         return work
-                if self._closing and not len(queue):
+                if self._closing and self._is_done(role):
                     return None
                 self._wake[role].wait(1.0)
 

@@ -19,6 +19,9 @@ from serve.engine.kind import Kind
 MAX_WAITING = 10_000
 """Tickets of one kind, whatever they cost: a bound on memory."""
 
+MAX_WAITING_COLD = 256
+"""Tickets of one kind that wait for a compilation."""
+
 SCAN = 64
 """Tickets looked at to fill a batch."""
 
@@ -76,6 +79,13 @@ class Line:
         self._forget(ticket)
         return True
 
+    def take_all(self, key: Hashable) -> list[Ticket]:
+        """Every ticket that needs one program."""
+        taken = [ticket for ticket in self.tickets if ticket.key == key]
+        for ticket in taken:
+            self.remove(ticket)
+        return taken
+
     def take(self) -> list[Ticket]:
         """The oldest ticket, and others of its group up to the batch's bounds."""
         kind, first = self.kind, self.tickets.popleft()
@@ -127,6 +137,10 @@ class FairQueue:
         line = self.lines[kind.name]
         rivals = sum(1 for other in self.lines.values() if other.tickets and other is not line)
         return line.seconds * (1 + rivals) / lanes
+
+    def programs(self) -> int:
+        """How many programs the waiting tickets need."""
+        return len({(name, t.key) for name, line in self.lines.items() for t in line.tickets})
 
     def take(self, *, small_only: bool = False) -> tuple[Line, list[Ticket]] | None:
         """The next batch: from the line that has had the least, the small ones first on a tie."""

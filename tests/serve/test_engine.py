@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar, final
@@ -55,11 +56,32 @@ class Slow(Kind):
         return list(items)
 
 
-QUICK, SLOW = Quick(), Slow()
+@final
+class Compiled(Kind):
+    """Names the thread that does it; the first of a key takes a while, as if it compiled."""
+
+    name: ClassVar[str] = "compiled"
+    seconds_per_unit: ClassVar[float] = 1e-4
+    is_small: ClassVar[bool] = True
+
+    def key(self, item: int) -> Hashable:
+        return item // 100
+
+    def units(self, item: int) -> float:
+        return 1.0
+
+    def run(self, key: Hashable, items: Sequence[int]) -> list[str]:
+        role = threading.current_thread().name.partition("-")[0]
+        if role == "cold":
+            time.sleep(0.3)
+        return [role] * len(items)
+
+
+QUICK, SLOW, COMPILED = Quick(), Slow(), Compiled()
 
 
 def engine(**options: Any) -> Engine:
-    made = Engine((QUICK, SLOW), lanes=2, **options)
+    made = Engine((QUICK, SLOW, COMPILED), lanes=2, **options)
     made.run_now(QUICK, 0)
     made.run_now(SLOW, 0.0)
     made.start()
@@ -150,3 +172,54 @@ def test_a_kind_that_was_idle_starts_level_with_the_others() -> None:
     loop.close()
     # Batches of eight against single ones, a second each: they take turns, the small one first.
     assert order[:6] == ["quick", "slow", "quick", "slow", "quick", "slow"]
+
+
+def test_what_waits_for_a_program_is_done_by_the_lanes_once_it_is_compiled() -> None:
+    async def ask() -> list[str]:
+        made = engine()
+        work = [made.submit(COMPILED, item) for item in (100, 101, 102, 200)]
+        return await asyncio.gather(*work)
+
+    assert asyncio.run(ask()) == ["cold", "lane", "lane", "cold"]
+
+
+def test_a_scan_of_new_programs_is_refused_at_once_and_holds_up_nothing() -> None:
+    async def ask() -> tuple[list[Any], float]:
+        made = engine(queue_seconds=4.0)
+        scan = [asyncio.ensure_future(made.submit(COMPILED, 100 * k)) for k in range(1, 60)]
+        await asyncio.sleep(0.05)
+        began = time.perf_counter()
+        assert await made.submit(QUICK, 4) == 8
+        waited = time.perf_counter() - began
+        refused = [task.exception() for task in scan if task.done()]
+        await asyncio.gather(*scan, return_exceptions=True)
+        return refused, waited
+
+    refused, waited = asyncio.run(ask())
+    assert len(refused) > 50
+    assert all(isinstance(error, ApiError) and error.status == 503 for error in refused)
+    assert waited < 0.1
+
+
+def test_closing_finishes_what_waits_for_a_compilation() -> None:
+    async def ask() -> list[str]:
+        made = engine()
+        work = [asyncio.ensure_future(made.submit(COMPILED, item)) for item in (100, 101)]
+        await asyncio.sleep(0.05)
+        await asyncio.to_thread(made.close)
+        return await asyncio.gather(*work)
+
+    assert asyncio.run(ask()) == ["cold", "lane"]
+
+
+def test_an_overload_is_over_within_the_queue_time() -> None:
+    async def ask() -> float:
+        made = engine(queue_seconds=1.0)
+        flood = [asyncio.ensure_future(made.submit(SLOW, 0.1)) for _ in range(60)]
+        await asyncio.sleep(0)
+        began = time.perf_counter()
+        answers = await asyncio.gather(*flood, return_exceptions=True)
+        assert 10 <= sum(answer == 0.1 for answer in answers) <= 20
+        return time.perf_counter() - began
+
+    assert asyncio.run(ask()) < 1.0
