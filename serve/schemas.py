@@ -214,7 +214,7 @@ class StreamRequest(Body, kw_only=True):
     steps: Annotated[int, Meta(ge=1, le=100_000, description="Steps of the run.")] = 200
     frames: Annotated[int, Meta(ge=1, le=1000, description="Frames that are sent.")] = 50
     dt: Annotated[
-        Annotated[float, Meta(gt=0.0, le=1e6)] | None,
+        Annotated[float, Meta(ge=1e-12, le=1e6)] | None,
         Meta(description="Time of a step; null takes the preset's, else 1."),
     ] = None
     field: Annotated[
@@ -298,9 +298,9 @@ class FitRequest(Body, kw_only=True):
         Meta(min_length=1, max_length=64, description="A profile a step; null is missing."),
     ]
     spacing: Spacing = 1.0
-    dt: Annotated[float, Meta(gt=0.0, le=1e6, description="Time of a step.")] = 1.0
+    dt: Annotated[float, Meta(ge=1e-12, le=1e6, description="Time of a step.")] = 1.0
     sigma: Annotated[
-        Annotated[float, Meta(gt=0.0, le=1e12)] | None,
+        Annotated[float, Meta(ge=1e-12, le=1e12)] | None,
         Meta(description="Standard deviation of the measurements; null: unknown."),
     ] = None
     boundary: Annotated[Boundary, Meta(description="What is outside the line.")] = "neumann"

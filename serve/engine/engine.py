@@ -52,7 +52,7 @@ class Engine:
         queue_seconds: float = 5.0,
         deadline_seconds: float = 30.0,
     ) -> None:
-        self.lanes = lanes or len(os.sched_getaffinity(0))
+        self.lanes = lanes or _cores()
         self.queue_seconds = queue_seconds
         self.deadline_seconds = deadline_seconds
         self._warm: OrderedDict[tuple[str, Hashable], None] = OrderedDict()
@@ -237,6 +237,13 @@ class Engine:
                 if self._closing and self._is_done(role):
                     return None
                 self._wake[role].wait(1.0)
+
+
+def _cores() -> int:
+    """Cores that this process may use, where the system says so."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _be_nice() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -57,7 +58,9 @@ def _run(store: JobStore, job: Job) -> dict[str, Any]:
             if store.note_progress(job.id, done, total):
                 raise Cancelled
 
-    return run_fit(job.request, checkpoint=store.checkpoint(job.id), progress=report)
+    return run_fit(
+        json.loads(job.request), checkpoint=store.checkpoint(job.id), progress=report
+    )
 
 
 def _end_with_parent() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from mfnjax.errors import ParameterError
+
 
 def prepare_fit(request: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
     """Return the model, the objective and the options of `mfnjax.fit`.
@@ -18,7 +20,13 @@ def prepare_fit(request: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
     """
     from mfnjax import Grid, build_model
     from mfnjax.fitting import pointwise
+    from mfnjax.fitting.layout import plan
 
+    lengths = {len(row) for row in (*request["values"], *request["start"].values())}
+    if len(lengths) != 1:
+        raise ParameterError(
+            f"values and start must be profiles of one length, got lengths {sorted(lengths)}"
+        )
     model = build_model(request["model"], request["parameters"], preset=request["preset"])
     measured = np.array(
         [[np.nan if v is None else v for v in row] for row in request["values"]], np.float32
@@ -41,6 +49,9 @@ def prepare_fit(request: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
         "starts": request["starts"],
         "max_steps": request["max_steps"],
     }
+    # The names are looked at now: a mistake is an answer, not a job that fails later.
+    names = {name: options[name] for name in ("bounds", "fixed")}
+    plan({"": model}, {"": objective}, **names, free=None, shared=None)
     return model, objective, options
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 from typing import final
 
+from serve.jobs.owner import Owner
 from serve.jobs.store import Job, JobStore
 
 log = logging.getLogger("serve")
@@ -24,14 +25,19 @@ class JobRunner:
         self.store = store
         self._wake = threading.Event()
         self._closing = False
+        self._owner: Owner | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._serve, name="jobs", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Mark what a dead server left behind, then take jobs."""
+        owner = self._owner = Owner(self.store.folder)
         left = self.store.interrupt_orphans()
         if left:
             log.warning("%d jobs were interrupted; they can be resumed", left)
+        self._thread = threading.Thread(
+            target=self._serve, args=(owner.name,), name="jobs", daemon=True
+        )
         self._thread.start()
 
     def wake(self) -> None:
@@ -49,13 +55,15 @@ class JobRunner:
     def close(self) -> None:
         """Stop, and wait for it."""
         self.stop()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join(STOP_SECONDS + 1)
+        if self._owner is not None:
+            self._owner.close()
 
-    def _serve(self) -> None:
+    def _serve(self, owner: str) -> None:
         while not self._closing:
             try:
-                job = self.store.claim()
+                job = self.store.claim(owner)
                 if job is not None:
                     self._run(job)
                     continue

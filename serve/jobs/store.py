@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import time
 import uuid
@@ -12,34 +11,42 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
+from serve.jobs.owner import is_alive
+
 ACTIVE = ("queued", "running")
 RESUMABLE = ("interrupted", "cancelled", "failed")
+
+BUSY_SECONDS = 5.0
+"""How long a call waits for a file that another process has locked."""
+
+MAX_KEPT = 1000
+"""Jobs that have ended and are kept; the oldest are forgotten first."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, request TEXT NOT NULL, status TEXT NOT NULL,
     done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0,
-    result TEXT, error TEXT, owner INTEGER, cancel INTEGER NOT NULL DEFAULT 0,
+    result TEXT, error TEXT, owner TEXT, cancel INTEGER NOT NULL DEFAULT 0,
     created REAL NOT NULL, updated REAL NOT NULL)
 """
 
 
 @final
 class Job(NamedTuple):
-    """A row: what was asked, how far it is, what came of it.
+    """A row: what was asked (JSON), how far it is, what came of it.
 
     ``status`` is one of queued, running, done, failed, cancelled, interrupted.
     """
 
     id: str
     kind: str
-    request: dict[str, Any]
+    request: str
     status: str
     done: int
     total: int
     result: Any
     error: str | None
-    owner: int | None
+    owner: str | None
     cancel: bool
     created: float
     updated: float
@@ -58,7 +65,7 @@ class JobStore:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        database = sqlite3.connect(self.folder / "jobs.sqlite3", timeout=10)
+        database = sqlite3.connect(self.folder / "jobs.sqlite3", timeout=BUSY_SECONDS)
         try:
             with database:
                 yield database
@@ -73,14 +80,25 @@ class JobStore:
         """Queue a job."""
         job_id, now = uuid.uuid4().hex, time.time()
         with self._open() as database:
-            database.execute(
+            row = database.execute(
                 "INSERT INTO jobs (id, kind, request, status, created, updated) "
-                "VALUES (?, ?, ?, 'queued', ?, ?)",
+                "VALUES (?, ?, ?, 'queued', ?, ?) RETURNING *",
                 (job_id, kind, json.dumps(request), now, now),
-            )
-        job = self.get(job_id)
-        assert job is not None
-        return job
+            ).fetchone()
+        self._prune()
+        return _job(row)
+
+    def _prune(self) -> None:
+        """Forget the oldest jobs that have ended, and their checkpoints."""
+        with self._open() as database:
+            gone = database.execute(
+                "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs "
+                "WHERE status NOT IN ('queued', 'running') "
+                "ORDER BY created DESC LIMIT -1 OFFSET ?) RETURNING id",
+                (MAX_KEPT,),
+            ).fetchall()
+        for (job_id,) in gone:
+            self.checkpoint(job_id).unlink(missing_ok=True)
 
     def get(self, job_id: str) -> Job | None:
         """The job, or None."""
@@ -89,9 +107,13 @@ class JobStore:
         return None if row is None else _job(row)
 
     def recent(self, limit: int = 100) -> list[Job]:
-        """The latest jobs, the newest first."""
+        """The latest jobs, the newest first, without what was asked and what came of it."""
         with self._open() as database:
-            rows = database.execute("SELECT * FROM jobs ORDER BY created DESC LIMIT ?", (limit,))
+            rows = database.execute(
+                "SELECT id, kind, '', status, done, total, NULL, error, owner, cancel, created, "
+                "updated FROM jobs ORDER BY created DESC LIMIT ?",
+                (limit,),
+            )
             return [_job(row) for row in rows]
 
     def count_queued(self) -> int:
@@ -100,14 +122,14 @@ class JobStore:
             found = database.execute("SELECT COUNT(*) FROM jobs WHERE status = 'queued'")
             return int(found.fetchone()[0])
 
-    def claim(self) -> Job | None:
-        """Take the oldest queued job for this process; no two take the same."""
+    def claim(self, owner: str) -> Job | None:
+        """Take the oldest queued job for the process ``owner``; no two take the same."""
         with self._open() as database:
             row = database.execute(
                 "UPDATE jobs SET status = 'running', owner = ?, updated = ? WHERE id = "
                 "(SELECT id FROM jobs WHERE status = 'queued' ORDER BY created LIMIT 1) "
                 "AND status = 'queued' RETURNING *",
-                (os.getpid(), time.time()),
+                (owner, time.time()),
             ).fetchone()
         return None if row is None else _job(row)
 
@@ -161,28 +183,16 @@ class JobStore:
         """Mark the jobs whose server is gone as interrupted; returns how many."""
         with self._open() as database:
             rows = database.execute("SELECT id, owner FROM jobs WHERE status = 'running'")
-            orphans = [job_id for job_id, owner in rows.fetchall() if not _is_alive(owner)]
+            running = rows.fetchall()
+        orphans = [job_id for job_id, owner in running if not is_alive(self.folder, str(owner))]
         for job_id in orphans:
             self.finish(job_id, "interrupted", error="The server stopped while the job ran.")
         return len(orphans)
 
 
-def _is_alive(owner: int | None) -> bool:
-    if not owner or owner == os.getpid():
-        return False  # this process has only just started: it runs nothing yet
-    try:
-        os.kill(owner, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def _job(row: Any) -> Job:
     job = Job(*row)
     return job._replace(
-        request=json.loads(row[2]),
         result=None if row[6] is None else json.loads(row[6]),
         cancel=bool(job.cancel),
     )

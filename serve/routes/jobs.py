@@ -14,6 +14,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from serve.body import JsonBody
 from serve.errors import ApiError, overloaded
 from serve.jobs import ACTIVE, Job
+from serve.routes.simulate import check_work
 from serve.schemas import FitRequest, JobResponse, JobsResponse
 from serve.service import Service, service_of
 
@@ -49,6 +50,7 @@ async def fit(data: FitRequest, request: Request[Any, Any, Any]) -> JobResponse:
     from serve.jobs.fitting import prepare_fit
 
     service = service_of(request)
+    check_work(service, cells=len(data.values[0]), steps=max(data.steps))
     plain: dict[str, Any] = msgspec.to_builtins(data)
     await asyncio.to_thread(prepare_fit, plain)  # a bad request is a 400 now, not a failed job
     if await asyncio.to_thread(service.jobs.store.count_queued) >= MAX_QUEUED:
@@ -62,7 +64,7 @@ async def fit(data: FitRequest, request: Request[Any, Any, Any]) -> JobResponse:
 async def jobs(request: Request[Any, Any, Any]) -> JobsResponse:
     """The latest jobs, without their results."""
     found = await asyncio.to_thread(service_of(request).jobs.store.recent)
-    return JobsResponse(jobs=[_response(job._replace(result=None)) for job in found])
+    return JobsResponse(jobs=[_response(job) for job in found])
 
 
 @get("/jobs/{job_id:str}", tags=["jobs"])

@@ -20,11 +20,11 @@ MSGPACK_TYPES = ("application/msgpack", "application/x-msgpack")
 RESULT_HEADER = "X-MFN-Result"
 
 
-def check_work(service: Service, grid_size: int, steps: int) -> None:
+def check_work(service: Service, *, cells: int, steps: int) -> None:
     """Refuse a run of more than MFN_MAX_CELL_STEPS."""
     largest = service.settings.max_cell_steps
-    if grid_size * grid_size * steps > largest:
-        raise invalid("steps", f"{grid_size}² cells × {steps} steps is over the limit {largest}")
+    if cells * steps > largest:
+        raise invalid("steps", f"{cells} cells × {steps} steps is over the limit {largest}")
 
 
 @post(
@@ -43,7 +43,7 @@ async def simulate(
     in volts (`application/x-npy`), with the rest as JSON in the header `X-MFN-Result`.
     """
     service = service_of(request)
-    check_work(service, data.grid_size, data.steps)
+    check_work(service, cells=data.grid_size**2, steps=data.steps)
     run = Run(
         data.seed,
         data.grid_size,

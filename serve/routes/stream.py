@@ -37,7 +37,7 @@ async def stream(data: StreamRequest, request: Request[Any, Any, Any]) -> Stream
     """Run any registered model and send frames of its field as they come."""
     service = service_of(request)
     run, header = _prepare(data)
-    check_work(service, data.grid_size, header["steps"])
+    check_work(service, cells=data.grid_size**2, steps=header["steps"])
     # The first piece decides about the status: a full queue is a 503, a bad parameter a 400.
     first = await service.submit(request, PIECES, (run, 0))
     lines = _lines(service, request, run, header, first)

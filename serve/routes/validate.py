@@ -21,7 +21,7 @@ async def validate(data: ValidateRequest, request: Request[Any, Any, Any]) -> Va
     from mfnjax.network import ValidationConfig
 
     service = service_of(request)
-    check_work(service, data.grid_size, data.steps)
+    check_work(service, cells=data.grid_size**2, steps=data.steps)
     config = ValidationConfig(
         seed=data.seed,
         epochs=data.epochs,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from litestar.testing import TestClient
 
 from mfnjax import FisherKPPModel, Grid, simulate
-from serve.jobs import JobStore
+from serve.app import create_app
+from serve.jobs import JobStore, store
+from serve.settings import Settings
 from tests.serve.conftest import ServerProcess
 
 TRUTH = {"diffusivity": 0.8, "growth_rate": 0.1}
@@ -107,6 +113,84 @@ def test_a_bad_fit_is_refused_at_once(server: ServerProcess, body: dict[str, Any
     assert answer.status_code == 400
     assert answer.json()["error_code"] == "VALIDATION_ERROR"
     assert server.client.get(f"/jobs/{'0' * 32}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"values": [[0.1] * 24, [0.1] * 23]}, "23"),
+        ({"bounds": {"nothing": [0, 1]}}, "nothing"),
+        ({"bounds": {"diffusivity": [5, 6]}}, "diffusivity"),
+        ({"fixed": ["diffusivity", "growth_rate", "capacity"]}, "nothing is left"),
+        ({"steps": [20, 100_000]}, "over the limit"),
+        ({"spacing": 1e-300}, "spacing"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused_and_not_queued(
+    tmp_path: Path, body: dict[str, Any], wrong: dict[str, Any], named: str
+) -> None:
+    settings = Settings(state_dir=tmp_path, max_cell_steps=2_000_000)
+    web = TestClient(create_app(settings))
+    answer = web.post("/fit", json={**body, **wrong})
+    assert answer.status_code == 400, answer.text
+    assert named in answer.json()["detail"]
+    assert web.get("/jobs").json() == {"jobs": []}
+
+
+def test_the_part_of_a_path_that_is_wrong_is_named(tmp_path: Path) -> None:
+    answer = TestClient(create_app(Settings(state_dir=tmp_path))).get("/jobs/XYZ")
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == ["job_id"]
+
+
+def test_a_locked_store_is_a_503(
+    tmp_path: Path, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "BUSY_SECONDS", 0.05)
+    web = TestClient(create_app(Settings(state_dir=tmp_path)))
+    other = sqlite3.connect(tmp_path / "jobs.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answer = web.post("/fit", json=body)
+    assert (answer.status_code, answer.json()["error_code"]) == (503, "OVERLOADED")
+    assert int(answer.headers["Retry-After"]) >= 1
+    other.execute("ROLLBACK")
+    other.close()
+    assert web.post("/fit", json=body).status_code == 202
+
+
+def test_a_job_of_another_process_is_its_own_until_that_ends(tmp_path: Path) -> None:
+    jobs = JobStore(tmp_path)
+    job_id = jobs.add("fit", {}).id
+    code = (
+        "import sys, pathlib; from serve.jobs import JobStore; from serve.jobs.owner import Owner;"
+        "folder = pathlib.Path(sys.argv[1]); owner = Owner(folder);"
+        "print(JobStore(folder).claim(owner.name).id, flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline().decode().strip() == job_id
+        assert jobs.interrupt_orphans() == 0
+        other.kill()
+        other.wait(10)
+    assert jobs.interrupt_orphans() == 1
+    found = jobs.get(job_id)
+    assert found is not None
+    assert found.status == "interrupted"
+
+
+def test_the_oldest_jobs_that_have_ended_are_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MAX_KEPT", 2)
+    jobs = JobStore(tmp_path)
+    ids = [jobs.add("fit", {}).id for _ in range(4)]
+    jobs.checkpoint(ids[0]).touch()
+    for job_id in ids:
+        jobs.cancel(job_id)
+    last = jobs.add("fit", {}).id
+    assert {job.id for job in jobs.recent()} == {*ids[2:], last}
+    assert not jobs.checkpoint(ids[0]).exists()
 
 
 def test_a_job_goes_on_after_a_cancel_a_kill_and_a_stop(
