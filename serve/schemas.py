@@ -197,7 +197,7 @@ ModelName = Annotated[
 Preset = Annotated[
     Name | None, Meta(description="Preset of the model: values for parameters that are not given.")
 ]
-Spacing = Annotated[float, Meta(gt=0.0, le=1e6, description="Side of a cell.")]
+Spacing = Annotated[float, Meta(ge=1e-6, le=1e6, description="Side of a cell.")]
 Number = Annotated[float, Meta(ge=-1e12, le=1e12)]
 
 

@@ -58,9 +58,7 @@ def _run(store: JobStore, job: Job) -> dict[str, Any]:
             if store.note_progress(job.id, done, total):
                 raise Cancelled
 
-    return run_fit(
-        json.loads(job.request), checkpoint=store.checkpoint(job.id), progress=report
-    )
+    return run_fit(json.loads(job.request), checkpoint=store.checkpoint(job.id), progress=report)
 
 
 def _end_with_parent() -> None:
