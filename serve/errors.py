@@ -111,23 +111,8 @@ def as_api_error(error: BaseException) -> ApiError:
         log.warning("the store of jobs cannot be used: %s", error)
         return overloaded("The store of jobs is busy.", 1)
     if isinstance(error, HTTPException) and error.status_code in CODES and error.status_code < 500:
-        return ApiError(
-            error.status_code,
-            _detail(error),
-            errors=_parameter_errors(error),
-            headers=dict(error.headers or {}),
-        )
+        return ApiError(error.status_code, _detail(error), headers=dict(error.headers or {}))
     return ApiError(500, "An unexpected error happened; the request id finds it in the log.")
-
-
-def _parameter_errors(error: HTTPException) -> tuple[FieldError, ...]:
-    """The wrong parameters of a path, as the framework tells them."""
-    told = error.extra if isinstance(error.extra, list) else []
-    return tuple(
-        FieldError(str(one["key"]), str(one.get("message", "not accepted")).replace("`", ""))
-        for one in told
-        if isinstance(one, dict) and "key" in one
-    )
 
 
 def _detail(error: HTTPException) -> str:

@@ -137,10 +137,9 @@ def test_what_cannot_be_fitted_is_refused_and_not_queued(
     assert web.get("/jobs").json() == {"jobs": []}
 
 
-def test_the_part_of_a_path_that_is_wrong_is_named(tmp_path: Path) -> None:
+def test_what_is_no_id_of_a_job_is_not_found(tmp_path: Path) -> None:
     answer = TestClient(create_app(Settings(state_dir=tmp_path))).get("/jobs/XYZ")
-    assert answer.status_code == 400
-    assert [error["field"] for error in answer.json()["errors"]] == ["job_id"]
+    assert (answer.status_code, answer.json()["error_code"]) == (404, "NOT_FOUND")
 
 
 def test_a_locked_store_is_a_503(
