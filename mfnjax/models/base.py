@@ -21,6 +21,7 @@ from typing import Any, ClassVar, final
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
@@ -96,11 +97,27 @@ class IteratedMap(Model):
     def draw(self, dtype: Any, *, key: jax.Array) -> Any:
         """Return the few random numbers of one step (a pytree), from this step's own key.
 
-        The loop calls this for many steps at once, which is cheaper than step by step. So that the
-        numbers are the same bits either way, it draws uniforms, keys or integers, and leaves
-        logarithms and the like to `advance`. By default it is the key itself.
+        The loop calls this for many steps at once, which is cheaper than step by step. Steps must
+        get the same bits either way, and the same as a run of them alone: so the numbers of a step
+        come from its key, elementwise. By default it is the key itself.
         """
         return key
+
+    def quiet(self, values: Values, grid: Grid, *, draws: Any, count: Any) -> Quiet | None:
+        """Return a short cut through the next ``count`` steps, where the model has one.
+
+        A model that can tell in advance that nothing will happen in some steps (nothing to count
+        but what ``draws`` decide, nothing to clamp, nothing that is not finite) may run them
+        faster than `advance`; the fields must come out the same, bit for bit.
+
+        Args:
+            values: The fields.
+            grid: The grid.
+            draws: What `draw` gave for these steps, stacked (``count`` of them count); None: no
+                chance.
+            count: Number of steps, traced.
+        """
+        return None
 
     def is_stochastic(self) -> bool:
         """Whether a step needs a key (True where that cannot be told)."""
@@ -124,6 +141,20 @@ class Advanced:
     counts: jax.Array | None = None
 
 
+@final
+@dataclass(frozen=True)
+class Quiet:
+    """A short cut through some steps.
+
+    Attributes:
+        possible: Whether it may be taken, a traced scalar.
+        run: Returns the fields after the steps, and what they counted.
+    """
+
+    possible: jax.Array
+    run: Callable[[], tuple[Values, jax.Array]]
+
+
 def all_finite(value: jax.Array) -> jax.Array:
     """Whether every cell is finite, as one scalar (a NaN wins every max and min).
 
@@ -131,6 +162,15 @@ def all_finite(value: jax.Array) -> jax.Array:
     a reduction of a plain buffer, and none for one with arithmetic fused into it.
     """
     return jnp.isfinite(jnp.max(value)) & jnp.isfinite(jnp.min(value))
+
+
+def all_cells(mask: jax.Array) -> jax.Array:
+    """Whether every cell of a mask (H, W) is true, as one scalar.
+
+    First down the columns, which XLA's CPU backend turns into vector code, then along the one row
+    left; a reduction to a scalar in one go is a loop over single cells.
+    """
+    return jnp.all(lax.optimization_barrier(jnp.all(mask, axis=0)))
 
 
 def concrete_parameters(model: Model) -> dict[str, Any]:

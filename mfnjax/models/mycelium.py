@@ -27,10 +27,12 @@ from mfnjax.models.base import (
     Advanced,
     IteratedMap,
     Laplacian,
+    Quiet,
     Values,
     all_finite,
     concrete_parameters,
 )
+from mfnjax.models.mycelium_quiet import Events, quiet_stretch
 
 REST_MEAN_V, REST_STD_V = -0.070, 0.005
 TURING_SHIFT_V = 0.005
@@ -195,6 +197,17 @@ class MyceliumModel(IteratedMap):
         before = lax.dynamic_slice(V, cell, (1, 1))
         after = before + jnp.where(happens, magnitude, 0)
         return lax.dynamic_update_slice(V, after, cell), happens.astype(jnp.int32)
+
+    def quiet(self, values: Values, grid: Grid, *, draws: Any, count: Any) -> Quiet | None:
+        """Steps in which no threshold and no clamp can be reached (see `mycelium_quiet`)."""
+        events = None
+        if draws is not None:
+            chance, cells, magnitudes = jax.vmap(lambda u: growth_event(self, u, grid.shape))(
+                draws[0]
+            )
+            events = Events(chance < self.spike_probability, magnitudes, cells)
+        clamp = CLAMP_LOW_V, CLAMP_HIGH_V
+        return quiet_stretch(self, values, grid, events=events, clamp=clamp, count=count)
 
 
 def growth_event(

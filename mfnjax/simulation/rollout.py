@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from typing import Any, final
 
 import jax
@@ -23,7 +23,7 @@ from jax import lax
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State, StateLike
-from mfnjax.models.base import Model, Values, all_finite
+from mfnjax.models.base import IteratedMap, Model, Values, all_cells
 from mfnjax.simulation.adjoint import choose_policy, static_loop
 from mfnjax.simulation.inputs import Inputs, Problem, is_traced, prepare_inputs
 from mfnjax.simulation.steppers import Stepper
@@ -160,20 +160,50 @@ def _drawn_step(problem: Problem, prepared: Any, run: Run) -> Run:
 
 
 def _steps(problem: Problem, prepared: Any, run: Run, count: Any, *, blocked: bool) -> Run:
-    """``count`` (traced) steps; ``blocked``: the random numbers of many steps drawn at once."""
-    if not blocked or problem.key is None:
-        return lax.fori_loop(0, count, lambda _, r: _drawn_step(problem, prepared, r), run)
+    """``count`` (traced) steps; ``blocked``: in blocks, where the model gains by that."""
+    if blocked and isinstance(problem.model, IteratedMap):
+        return _blocks(problem, prepared, run, count)
+    return lax.fori_loop(0, count, lambda _, r: _drawn_step(problem, prepared, r), run)
+
+
+def _blocks(problem: Problem, prepared: Any, run: Run, count: Any) -> Run:
+    """``count`` steps of a map: the random numbers of a block at once, quiet blocks cut short."""
 
     def block(index: jax.Array, run: Run) -> Run:
-        steps = run.step + jnp.arange(DRAW_BLOCK, dtype=jnp.int32)
-        draws = jax.vmap(lambda step: _draw(problem, run, step))(steps)
+        todo = jnp.minimum(DRAW_BLOCK, count - index * DRAW_BLOCK)
+        draws = None
+        if problem.key is not None:
+            steps = run.step + jnp.arange(DRAW_BLOCK, dtype=jnp.int32)
+            draws = jax.vmap(lambda step: _draw(problem, run, step))(steps)
 
         def step(k: jax.Array, run: Run) -> Run:
             return _one_step(problem, prepared, run, jax.tree.map(lambda x: x[k], draws))
 
-        return lax.fori_loop(0, jnp.minimum(DRAW_BLOCK, count - index * DRAW_BLOCK), step, run)
+        def step_by_step(run: Run) -> Run:
+            return lax.fori_loop(0, todo, step, run)
+
+        def cut_short(run: Run) -> Run:
+            values, counts = quiet.run()
+            counts = run.counts + counts.astype(run.counts.dtype)
+            return replace(run, values=values, step=run.step + todo, counts=counts)
+
+        quiet = problem.model.quiet(run.values, problem.grid, draws=draws, count=todo)
+        if quiet is None:
+            return step_by_step(run)
+        return lax.cond(_unanimous(quiet.possible), cut_short, step_by_step, run)
 
     return lax.fori_loop(0, -(-count // DRAW_BLOCK), block, run)
+
+
+@jax.custom_batching.custom_vmap
+def _unanimous(flag: jax.Array) -> jax.Array:
+    """The flag; in a batch, whether all agree: so that a `lax.cond` still runs one branch."""
+    return flag
+
+
+@_unanimous.def_vmap
+def _unanimous_batch(size: int, is_batched: list[bool], flags: jax.Array) -> tuple[jax.Array, bool]:
+    return jnp.all(flags), False
 
 
 def _note_bad(run: Run, finite: tuple[jax.Array, ...]) -> Run:
@@ -185,6 +215,17 @@ def _note_bad(run: Run, finite: tuple[jax.Array, ...]) -> Run:
     seen = run.step.astype(dtype) * len(finite) + field.astype(dtype)
     is_news = (field >= 0) & (run.first_bad < 0)
     return replace(run, first_bad=jnp.where(is_news, seen, run.first_bad))
+
+
+def _note_bad_start(run: Run) -> Run:
+    """Remember the first field that is not finite before the first step."""
+    finite = [jnp.isfinite(u) for u in run.values]
+    good = all_cells(reduce(jnp.logical_and, finite))
+
+    def look(run: Run) -> Run:
+        return _note_bad(run, tuple(all_cells(each) for each in finite))
+
+    return lax.cond(good, lambda run: run, look, run)
 
 
 def _prepare(problem: Problem, run: Run) -> Any:
@@ -201,20 +242,22 @@ def dynamic_loop(
     compiled once, whatever the number of steps and frames.
     """
     prepared = _prepare(problem, run)
-    run = _note_bad(run, tuple(all_finite(u) for u in run.values))
+    run = _note_bad_start(run)
     buffers = tuple(
         jnp.zeros((capacity, *run.values[i].shape), run.values[i].dtype) for i in problem.saved
     )
 
+    if not capacity:
+        return _steps(problem, prepared, run, steps, blocked=True), ()
+
     def frame(index: jax.Array, carry: tuple[Run, Values]) -> tuple[Run, Values]:
         run, buffers = carry
         count = jnp.minimum(every, steps - index * every)
-        run = _steps(problem, prepared, run, count, blocked=not capacity)
-        if capacity:
-            buffers = tuple(
-                lax.dynamic_update_index_in_dim(buffer, run.values[i], index, 0)
-                for buffer, i in zip(buffers, problem.saved, strict=True)
-            )
+        run = _steps(problem, prepared, run, count, blocked=False)
+        buffers = tuple(
+            lax.dynamic_update_index_in_dim(buffer, run.values[i], index, 0)
+            for buffer, i in zip(buffers, problem.saved, strict=True)
+        )
         return run, buffers
 
     return lax.fori_loop(0, -(-steps // every), frame, (run, buffers))
@@ -290,7 +333,7 @@ def _compiled_scan(
     problem: Problem, run: Run, *, steps: int, every: int | None, policy: str
 ) -> tuple[Run, Values]:
     prepared = _prepare(problem, run)
-    run = _note_bad(run, tuple(all_finite(u) for u in run.values))
+    run = _note_bad_start(run)
     body = partial(_drawn_step, problem, prepared)
     if every is None:
         return static_loop(body, run, steps, policy), ()

@@ -1,0 +1,187 @@
+"""The v4.1 step where it is quiet: no threshold crossed, no clamp reached, nothing to count.
+
+A full step looks at every cell to count activations and clamps and to see a NaN before a clamp
+hides it. Most steps of most runs have nothing to count, and that can be known in advance: explicit
+diffusion with D ≤ ¼ replaces each cell by a weighted mean of cells, so it never widens the range
+of a field; what events and reactions can add in n steps is bounded too. Where the bounds say that
+nothing can happen in n steps, those n steps are run here, without looking, and to the same bits.
+
+How it is laid out for speed on XLA's CPU backend (see docs/speed.md):
+
+* The fields are one stack, so a step is a handful of kernels, not a handful for each field.
+* The loop carries the stack and a buffer with room for a halo. A step writes the stack and its
+  edges into the buffer, in place, and computes the next stack from the buffer. Both kernels are
+  free of branches, and no array is copied or concatenated.
+* The growth event is added by the kernel that fills the buffer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from mfnjax.core.boundary import Dirichlet, Neumann, Periodic
+from mfnjax.core.grid import Grid
+from mfnjax.models.base import Quiet, Values, all_cells
+
+_MARGIN = 1e-5
+"""Volts, and activator units: far above what rounding can add to a bound in one stretch."""
+
+
+@final
+@dataclass(frozen=True)
+class Events:
+    """The growth events of some steps, one element a step.
+
+    Attributes:
+        happens: Whether there is one.
+        magnitude: m, what it adds to its cell, V.
+        cell: Row and column of that cell.
+    """
+
+    happens: jax.Array
+    magnitude: jax.Array
+    cell: tuple[jax.Array, ...]
+
+
+def quiet_stretch(
+    model: Any,
+    values: Values,
+    grid: Grid,
+    *,
+    events: Events | None,
+    clamp: tuple[float, float],
+    count: Any,
+) -> Quiet | None:
+    """The next ``count`` steps, if quiet; None where the kind of run has no such short cut.
+
+    Args:
+        model: The `MyceliumModel`.
+        values: (V, a, i), each (H, W).
+        grid: The grid.
+        events: Those of at least ``count`` steps; None: none.
+        clamp: Lowest and highest V of the clamp, V.
+        count: Steps, traced.
+    """
+    known = isinstance(grid.boundary, (Periodic, Neumann, Dirichlet))
+    if model.quantum_jitter or not known or grid.num_axes < 2:
+        return None
+    growth, added = jnp.int32(0), None
+    if events is not None:
+        happens = events.happens & (jnp.arange(len(events.happens), dtype=jnp.int32) < count)
+        growth = jnp.sum(happens, dtype=jnp.int32)
+        added = jnp.where(happens, events.magnitude, 0)
+
+    def run() -> tuple[Values, jax.Array]:
+        cells = None if events is None else events.cell
+        after = _run(model, values, grid, added, cells, clamp, count)
+        return after, jnp.stack([growth, jnp.int32(0), jnp.int32(0)])
+
+    return Quiet(_is_quiet(model, values, grid, added, clamp, count), run)
+
+
+def _is_quiet(
+    model: Any,
+    values: Values,
+    grid: Grid,
+    added: jax.Array | None,
+    clamp: tuple[float, float],
+    count: Any,
+) -> jax.Array:
+    """Whether the bounds exclude a clamp, an activation and a non-finite cell in ``count`` steps.
+
+    An event of m on one cell has spread to at most m·max(1 − 4α, α) anywhere one step later, and
+    a' ≤ max a + r_a/4 since a(1 − a) ≤ ¼ and i ≥ 0. Each comparison is false for a NaN.
+    """
+    V, a, i = values
+    low, high = clamp
+    scale = 1 / (jnp.asarray(grid.spacing, V.dtype) ** 2)
+    diffusivities = [model.alpha]
+    highest, lowest = jnp.asarray(high - _MARGIN, V.dtype), jnp.asarray(low + _MARGIN, V.dtype)
+    if added is not None:
+        spread = jnp.maximum(1 - 4 * model.alpha * scale, model.alpha * scale)
+        highest = highest - spread * jnp.sum(jnp.maximum(added, 0))
+        lowest = lowest - spread * jnp.sum(jnp.minimum(added, 0))
+    # Dirichlet sides are cells of 0 V.
+    quiet = (lowest <= 0) & (highest >= 0) if isinstance(grid.boundary, Dirichlet) else True
+    calm = (highest >= V) & (lowest <= V)
+    if model.turing_enabled:
+        diffusivities += [model.d_activator, model.d_inhibitor]
+        rates = (model.r_activator, model.r_inhibitor)
+        for rate in rates:
+            quiet &= (rate >= 0) & (rate <= 1)
+        ceiling = (
+            model.turing_threshold - _MARGIN - jnp.asarray(count, V.dtype) * (model.r_activator / 4)
+        )
+        calm &= (a >= 0) & (a <= jnp.minimum(ceiling, 1)) & (i >= 0) & (i <= 1)
+    for diffusivity in diffusivities:
+        quiet &= (diffusivity >= 0) & (diffusivity * scale <= 0.25)
+    return quiet & all_cells(calm)
+
+
+def _run(
+    model: Any,
+    values: Values,
+    grid: Grid,
+    added: jax.Array | None,
+    cells: Any,
+    clamp: tuple[float, float],
+    count: Any,
+) -> Values:
+    """``count`` steps without looking."""
+    fields = values if model.turing_enabled else values[:1]
+    stack = jnp.stack(fields)
+    dtype, (_, height, width) = stack.dtype, stack.shape
+    scale = 1 / (jnp.asarray(grid.spacing, dtype) ** 2)
+    is_potential = jnp.arange(len(fields), dtype=jnp.int32)[:, None, None] == 0
+    rows = jnp.arange(height, dtype=jnp.int32)[:, None]
+    columns = jnp.arange(width, dtype=jnp.int32)[None, :]
+
+    def column(*numbers: Any) -> jax.Array:
+        """One number a field, (fields, 1, 1)."""
+        return jnp.stack([jnp.asarray(x, dtype) for x in numbers[: len(fields)]])[:, None, None]
+
+    diffusion = column(model.alpha * scale, model.d_activator * scale, model.d_inhibitor * scale)
+    rate = column(0, model.r_activator, model.r_inhibitor)
+    squared = column(0, 1, 0)
+    low, high = column(clamp[0], 0, 0), column(clamp[1], 1, 1)
+
+    def step(k: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        stack, padded = carry
+        if added is not None:
+            here = is_potential & (rows == cells[0][k]) & (columns == cells[1][k])
+            stack = stack + jnp.where(here, added[k], 0)
+        padded = _fill(padded, stack, grid)
+        centre = padded[:, 1:-1, 1:-1]
+        vertical = padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1]
+        horizontal = padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:]
+        stack = centre + diffusion * (horizontal + (vertical + -4.0 * centre))
+        if model.turing_enabled:
+            a, i = centre[1:2], centre[2:3]
+            stack = stack + rate * (a * (1 - squared * a) - i)
+            stack = jnp.clip(stack, low, high)
+        return stack, padded
+
+    padded = jnp.zeros((len(fields), height + 2, width + 2), dtype)
+    stack, _ = lax.fori_loop(0, count, step, (stack, padded))
+    return tuple(stack) if model.turing_enabled else (stack[0], *values[1:])
+
+
+def _fill(padded: jax.Array, stack: jax.Array, grid: Grid) -> jax.Array:
+    """Write the stack and the halo of its boundary into ``padded``; the corners are not read."""
+    height, width = grid.shape
+    top, bottom = grid.boundary.ends(stack, 1)
+    left, right = grid.boundary.ends(stack, 2)
+    for piece, at in (
+        (stack, (0, 1, 1)),
+        (left, (0, 1, 0)),
+        (right, (0, 1, width + 1)),
+        (top, (0, 0, 1)),
+        (bottom, (0, height + 1, 1)),
+    ):
+        padded = lax.dynamic_update_slice(padded, piece, at)
+    return lax.optimization_barrier(padded)
