@@ -1,4 +1,4 @@
-"""What several models share: noise about a state."""
+"""What several models share: noise about a state, and a clip with one derivative."""
 
 from __future__ import annotations
 
@@ -33,3 +33,8 @@ def noisy_state(
         jnp.asarray(level, dtype) + amplitude * normal_field(grid.shape, dtype, key=keys[index])
         for index, level in enumerate(levels)
     )
+
+
+def clip(x: jax.Array, low: Any, high: Any) -> jax.Array:
+    """clip(x, low, high), whose derivative at a limit is that from inside, 1 (jnp.clip's is ½)."""
+    return jnp.where(x < low, low, jnp.where(x > high, high, x))

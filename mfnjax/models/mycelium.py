@@ -23,6 +23,7 @@ from mfnjax.core.pytree import register_pytree
 from mfnjax.core.rng import normal_field, uniform_field
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError, StabilityError
+from mfnjax.models._common import clip
 from mfnjax.models.base import (
     Advanced,
     IteratedMap,
@@ -180,7 +181,7 @@ class MyceliumModel(IteratedMap):
             highest = jnp.max(a_new)
             V, activations = _shift_active(V, a_new, highest, self.turing_threshold)
             finite_pair = (all_finite(a_new), all_finite(i_new))
-            a, i = _clip(a_new, 0, 1), _clip(i_new, 0, 1)
+            a, i = clip(a_new, 0, 1), clip(i_new, 0, 1)
 
         if jitter_key is not None:
             V = with_jitter(V, self.jitter_var, key=jitter_key)
@@ -278,17 +279,12 @@ def _shift_active(
     return lax.cond(highest > threshold, shift, keep, V, a_new)
 
 
-def _clip(x: jax.Array, low: float, high: float) -> jax.Array:
-    """clip(x, low, high), whose derivative at a limit is that from inside, 1 (jnp.clip's is ½)."""
-    return jnp.where(x < low, low, jnp.where(x > high, high, x))
-
-
 def _clamp(V: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Clamp V; return it with whether it was finite before and how many cells changed."""
     high, low = jnp.max(V), jnp.min(V)
 
     def clamp(V: jax.Array) -> tuple[jax.Array, jax.Array]:
-        clamped = _clip(V, CLAMP_LOW_V, CLAMP_HIGH_V)
+        clamped = clip(V, CLAMP_LOW_V, CLAMP_HIGH_V)
         return clamped, jnp.sum(clamped != V, dtype=jnp.int32)
 
     outside = (high > CLAMP_HIGH_V) | (low < CLAMP_LOW_V)

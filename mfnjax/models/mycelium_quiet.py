@@ -26,10 +26,15 @@ from jax import lax
 
 from mfnjax.core.boundary import Dirichlet, Neumann, Periodic
 from mfnjax.core.grid import Grid
+from mfnjax.models._common import clip
 from mfnjax.models.base import Quiet, Values, all_cells
 
 _MARGIN = 1e-5
-"""Volts, and activator units: far above what rounding can add to a bound in one stretch."""
+"""Volts, and activator units: kept free below every threshold beside what rounding may add."""
+
+_ROUNDING = 32
+"""Units of the dtype's epsilon that one step may add by rounding: a step adds some ten rounded
+numbers of magnitude 4 at most, each wrong by half an epsilon of itself, and weighs most by ¼."""
 
 
 @final
@@ -68,20 +73,20 @@ def quiet_stretch(
         count: Steps, traced.
     """
     known = isinstance(grid.boundary, (Periodic, Neumann, Dirichlet))
-    if model.quantum_jitter or not known or grid.num_axes < 2:
+    if model.quantum_jitter or not known or min(grid.shape) < 3:
         return None
     growth, added = jnp.int32(0), None
+    cells: Any = None
     if events is not None:
         happens = events.happens & (jnp.arange(len(events.happens), dtype=jnp.int32) < count)
         growth = jnp.sum(happens, dtype=jnp.int32)
-        added = jnp.where(happens, events.magnitude, 0)
+        added, cells = jnp.where(happens, events.magnitude, 0), events.cell
 
     def run() -> tuple[Values, jax.Array]:
-        cells = None if events is None else events.cell
         after = _run(model, values, grid, added, cells, clamp, count)
         return after, jnp.stack([growth, jnp.int32(0), jnp.int32(0)])
 
-    return Quiet(_is_quiet(model, values, grid, added, clamp, count), run)
+    return Quiet(_is_quiet(model, values, grid, added, cells, clamp, count), run)
 
 
 def _is_quiet(
@@ -89,23 +94,28 @@ def _is_quiet(
     values: Values,
     grid: Grid,
     added: jax.Array | None,
+    cells: Any,
     clamp: tuple[float, float],
     count: Any,
 ) -> jax.Array:
     """Whether the bounds exclude a clamp, an activation and a non-finite cell in ``count`` steps.
 
-    An event of m on one cell has spread to at most m·max(1 − 4α, α) anywhere one step later, and
-    a' ≤ max a + r_a/4 since a(1 − a) ≤ ¼ and i ≥ 0. Each comparison is false for a NaN.
+    An event of m on one cell has spread to at most m·max(1 − nα, α) anywhere one step later, n
+    being the neighbours that the cell shares with, and a' ≤ max a + r_a/4 since a(1 − a) ≤ ¼ and
+    i ≥ 0. Each comparison is false for a NaN.
     """
     V, a, i = values
     low, high = clamp
     scale = 1 / (jnp.asarray(grid.spacing, V.dtype) ** 2)
     diffusivities = [model.alpha]
-    highest, lowest = jnp.asarray(high - _MARGIN, V.dtype), jnp.asarray(low + _MARGIN, V.dtype)
+    steps = jnp.asarray(count, V.dtype)
+    margin = _MARGIN + _ROUNDING * float(jnp.finfo(V.dtype).eps) * (steps + 1)
+    highest, lowest = high - margin, low + margin
     if added is not None:
-        spread = jnp.maximum(1 - 4 * model.alpha * scale, model.alpha * scale)
-        highest = highest - spread * jnp.sum(jnp.maximum(added, 0))
-        lowest = lowest - spread * jnp.sum(jnp.minimum(added, 0))
+        share = model.alpha * scale
+        spread = jnp.maximum(1 - jnp.asarray(_neighbours(grid, cells), V.dtype) * share, share)
+        highest = highest - jnp.sum(spread * jnp.maximum(added, 0))
+        lowest = lowest - jnp.sum(spread * jnp.minimum(added, 0))
     # Dirichlet sides are cells of 0 V.
     quiet = (lowest <= 0) & (highest >= 0) if isinstance(grid.boundary, Dirichlet) else True
     calm = (highest >= V) & (lowest <= V)
@@ -114,13 +124,24 @@ def _is_quiet(
         rates = (model.r_activator, model.r_inhibitor)
         for rate in rates:
             quiet &= (rate >= 0) & (rate <= 1)
-        ceiling = (
-            model.turing_threshold - _MARGIN - jnp.asarray(count, V.dtype) * (model.r_activator / 4)
-        )
+        ceiling = model.turing_threshold - margin - steps * (model.r_activator / 4)
         calm &= (a >= 0) & (a <= jnp.minimum(ceiling, 1)) & (i >= 0) & (i <= 1)
     for diffusivity in diffusivities:
         quiet &= (diffusivity >= 0) & (diffusivity * scale <= 0.25)
     return quiet & all_cells(calm)
+
+
+def _neighbours(grid: Grid, cells: Any) -> Any:
+    """How many neighbours each of these cells shares with: those outside a no-flux side are none.
+
+    (A Dirichlet side takes its share like any cell.)
+    """
+    if not isinstance(grid.boundary, Neumann):
+        return 4
+    return 4 - sum(
+        (at == 0).astype(jnp.int32) + (at == size - 1).astype(jnp.int32)
+        for at, size in zip(cells, grid.shape, strict=True)
+    )
 
 
 def _run(
@@ -163,7 +184,7 @@ def _run(
         if model.turing_enabled:
             a, i = centre[1:2], centre[2:3]
             stack = stack + rate * (a * (1 - squared * a) - i)
-            stack = jnp.clip(stack, low, high)
+            stack = clip(stack, low, high)
         return stack, padded
 
     padded = jnp.zeros((len(fields), height + 2, width + 2), dtype)

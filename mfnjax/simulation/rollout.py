@@ -197,13 +197,16 @@ def _blocks(problem: Problem, prepared: Any, run: Run, count: Any) -> Run:
 
 @jax.custom_batching.custom_vmap
 def _unanimous(flag: jax.Array) -> jax.Array:
-    """The flag; in a batch, whether all agree: so that a `lax.cond` still runs one branch."""
+    """The flag; in a batch, whether all agree: so that a `lax.cond` still runs one branch.
+
+    A batch of batches asks again.
+    """
     return flag
 
 
 @_unanimous.def_vmap
 def _unanimous_batch(size: int, is_batched: list[bool], flags: jax.Array) -> tuple[jax.Array, bool]:
-    return jnp.all(flags), False
+    return _unanimous(jnp.all(flags)), False
 
 
 def _note_bad(run: Run, finite: tuple[jax.Array, ...]) -> Run:

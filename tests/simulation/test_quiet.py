@@ -18,15 +18,15 @@ STEPS = 41
 SHAPE = (9, 14)
 
 
-def compiled(model: MyceliumModel, values, grid: Grid, *, short_cut: bool):
-    """A run of its own compilation, with or without the short cut."""
-
-    def loop(values):
-        return simulate(model, values, grid=grid, steps=STEPS, key=KEY)
-
+def both_ways(function, *arguments):
+    """Compile a function that runs the model with and without the short cut."""
+    programs = []
+    for quiet in (MyceliumModel.quiet, never):
+        rollout._compiled_loop.clear_cache()
+        with mock.patch.object(MyceliumModel, "quiet", quiet):
+            programs.append(jax.jit(lambda *a: function(*a)).lower(*arguments).compile())
     rollout._compiled_loop.clear_cache()
-    with mock.patch.object(MyceliumModel, "quiet", MyceliumModel.quiet if short_cut else never):
-        return jax.jit(loop).lower(values).compile()
+    return programs
 
 
 def never(*_, **__):
@@ -43,28 +43,68 @@ def assert_same(left, right) -> None:
 
 
 @pytest.mark.parametrize(
-    ("boundary", "dtype"),
-    [("periodic", "float32"), ("neumann", "float64"), ("dirichlet", "float32")],
+    ("shape", "boundary", "dtype", "turing"),
+    [
+        ((9, 14), "periodic", "float32", True),
+        ((9, 14), "neumann", "float64", True),
+        ((9, 14), "dirichlet", "float32", True),
+        ((64, 64), "periodic", "float32", True),
+        ((33, 3), "neumann", "float32", False),
+    ],
 )
-def test_the_short_cut_gives_the_same_bits(boundary: str, dtype: str) -> None:
+def test_the_short_cut_gives_the_same_bits(shape, boundary, dtype, turing) -> None:
     """From quiet states, and from states that cross every threshold."""
-    grid = Grid(SHAPE, 1.0, boundary)
-    model = MyceliumModel(spike_probability=0.5)
+    grid = Grid(shape, 1.25, boundary)
+    model = MyceliumModel(spike_probability=0.25, turing_enabled=turing)
     quiet = model.initial_state(grid, dtype=dtype, key=jax.random.key(1)).values
     rng = np.random.default_rng(0)
     busy = tuple(
-        jnp.asarray(rng.uniform(low, high, SHAPE), dtype)
+        jnp.asarray(rng.uniform(low, high, shape), dtype)
         for low, high in ((-0.12, 0.06), (0, 1.1), (-0.1, 1))
     )
-    busy = (busy[0].at[:3].set(0.05).at[5:].set(-0.1), busy[1].at[:, 4:8].set(1.0), busy[2])
-    cut, full = (
-        [loop(values) for values in (quiet, busy)]
-        for loop in (compiled(model, quiet, grid, short_cut=on) for on in (True, False))
-    )
+    busy = (busy[0].at[:3].set(0.05).at[5:].set(-0.1), busy[1].at[4:8].set(1.0), busy[2])
+
+    def loop(values):
+        return simulate(model, values, grid=grid, steps=STEPS, key=KEY)
+
+    cut, full = ([run(values) for values in (quiet, busy)] for run in both_ways(loop, quiet))
     for left, right in zip(cut, full, strict=True):
         assert_same(left, right)
     assert int(full[0].counts["clamping_events"]) == 0 < int(full[1].counts["clamping_events"])
-    assert int(full[1].counts["turing_activations"]) > 0
+    assert (int(full[1].counts["turing_activations"]) > 0) is turing
+
+
+def test_derivatives_are_those_of_the_full_step() -> None:
+    """In forward mode, also from fields on a limit of the clip: there the slope is 1 (inside)."""
+    grid = Grid(SHAPE, boundary="neumann")
+    zero, potential = jnp.zeros(SHAPE), jnp.full(SHAPE, -0.06)
+    directions = jax.random.normal(jax.random.key(2), (2, 3, *SHAPE))
+
+    def run(alpha, rate, mean, direction):
+        def fields(alpha, rate, mean, size):
+            model = MyceliumModel(alpha=alpha, r_inhibitor=rate, growth_mean=mean)
+            start = (potential, zero, zero)
+            start = tuple(u + size * d for u, d in zip(start, direction, strict=True))
+            return simulate(model, start, grid=grid, steps=STEPS, key=KEY).state.values
+
+        return jax.jacfwd(fields, argnums=(0, 1, 2, 3))(alpha, rate, mean, 0.0)
+
+    def alone_and_in_batches(directions):
+        batch = jax.vmap(run, (None, None, None, 0))
+        nested = jax.vmap(
+            lambda means: jax.vmap(run, (None, None, 0, None))(0.18, 0.02, means, directions[0])
+        )
+        return (
+            run(0.18, 0.02, 0.02, directions[0]),
+            batch(0.18, 0.02, 0.02, directions),
+            nested(jnp.asarray([[0.02, 0.01], [0.03, 0.3]])),
+        )
+
+    cut, full = (program(directions) for program in both_ways(alone_and_in_batches, directions))
+    for left, right in zip(jax.tree.leaves(cut), jax.tree.leaves(full), strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-10, atol=1e-13)
+    by_size = [np.asarray(field[3]) for field in full[0]]
+    assert all(np.abs(slope).max() > 0.01 for slope in by_size)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +135,29 @@ def test_it_is_taken_only_where_the_bounds_allow(change: dict, expected: bool) -
     values = tuple(jnp.asarray(field) for field in fields.values())
     quiet = model.quiet(values, Grid(SHAPE), draws=draws, count=4)
     assert bool(quiet.possible) is expected
+
+
+@pytest.mark.parametrize(
+    ("boundary", "stays"), [("periodic", 0.25), ("neumann", 0.5), ("dirichlet", 0.25)]
+)
+def test_the_bound_covers_an_event_in_a_corner(boundary: str, stays: float) -> None:
+    """At no-flux sides more of it stays: 1 − 2α. The bound is right, and as sharp as can be."""
+    model = MyceliumModel(spike_probability=1.0, alpha=0.25)
+    grid, draws = Grid(SHAPE, 1.0, boundary), (jnp.zeros((1, 5)), None)  # m = 20 mV on cell (0, 0)
+    for room in (0.9, 0.99, 1.01, 1.1):
+        level = 0.04 - room * stays * 0.02
+        values = (jnp.full(SHAPE, level), *(jnp.zeros(SHAPE),) * 2)
+        clamped = int(model.advance(values, grid, draw=(draws[0][0], None)).counts[2])
+        assert bool(clamped) is (room < 1 and boundary != "dirichlet")
+        assert bool(model.quiet(values, grid, draws=draws, count=1).possible) is (room > 1)
+
+
+def test_the_bound_allows_for_rounding() -> None:
+    """In half precision an activator could cross θ by rounding alone: no claim is made."""
+    for dtype, expected in (("float16", False), ("float32", True)):
+        values = tuple(jnp.full(SHAPE, level, dtype) for level in (-0.06, 0.6, 0.0))
+        model = MyceliumModel(spike_probability=0.0)
+        assert bool(model.quiet(values, Grid(SHAPE), draws=None, count=32).possible) is expected
 
 
 @pytest.mark.parametrize("place", [0, 7, 31])
@@ -140,4 +203,5 @@ def test_a_batch_takes_it_only_together() -> None:
 def test_other_maps_have_none() -> None:
     assert IteratedMap.quiet(MyceliumModel(), (), Grid(SHAPE), draws=None, count=1) is None
     assert MyceliumModel(quantum_jitter=True).quiet((), Grid(SHAPE), draws=None, count=1) is None
-    assert MyceliumModel().quiet((), Grid((1, 9)), draws=None, count=1) is None
+    for thin in ((1, 9), (9, 2)):
+        assert MyceliumModel().quiet((), Grid(thin), draws=None, count=1) is None
