@@ -4,8 +4,8 @@
 
 Both sides do the full step of the model, growth events and counts included: `simulate` compiled
 with ``jax.jit`` in float32, against the plain float64 NumPy model. Compile time is apart (column
-'first'), results are waited for, and the rivals run in turn, five runs
-a turn, so that a drift hits both.
+'first'), results are waited for, and the rivals run in turn, five runs a turn, so that a drift
+hits both. The targets stand in ``benchmarks/baselines.toml``.
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ from mfnjax import (
     simulate,
 )
 from mfnjax.bench import Timing, interleaved, measure, pin_to_one_core
+from mfnjax.bench.baselines import baseline
 from mfnjax.bench.numpy_mycelium import run_numpy_mycelium
 from mfnjax.features import feature_vector
 
-CASES = (("demo 32² × 32", 32, 32, 18.0, 15), ("64² × 100", 64, 100, 15.0, 9))
-LARGE = ("256² × 100", 256, 100, 9.0, 3)
+CASES = (("demo 32² × 32", 32, 32, "demo", 15), ("64² × 100", 64, 100, "medium", 9))
+LARGE = ("256² × 100", 256, 100, "large", 3)
+"""Name, size, steps, target (`targets.core.*_speedup`) and turns of a timing."""
 
 
 def rivals(size: int, steps: int) -> dict[str, Callable[[], Any]]:
@@ -54,15 +56,16 @@ def rivals(size: int, steps: int) -> dict[str, Callable[[], Any]]:
     }
 
 
-def speed_rows(name: str, size: int, steps: int, target: float, repeats: int) -> list[list[str]]:
+def speed_rows(name: str, size: int, steps: int, target: str, repeats: int) -> list[list[str]]:
     """Time one case; return the table's rows (the last cell says whether the target is met)."""
+    limit = baseline(f"targets.core.{target}_speedup")
     times = interleaved(rivals(size, steps), repeats=repeats, burst=5)
     rows = []
     for rival, timing in times.items():
         ratio = times["NumPy"].median_ms / timing.median_ms
         best = times["NumPy"].min_ms / timing.min_ms
-        verdict = "" if rival != "compiled" else verdict_of(ratio >= target)
-        goal = f"≥ {target:g} ×" if rival == "compiled" else ""
+        verdict = "" if rival != "compiled" else verdict_of(limit.meets(ratio))
+        goal = str(limit) if rival == "compiled" else ""
         rows.append([name, rival, *cells(timing), f"{ratio:.1f} × ({best:.1f} ×)", goal, verdict])
     return rows
 
@@ -88,14 +91,15 @@ def feature_rows() -> list[list[str]]:
     rng = np.random.default_rng(0)
     busy = (-0.06 + 0.02 * rng.standard_normal((100, 64, 64))).astype(np.float32)
     rows = []
-    for name, history, config, limit in (
-        ("features, demo history", demo.history, make_feature_config_demo(), 0.6),
-        ("features, 100 × 64², busy", busy, FeatureConfig(), 4.0),
+    for name, history, config, target in (
+        ("features, demo history", demo.history, make_feature_config_demo(), "features_demo"),
+        ("features, 100 × 64², busy", busy, FeatureConfig(), "features_busy"),
     ):
+        limit = baseline(f"targets.core.{target}")
         frames = jax.numpy.asarray(history)
         timing = measure(partial(feature_vector, frames, config=config), repeats=41)
-        verdict = verdict_of(timing.median_ms <= limit)
-        rows.append([name, "compiled", *cells(timing), "", f"≤ {limit:g} ms", verdict])
+        verdict = verdict_of(limit.meets(timing.median_ms))
+        rows.append([name, "compiled", *cells(timing), "", str(limit), verdict])
     return rows
 
 
