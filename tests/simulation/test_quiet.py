@@ -200,6 +200,25 @@ def test_a_batch_takes_it_only_together() -> None:
         assert counts == {n: int(c) for n, c in alone.counts.items()}
 
 
+def test_a_member_has_its_bits_whatever_its_neighbours_do() -> None:
+    """One program, one member calm, the other calm too or restless."""
+    grid, model = Grid((16, 16)), MyceliumModel()
+    calm = model.initial_state(grid, dtype="float32", key=jax.random.key(1)).values
+    restless = (calm[0] + 0.11, *calm[1:])
+
+    @jax.jit
+    @jax.vmap
+    def run(values):
+        return simulate(model, values, grid=grid, steps=STEPS, key=KEY).state.values
+
+    left, right = (
+        run(tuple(jnp.stack(pair) for pair in zip(calm, other, strict=True)))
+        for other in (calm, restless)
+    )
+    for one, other in zip(left, right, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+
+
 def test_other_maps_have_none() -> None:
     assert IteratedMap.quiet(MyceliumModel(), (), Grid(SHAPE), draws=None, count=1) is None
     assert MyceliumModel(quantum_jitter=True).quiet((), Grid(SHAPE), draws=None, count=1) is None
