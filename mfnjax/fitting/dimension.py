@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, final
 
@@ -36,6 +37,9 @@ from mfnjax.simulation.spectral import scale_modes
 
 SIZES = (1, 2, 4, 8, 16, 32)
 WIDTHS = (0.5, 0.003)
+
+SETTLED = 0.8
+"""Share of the descent after which the width stays at its last value."""
 
 
 @final
@@ -149,8 +153,10 @@ def fit_dimension(
     """Move a random field by gradient descent until its mask has the wanted dimension.
 
     Adam on `dimension_loss`, over the white noise behind a `pink` field, while the width of the
-    mask falls from ``widths[0]`` to ``widths[1]``. With a ``rollout`` the mask is taken of what
-    the rollout makes of the field, and the gradient runs through it to the field it started from.
+    mask falls from ``widths[0]`` to ``widths[1]``, where the last fifth of the steps is spent: of
+    those the field whose hard mask is nearest to the target is kept. With a ``rollout`` the mask
+    is taken of what the rollout makes of the field, and the gradient runs through it to the field
+    it started from.
 
     Args:
         target: D, in (0, 2).
@@ -202,8 +208,8 @@ def fit_dimension(
     if not np.isfinite(first).all():
         raise NumericalInstabilityError("rollout", 0)
     threshold = _threshold(first, target, sizes)
-    descent = _descent(made, sizes, steps, learning_rate, widths)
-    end, history, stages = descent(start, target, threshold)
+    schedule = _Schedule(target, threshold, steps, learning_rate, widths)
+    end, history, stages = _descend(rollout, sizes, start, schedule)
     field = np.asarray(made(end))
     if not np.isfinite(field).all():
         raise NumericalInstabilityError("rollout", steps)
@@ -221,7 +227,7 @@ def fit_dimension(
         start=np.asarray(_field(end)),
         field=field,
         mask=mask,
-        history=np.asarray(history),
+        history=history,
         frames=np.stack([*masks, mask]),
     )
 
@@ -268,42 +274,97 @@ def _threshold(z: np.ndarray, target: float, sizes: tuple[int, ...]) -> float:
     return float(np.quantile(z, 1 - min(inside, 0.9)))
 
 
-def _descent(
-    made: Callable[[jax.Array], jax.Array],
+@final
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Schedule:
+    """What the descent follows: it changes no program.
+
+    Attributes:
+        target: D.
+        threshold: θ.
+        steps: Of the whole descent.
+        learning_rate: At its start.
+        widths: First and last width.
+    """
+
+    target: float
+    threshold: float
+    steps: int
+    learning_rate: float
+    widths: tuple[float, float]
+
+
+def _descend(
+    rollout: Callable[[jax.Array], jax.Array] | None,
     sizes: tuple[int, ...],
-    steps: int,
-    learning_rate: float,
-    widths: tuple[float, float],
-) -> Callable[..., tuple[jax.Array, jax.Array, jax.Array]]:
-    """The compiled descent: (start, D, θ) → (end, losses, the field at 1/6 and 1/2 of the way)."""
+    start: jax.Array,
+    schedule: _Schedule,
+) -> tuple[jax.Array, np.ndarray, list[jax.Array]]:
+    """The best end, the losses, and the white noise at 1/6 and 1/2 of the way.
+
+    The last fifth runs at the last width. Cells still cross the threshold there, one or a few a
+    step, and the hard counts jump with them; the hard mask that is nearest to the target is kept.
+    """
     import optax
 
     optimizer = optax.scale_by_adam()
-    rate = float(np.log(widths[1] / widths[0]))
-    marks = (steps // 6, steps // 2)
+    steps = schedule.steps
+    carry = (
+        start,
+        optimizer.init(start),
+        jnp.zeros(steps, start.dtype),
+        start,
+        jnp.asarray(jnp.inf, start.dtype),
+    )
+    stages, done = [], 0
+    for mark in (steps // 6, steps // 2, steps):
+        carry = _segment(carry, done, mark, schedule, rollout=rollout, sizes=sizes)
+        stages.append(carry[0])
+        done = mark
+    return carry[3], np.asarray(carry[2]), stages[:-1]
 
-    def loss(start: jax.Array, target: jax.Array, threshold: jax.Array, width: Any) -> jax.Array:
-        return dimension_loss(made(start), target, width, threshold, sizes=sizes)
 
-    @jax.jit
-    def descent(start: jax.Array, target: Any, threshold: Any) -> Any:
-        def step(carry: Any, index: jax.Array) -> Any:
-            field, state = carry
-            share = jnp.minimum(index / (0.8 * steps), 1.0)
-            width = widths[0] * jnp.exp(rate * share)
-            value, slope = jax.value_and_grad(loss)(field, target, threshold, width)
-            with jax.numpy_dtype_promotion("standard"):  # optax mixes dtypes
-                direction, state = optimizer.update(slope, state)
-            rate_now = learning_rate * (0.55 + 0.45 * jnp.cos(np.pi * index / steps))
-            return (field - rate_now * direction, state), value
+@partial(jax.jit, static_argnames=("rollout", "sizes"))
+def _segment(
+    carry: Any,
+    first: Any,
+    stop: Any,
+    schedule: _Schedule,
+    *,
+    rollout: Callable[[jax.Array], jax.Array] | None,
+    sizes: tuple[int, ...],
+) -> Any:
+    """Steps first … stop − 1 of the descent; carry: (noise, Adam, losses, best noise, its loss)."""
+    import optax
 
-        carry = (start, optimizer.init(start))
-        stages, losses, done = [], [], 0
-        for mark in (*marks, steps):
-            carry, part = lax.scan(step, carry, jnp.arange(done, mark, dtype=start.dtype))
-            stages.append(carry[0])
-            losses.append(part)
-            done = mark
-        return carry[0], jnp.concatenate(losses), jnp.stack(stages[:-1])
+    optimizer, made = optax.scale_by_adam(), _made(rollout)
+    wide, narrow = schedule.widths
 
-    return descent
+    def loss(white: jax.Array, width: Any) -> tuple[jax.Array, jax.Array]:
+        field = made(white)
+        soft = dimension_loss(field, schedule.target, width, schedule.threshold, sizes=sizes)
+        return soft, field
+
+    def step(index: Any, carry: Any) -> Any:
+        white, state, losses, best, lowest = carry
+        way = jnp.asarray(index, white.dtype) / schedule.steps
+        width = wide * (narrow / wide) ** jnp.minimum(way / SETTLED, 1.0)
+        (value, field), slope = jax.value_and_grad(loss, has_aux=True)(white, width)
+        hard = _hard_loss(lax.stop_gradient(field), schedule, sizes)
+        better = (way >= SETTLED) & (hard <= lowest)
+        best, lowest = jnp.where(better, white, best), jnp.where(better, hard, lowest)
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes dtypes
+            direction, state = optimizer.update(slope, state)
+        rate = schedule.learning_rate * (0.55 + 0.45 * jnp.cos(np.pi * way))
+        return white - rate * direction, state, losses.at[index].set(value), best, lowest
+
+    return lax.fori_loop(first, stop, step, carry)
+
+
+def _hard_loss(field: jax.Array, schedule: _Schedule, sizes: tuple[int, ...]) -> jax.Array:
+    """`dimension_loss` of the hard mask; infinite where a count is 0."""
+    mask = (_standardise(field) > schedule.threshold).astype(field.dtype)
+    slopes = local_slopes(soft_box_counts(mask, sizes), sizes)
+    loss = jnp.mean((slopes - schedule.target) ** 2)
+    return jnp.where(jnp.isfinite(loss), loss, jnp.inf)
