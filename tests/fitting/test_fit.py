@@ -156,7 +156,7 @@ def test_the_result_as_json_and_as_text(fitted, tmp_path) -> None:
     [
         ({"fixed": ["diffusivty"]}, "did you mean 'diffusivity'"),
         ({"fixed": ["D", "λ", "K"]}, "nothing is left to fit"),
-        ({"fixed": "D"}, "collections of names"),
+        ({"fixed": "D"}, "fixed must be names, or a mapping"),
         ({"free": ["D"], "fixed": ["D"]}, "both free and fixed"),
         ({"fixed": ["D"], "bounds": {"D": (0, 1)}}, "not fitted"),
         ({"shared": [("D", "K"), ("K", "λ")]}, "stands in two groups"),
