@@ -6,6 +6,7 @@ bytes. The workers must see the output's folder under the same path.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,9 @@ def compute_on_cluster(
     if not isinstance(client, Client):
         raise ParameterError(f"client must be a distributed.Client, got {type(client).__name__}")
     plan, path = store.plan, str(store.path.resolve())
+    # A key of this call alone: one that failed a moment ago may still be on its way out of the
+    # scheduler, and a task of the same key would be lost with it.
+    call = uuid.uuid4().hex[:12]
     futures = {
         client.submit(
             make_part,
@@ -46,7 +50,7 @@ def compute_on_cluster(
             path,
             part,
             batch_size,
-            key=f"mfnjax-dataset-{plan.fingerprint[:12]}-{part}",
+            key=f"mfnjax-dataset-{plan.fingerprint[:12]}-{call}-{part}",
             retries=RETRIES,
         ): part
         for part in parts

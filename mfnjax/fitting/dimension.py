@@ -29,6 +29,7 @@ import numpy as np
 from jax import lax
 
 from mfnjax._checks import check_function, check_int, check_items, check_key, check_real
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import NumericalInstabilityError, ParameterError
 from mfnjax.features import soft_box_counts
 from mfnjax.fitting.objectives import called
@@ -275,7 +276,7 @@ def _threshold(z: np.ndarray, target: float, sizes: tuple[int, ...]) -> float:
 
 
 @final
-@jax.tree_util.register_dataclass
+@register_pytree
 @dataclass(frozen=True)
 class _Schedule:
     """What the descent follows: it changes no program.
