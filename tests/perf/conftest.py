@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from perf_twins import doubled, leaky
+from perf_twins import leaky, slow_down
 
 from mfnjax import pipeline
-from mfnjax.simulation.steppers.explicit import Map
 
 REPORT = pytest.StashKey[list[tuple[str, str]]]()
 
@@ -29,7 +28,7 @@ def twin(request: pytest.FixtureRequest) -> Iterator[None]:
     kind = request.config.getoption("--twin", default=None)
     with pytest.MonkeyPatch.context() as patch:
         if kind == "slow":
-            patch.setattr(Map, "step", doubled(Map.step))
+            slow_down(patch)
         elif kind == "leak":
             patch.setattr(pipeline, "_run", leaky(pipeline._run))
         yield

@@ -6,8 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
+import pytest
 
 from mfnjax.bench.baselines import baseline
+from mfnjax.models import mycelium_quiet
+from mfnjax.simulation.steppers.explicit import Map
+
+
+def slow_down(patch: pytest.MonkeyPatch) -> None:
+    """Double the work of every step of a map, and of those that run without looking."""
+    patch.setattr(Map, "step", doubled(Map.step))
+    patch.setattr(mycelium_quiet, "_run", doubled_stretch(mycelium_quiet._run))
 
 
 def doubled(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -24,6 +33,20 @@ def doubled(step: Callable[..., Any]) -> Callable[..., Any]:
             jnp.where(is_finite, old, new) for old, new in zip(values, first.values, strict=True)
         )
         return step(self, model, grid, dt, prepared, again, **rest)
+
+    return twice
+
+
+def doubled_stretch(run: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a stretch of steps that are run without looking."""
+
+    def twice(model: Any, values: Any, *rest: Any) -> Any:
+        first = run(model, values, *rest)
+        is_finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(field)) for field in first]))
+        again = tuple(
+            jnp.where(is_finite, old, new) for old, new in zip(values, first, strict=True)
+        )
+        return run(model, again, *rest)
 
     return twice
 

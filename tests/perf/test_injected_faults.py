@@ -15,7 +15,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from perf_twins import doubled
+from perf_twins import slow_down
 
 from mfnjax import make_simulation_config_default, run_mycelium_simulation
 from mfnjax.bench.baselines import VARIABLE, baseline, find_baselines
@@ -24,7 +24,6 @@ from mfnjax.bench.cases import perf_cases
 from mfnjax.bench.results import Results, merged
 from mfnjax.bench.run import measure_case
 from mfnjax.bench.update import update_baselines
-from mfnjax.simulation.steppers.explicit import Map
 
 HERE = Path(__file__).parent
 
@@ -81,7 +80,7 @@ def test_the_slow_twin_is_slower_by_what_it_says_and_computes_the_same(
     plain = run_mycelium_simulation(config)
     jax.clear_caches()
     with monkeypatch.context() as patch:
-        patch.setattr(Map, "step", doubled(Map.step))
+        slow_down(patch)
         twin = run_mycelium_simulation(config)
         slow = gauge(lambda: run_mycelium_simulation(config), repeats=30).ratio
     jax.clear_caches()
