@@ -304,16 +304,17 @@ def _data(run: _Run, sweep: DatasetConfig | None) -> Columns:
     if inputs is not None and not isinstance(inputs, list):
         raise ParameterError(f"inputs must be a list of column names, got {inputs!r}")
     names = None if inputs is None else tuple(inputs)
-    if sweep is None:
-        assert run.data is not None
-        return read_columns(run.data, names, run.options["target"])
-    from mfnjax.dataset import generate_dataset
+    source = run.data
+    if sweep is not None:
+        from mfnjax.dataset import generate_dataset
 
-    path = Path(str(sweep.output_path))
-    if not (run.resume and path.exists()):
-        with Progress("simulating") as progress:
-            generate_dataset(sweep, resume=run.resume, progress=progress)
-    return read_columns(path, names, run.options["target"])
+        source = Path(str(sweep.output_path))
+        if not (run.resume and source.exists()):
+            with Progress("simulating") as progress:
+                generate_dataset(sweep, resume=run.resume, progress=progress)
+    if source is None:
+        raise ParameterError("mfn train needs a table, or a sweep to make one")
+    return read_columns(source, names, run.options["target"])
 
 
 def _sweep(run: _Run) -> DatasetConfig | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
@@ -14,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfnjax._checks import check_function, check_int, check_items, check_key, shown
-from mfnjax._files import write_text
 from mfnjax.errors import ParameterError
 from mfnjax.fitting.objectives import called
+from mfnjax.fitting.plain_json import json_text
 
 DEFAULT_STEPS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 TOLERANCES = {"float32": (1e-4, 1e-2), "float64": (1e-10, 1e-6)}
@@ -86,12 +85,7 @@ class GradientReport:
 
     def to_json(self, path: str | Path | None = None) -> str:
         """The report as JSON (what is not finite is null); also written to ``path`` if given."""
-        rows = [{k: _plain(v) for k, v in asdict(row).items()} for row in self.rows]
-        content = {**asdict(self), "value": _plain(self.value), "rows": rows, "ok": self.ok}
-        text = json.dumps(content, indent=2)
-        if path is not None:
-            write_text(path, text + "\n")
-        return text
+        return json_text({**asdict(self), "ok": self.ok}, path)
 
     def _cells(self) -> Iterator[tuple[str, ...]]:
         for r in self.rows:
@@ -325,11 +319,3 @@ def _row(
 def _relative(apart: float, one: float, other: float) -> float:
     size = max(abs(one), abs(other))
     return apart / size if size > 0 else apart
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    if isinstance(value, tuple):
-        return [_plain(v) for v in value]
-    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import warnings
 from dataclasses import asdict, dataclass
@@ -15,10 +14,10 @@ import numpy as np
 from jax import lax
 
 from mfnjax._checks import check_int, check_kind, check_real
-from mfnjax._files import write_text
 from mfnjax.core.grid import Grid
 from mfnjax.core.state import State, StateLike
 from mfnjax.errors import NumericalInstabilityError
+from mfnjax.fitting.plain_json import json_text
 from mfnjax.models.base import Model
 from mfnjax.simulation import Stepper, simulate
 from mfnjax.simulation.inputs import as_state
@@ -62,11 +61,7 @@ class GradientHorizon:
 
     def to_json(self, path: str | Path | None = None) -> str:
         """The result as JSON (infinity is null); written to ``path`` if given."""
-        numbers = {k: v if math.isfinite(v) else None for k, v in asdict(self).items()}
-        text = json.dumps({**numbers, "is_noise": self.is_noise}, indent=2)
-        if path is not None:
-            write_text(path, text + "\n")
-        return text
+        return json_text({**asdict(self), "is_noise": self.is_noise}, path)
 
     def __str__(self) -> str:
         rate = f"largest Lyapunov exponent {self.exponent:.4g} ± {self.standard_error:.1g} per time"

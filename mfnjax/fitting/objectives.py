@@ -18,8 +18,10 @@ import numpy as np
 
 from mfnjax._checks import shown
 from mfnjax.core.pytree import register_pytree
+from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model
+from mfnjax.simulation import Trajectory, simulate
 from mfnjax.simulation.inputs import is_traced
 
 Unknowns = Mapping[str, Any]
@@ -240,6 +242,31 @@ def called(function: Any, argument: Any, *, name: str = "objective") -> jax.Arra
         return jnp.asarray(value)
     except (TypeError, ValueError) as error:
         raise ParameterError(f"the {name} must return numbers, got {shown(value)}") from error
+
+
+def fields_of_start(start: Any, observed: str) -> dict[str, jax.Array]:
+    """The fields of a start by name, of which ``observed`` must be one."""
+    fields = start.asdict() if isinstance(start, State) else dict(start)
+    if observed not in fields:
+        raise ParameterError(f"observed must be one of {', '.join(fields)}; got {observed!r}")
+    return {name: jnp.asarray(value) for name, value in fields.items()}
+
+
+def run_of(
+    objective: Any, model: Model, start: Mapping[str, Any], steps: int, **saved: Any
+) -> Trajectory:
+    """The model's run from ``start`` on the grid, and in the way, that the objective holds."""
+    return simulate(
+        model,
+        State(tuple(start), tuple(start.values())),
+        grid=objective.grid,
+        steps=steps,
+        dt=objective.dt,
+        stepper=objective.stepper,
+        adjoint=objective.adjoint,
+        key=key_of(model, objective.key),
+        **saved,
+    )
 
 
 def key_of(model: Model, key: Any) -> Any:

@@ -17,9 +17,8 @@ from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.errors import DataError, ParameterError
-from mfnjax.fitting.objectives import Objective, Unknowns, half_square, key_of
+from mfnjax.fitting.objectives import Objective, Unknowns, half_square, run_of
 from mfnjax.models.base import Model
-from mfnjax.simulation import simulate
 
 START = "start"
 """The unknowns of a noisy start are called ``start.FIELD``."""
@@ -90,17 +89,7 @@ class Pointwise(Objective):
     def predict(self, model: Model, unknowns: Unknowns) -> dict[str, jax.Array]:
         """What the model says the measurements are: field → (T, H, W)."""
         every = math.gcd(*self.steps)
-        run = simulate(
-            model,
-            State(tuple(self.start), tuple(self.initial(unknowns).values())),
-            grid=self.grid,
-            steps=self.steps[-1],
-            dt=self.dt,
-            stepper=self.stepper,
-            save_every=every,
-            adjoint=self.adjoint,
-            key=key_of(model, self.key),
-        )
+        run = run_of(self, model, self.initial(unknowns), self.steps[-1], save_every=every)
         frames = np.asarray(self.steps) // every - 1
         return {name: self._measured(run.history[name][frames]) for name in self.data}
 

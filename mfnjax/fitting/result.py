@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from mfnjax._files import write_text
 from mfnjax.fitting.layout import Layout, Models, Objectives
+from mfnjax.fitting.plain_json import json_text, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,16 +100,13 @@ class FitResult:
             "loss": self.loss,
             "status": self.status,
             "seconds": self.seconds,
-            "starts": [_plain(vars(start)) for start in self.starts],
-            "history": _plain(self.history.tolist()),
+            "starts": [plain(vars(start)) for start in self.starts],
+            "history": plain(self.history.tolist()),
         }
 
     def to_json(self, path: str | Path | None = None) -> str:
         """The result as JSON; also written to ``path`` where one is given."""
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
-        if path is not None:
-            write_text(path, text + "\n")
-        return text
+        return json_text(self.to_dict(), path)
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw the descent of every start; also written to ``path`` where one is given."""
@@ -138,12 +134,3 @@ class FitResult:
         if self.layout.num_unknowns:
             lines.append(f"  and {self.layout.num_unknowns} unknowns of the objective")
         return "\n".join(lines)
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN and no infinity: None."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -17,9 +17,8 @@ from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.features.soft import SOFT_FEATURES, soft_features
-from mfnjax.fitting.objectives import Objective, Unknowns, half_square, key_of
+from mfnjax.fitting.objectives import Objective, Unknowns, fields_of_start, half_square, run_of
 from mfnjax.models.base import Model
-from mfnjax.simulation import simulate
 
 
 @final
@@ -79,18 +78,8 @@ class SoftFeatures(Objective):
 
     def predict(self, model: Model) -> dict[str, jax.Array]:
         """The soft features of the model's run, for the names that have a target."""
-        run = simulate(
-            model,
-            State(tuple(self.start), tuple(self.start.values())),
-            grid=self.grid,
-            steps=self.steps,
-            dt=self.dt,
-            stepper=self.stepper,
-            save_every=self.save_every,
-            save=self.observed,
-            adjoint=self.adjoint,
-            key=key_of(model, self.key),
-        )
+        saved = {"save_every": self.save_every, "save": self.observed}
+        run = run_of(self, model, self.start, self.steps, **saved)
         found = soft_features(run.history * self.scale, self.width, self.config)
         return {name: found[name] for name in self.targets}
 
@@ -187,10 +176,8 @@ def soft_feature_targets(
         spreads[name] = check_real(
             f"sigma of {name}", usual if given is None else given, 0.0, 1e300, open_low=True
         )
-    fields = start.asdict() if isinstance(start, State) else dict(start)
-    if observed not in fields:
-        raise ParameterError(f"observed must be one of {', '.join(fields)}; got {observed!r}")
-    dtype = jnp.asarray(fields[observed]).dtype
+    fields = fields_of_start(start, observed)
+    dtype = fields[observed].dtype
 
     def cast(values: Mapping[str, float]) -> dict[str, jax.Array]:
         return {name: jnp.asarray(value, dtype) for name, value in values.items()}
@@ -198,7 +185,7 @@ def soft_feature_targets(
     return SoftFeatures(
         targets=cast(targets),
         sigma=cast(spreads),
-        start={name: jnp.asarray(value) for name, value in fields.items()},
+        start=fields,
         grid=grid,
         dt=dt,
         key=key,

@@ -18,10 +18,9 @@ import numpy as np
 from mfnjax._checks import check_choice, check_real
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
-from mfnjax.core.state import State
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.features import soft_box_counting_dimension
-from mfnjax.fitting.objectives import Objective, Unknowns, half_square, key_of
+from mfnjax.fitting.objectives import Objective, Unknowns, fields_of_start, half_square, run_of
 from mfnjax.fitting.snapshot.statistics import (
     correlation_length,
     radial_power_spectrum,
@@ -29,7 +28,6 @@ from mfnjax.fitting.snapshot.statistics import (
     structure_function,
 )
 from mfnjax.models.base import Model
-from mfnjax.simulation import simulate
 
 STATISTICS = ("spectrum", "histogram", "structure", "length", "dimension")
 """What `snapshot_statistic` can compare."""
@@ -93,16 +91,7 @@ class SnapshotStatistic(Objective):
 
     def residuals(self, model: Model, unknowns: Unknowns) -> jax.Array:
         """(statistic of the run − statistic of the image)/scale, (n,)."""
-        run = simulate(
-            model,
-            State(tuple(self.start), tuple(self.start.values())),
-            grid=self.grid,
-            steps=self.steps,
-            dt=self.dt,
-            stepper=self.stepper,
-            adjoint=self.adjoint,
-            key=key_of(model, self.key),
-        )
+        run = run_of(self, model, self.start, self.steps)
         return (self.measure(run.state[self.observed]) - self.seen) / self.scale
 
     def loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
@@ -186,10 +175,8 @@ def snapshot_statistic(
         0.0000
     """
     check_choice("statistic", statistic, STATISTICS)
-    fields = start.asdict() if isinstance(start, State) else dict(start)
-    if observed not in fields:
-        raise ParameterError(f"observed must be one of {', '.join(fields)}; got {observed!r}")
-    dtype = jnp.asarray(fields[observed]).dtype
+    fields = fields_of_start(start, observed)
+    dtype = fields[observed].dtype
     values = jnp.asarray(image, dtype)
     if values.shape != grid.shape:
         raise ParameterError(f"image must have the grid's shape {grid.shape}, got {values.shape}")
@@ -202,7 +189,7 @@ def snapshot_statistic(
         if value is not None:
             check_real(name, value, 0.0, 1e300, open_low=True)
     objective = SnapshotStatistic(
-        start={name: jnp.asarray(value) for name, value in fields.items()},
+        start=fields,
         seen=jnp.zeros(1, dtype),
         scale=jnp.ones((), dtype),
         edges=jnp.linspace(low, high, HISTOGRAM_BINS + 1, dtype=dtype),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from mfnjax._files import write_text
 from mfnjax.core.grid import Grid
 from mfnjax.errors import FitError
+from mfnjax.fitting.plain_json import json_text, plain
 from mfnjax.models.gray_scott import GrayScottModel
 
 if TYPE_CHECKING:
@@ -89,15 +88,12 @@ class SnapshotFit:
     def to_dict(self) -> dict[str, Any]:
         """The result as plain JSON values, without the fields."""
         skipped = ("image", "field", "compared", "grid")
-        plain = {k: _plain(v) for k, v in vars(self).items() if k not in skipped}
-        return plain | {"shape": list(self.grid.shape), "boundary": self.grid.boundary.name}
+        told = {k: plain(v) for k, v in vars(self).items() if k not in skipped}
+        return told | {"shape": list(self.grid.shape), "boundary": self.grid.boundary.name}
 
     def to_json(self, path: str | Path | None = None) -> str:
         """The result as JSON; also written to ``path`` where one is given."""
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
-        if path is not None:
-            write_text(path, text + "\n")
-        return text
+        return json_text(self.to_dict(), path)
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw image, fit and residuals; also written to ``path`` where one is given."""
@@ -124,13 +120,3 @@ class SnapshotFit:
         if self.degeneracy:
             lines.append(f"  {self.degeneracy}")
         return "\n".join(lines)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    return value
