@@ -59,6 +59,19 @@ class SimulationResult:
     seed: int
     config: SimulationConfig
 
+    @property
+    def frames(self) -> np.ndarray:
+        """The history, of a run that must have one.
+
+        Raises:
+            ParameterError: The run kept none.
+        """
+        if self.history is None:
+            raise ParameterError(
+                "the result has no history; run_mycelium_simulation_with_history keeps it"
+            )
+        return self.history
+
     def save(self, path: str | Path) -> Path:
         """Write everything to ``path`` (``.npz``), whole or not at all; returns the path.
 

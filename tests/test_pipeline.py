@@ -53,10 +53,12 @@ def test_history_and_field_belong_together() -> None:
     plain = run_mycelium_simulation(config)
     full = run_mycelium_simulation_with_history(config)
     assert plain.history is None
+    with pytest.raises(ParameterError, match="no history"):
+        _ = plain.frames
     assert full.history.shape == (32, 32, 32)
     assert full.field.dtype == np.float32
     np.testing.assert_array_equal(plain.field, full.field)
-    np.testing.assert_array_equal(full.history[-1], full.field)
+    np.testing.assert_array_equal(full.frames[-1], full.field)
     assert plain.growth_events == full.growth_events > 0
     assert -0.095 <= full.history.min() <= full.history.max() <= 0.040
 

@@ -154,6 +154,8 @@ def dataset(ctx: click.Context, **options: Any) -> None:
     plot = check_suffix("--plot", options.pop("plot"), _PICTURES)
     sheet = check_suffix("--contact-sheet", options.pop("contact_sheet"), _PICTURES)
     start_jax(x64=False, cache=options.pop("cache"))
+    if config.output_path is None:
+        raise ParameterError("mfn dataset writes a file: --output needs its name, got none")
     summary = _run(config, options)
     _report(summary)
     _draw(config.output_path, plot, sheet)
@@ -226,10 +228,9 @@ def _report(summary: DatasetSummary) -> None:
     console().print(rows)
 
 
-def _draw(path: str | None, plot: Path | None, sheet: Path | None) -> None:
+def _draw(path: str, plot: Path | None, sheet: Path | None) -> None:
     from mfnjax.dataset import contact_sheet, plot_distributions
 
-    assert path is not None
     if plot is not None:
         click.echo(f"distributions: {plot_distributions(path, plot)}")
     if sheet is not None:

@@ -58,8 +58,7 @@ def demo(output: str, cache: bool) -> None:
 
     click.echo("v4.1 demo: 32 × 32, 32 steps, seed 42 …")
     result = run_mycelium_simulation_with_history(make_simulation_config_demo())
-    assert result.history is not None
-    measured = measure(result.history, make_feature_config_demo())
+    measured = measure(result.frames, make_feature_config_demo())
     click.echo(f"Gray-Scott: 128 × 128, {PATTERN.steps} steps, seed {PATTERN.seed} …")
     with Progress("Gray-Scott") as progress:
         pattern = run_model(PATTERN, save_every=PATTERN_FRAME_EVERY, save="v", progress=progress)
@@ -96,10 +95,9 @@ def write_demo(
         write_movie,
     )
 
-    assert result.history is not None
     v, history = pattern.fields["v"], pattern.histories["v"]
     steps = pattern.history_steps.tolist()
-    frames = plot_frames(result.history, range(1, len(result.history) + 1))
+    frames = plot_frames(result.frames, range(1, len(result.frames) + 1))
     # A logarithmic choice of frames: the pattern grows early and then only settles.
     early = [0, 7, 16, 33, 58, len(steps) - 1]
     grown = plot_frames(history[early], [steps[i] for i in early], quantity_of("v"))

@@ -17,21 +17,18 @@ from mfnjax.cli.common import (
     SETTINGS,
     Progress,
     SectionCommand,
-    console,
-    number,
     option,
     require_extra,
     start_jax,
-    table,
     writing,
 )
 from mfnjax.cli.group import Interrupted
+from mfnjax.cli.train_report import WRITTEN, Piece, measured, print_report, report_of, write_run
 from mfnjax.errors import DataError, MfnError, ParameterError
 
 if TYPE_CHECKING:
     from mfnjax.cli.columns import Columns
     from mfnjax.config import DatasetConfig
-    from mfnjax.network import Regressor, TrainResult
 
 _DATA = "Data"
 _NETWORK = "Network (fields of NetworkConfig; - and _ are the same)"
@@ -57,8 +54,7 @@ DEFAULTS: dict[str, Any] = {
 }
 """What an option is if neither the command line, the file nor the run to resume says so."""
 
-OPTIONS_FILE, NETWORK_FILE, REPORT_FILE = "options.json", "network.npz", "report.json"
-CHECKPOINTS, GENERATED, PICTURE = "checkpoints", "data.parquet", "training.png"
+OPTIONS_FILE, CHECKPOINTS, GENERATED = "options.json", "checkpoints", "data.parquet"
 CHECKPOINT_EVERY_S = 1.0
 SPLIT = (0.8, 0.1, 0.1)
 
@@ -260,13 +256,13 @@ def _train(run: _Run, *, as_json: bool) -> None:
             f"Interrupted in epoch {done + 1}: `mfn train -o {run.folder} --resume` goes on."
         ) from None
     network = measured(network, *pieces[2])
-    report = _report(data, pieces, network, result, time.perf_counter() - started)
+    report = report_of(data, pieces, network, result, time.perf_counter() - started)
     with writing():
-        _write(run.folder, network, result, report, pieces[2])
+        write_run(run.folder, network, result, report, pieces[2])
     if as_json:
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:
-        _print(run.folder, report)
+        print_report(run.folder, report)
 
 
 _OF_TRAINING = ("epochs", "batch_size", "learning_rate", "seed", "patience", "min_delta")
@@ -291,7 +287,7 @@ def _remove_old(folder: Path, keep: Path | None) -> None:
     partial = folder / f"{GENERATED}.partial"
     if partial.is_dir():
         shutil.rmtree(partial)
-    for name in (GENERATED, NETWORK_FILE, REPORT_FILE, PICTURE):
+    for name in (GENERATED, *WRITTEN):
         path = folder / name
         if keep is None or path.resolve() != keep.resolve():
             path.unlink(missing_ok=True)
@@ -333,9 +329,6 @@ def _sweep(run: _Run) -> DatasetConfig | None:
     )
 
 
-Piece = tuple[Any, Any]
-
-
 def _split(data: Columns, seed: int) -> list[Piece]:
     """(inputs, target) to train on, to hold out, and to test."""
     from mfnjax.dataset.reading import split_places
@@ -347,73 +340,3 @@ def _split(data: Columns, seed: int) -> list[Piece]:
             "(8 : 1 : 1)"
         )
     return [(data.inputs[at], data.target[at]) for at in places]
-
-
-def measured(network: Regressor, inputs: Any, target: Any) -> Regressor:
-    """The network with its metrics on these rows in place of those it was stopped by."""
-    from mfnjax.network import regression_metrics
-
-    metrics = regression_metrics(network.predict(inputs), target)
-    return dataclasses.replace(network, metrics=metrics)
-
-
-def _report(
-    data: Columns, pieces: list[Piece], network: Regressor, result: TrainResult, seconds: float
-) -> dict[str, Any]:
-    last = result.history[-1]
-    return {
-        "data": str(data.path),
-        "rows": dict(zip(("train", "held_out", "test"), (len(y) for _, y in pieces), strict=True)),
-        "inputs": list(data.input_names),
-        "target": data.target_name,
-        "epochs": last.epoch,
-        "best_epoch": result.best_epoch,
-        "stopped_early": result.stopped_early,
-        "loss_first": result.history[0].loss,
-        "loss_last": last.loss,
-        "test": {
-            name: value if value == value and abs(value) != float("inf") else None
-            for name, value in network.metrics.items()
-        },
-        "seconds": seconds,
-        "history": [dataclasses.asdict(record) for record in result.history],
-    }
-
-
-def _write(
-    folder: Path, network: Regressor, result: TrainResult, report: dict[str, Any], test: Piece
-) -> None:
-    from mfnjax.plotting import plot_training, save_figure
-
-    network.save(folder / NETWORK_FILE)
-    write_text(folder / REPORT_FILE, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-    figure = plot_training(
-        [record.loss for record in result.history],
-        [record.held_out_loss for record in result.history],
-        best_epoch=result.best_epoch,
-        test=(network.predict(test[0]), test[1]),
-        target_name=network.target_name,
-    )
-    save_figure(figure, folder / PICTURE)
-
-
-def _print(folder: Path, report: dict[str, Any]) -> None:
-    rows = table(f"{report['target']} from {len(report['inputs'])} columns", "", "", headers=False)
-    rows.columns[1].justify = "left"
-    counts = report["rows"]
-    rows.add_row(
-        "rows", f"{counts['train']} to train, {counts['held_out']} held out, {counts['test']} test"
-    )
-    early = ", stopped early" if report["stopped_early"] else ""
-    rows.add_row("epochs", f"{report['epochs']}, best {report['best_epoch']}{early}")
-    rows.add_row("training loss", f"{number(report['loss_first'])} → {number(report['loss_last'])}")
-    test = report["test"]
-    rows.add_row("test error, root mean square", number(test["mse"] ** 0.5))
-    rows.add_row("test error, mean absolute", number(test["mae"]))
-    rows.add_row("test R²", number(test["r2"]))
-    rows.add_row("gain over predicting the mean", f"{number(test['gain'])} × in squared error")
-    rows.add_row("wall time", f"{report['seconds']:.1f} s")
-    console().print(rows)
-    for name in (NETWORK_FILE, REPORT_FILE, PICTURE):
-        click.echo(f"wrote {folder / name}")
-    click.echo(f"ask it with: mfn predict {folder} FILE…")

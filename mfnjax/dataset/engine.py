@@ -205,7 +205,7 @@ def _joined(places: np.ndarray, singles: list[_Batch]) -> _Batch:
 def _run_rows(plan: Plan, rows: Columns) -> tuple[Columns, np.ndarray | None, dict[int, str]]:
     """Columns, fields and errors (place in the batch → text) of rows of one grid size."""
     if plan.model is not None:
-        return _run_generic(plan, rows)
+        return _run_generic(plan, plan.model, rows)
     cells = int(rows["grid_size"][0]) ** 2
     small = cells <= HOST_CELLS and cells * _capacity(plan) <= CHUNK_CELL_STEPS
     return _run_compiled(plan, rows) if small else _run_documented(plan, rows)
@@ -296,13 +296,14 @@ def row_config(row: dict[str, Any]) -> SimulationConfig:
     )
 
 
-def _run_generic(plan: Plan, rows: Columns) -> tuple[Columns, np.ndarray | None, dict[int, str]]:
-    """Rows of another model: `simulate` from its customary start, and its final fields."""
-    assert plan.model is not None
-    kind = get_model(plan.model).model
+def _run_generic(
+    plan: Plan, name: str, rows: Columns
+) -> tuple[Columns, np.ndarray | None, dict[int, str]]:
+    """Rows of the model ``name``: `simulate` from its customary start, and its final fields."""
+    kind = get_model(name).model
 
     def run(row: dict[str, Any]) -> tuple[np.ndarray, list[int], tuple[np.ndarray, ...]]:
-        values, counts = run_model_row(plan, row)
+        values, counts = run_model_row(plan, name, row)
         found = [np.asarray(part) for part in kernel.measure_fields(values)]
         arrays = tuple(np.asarray(value) for value in values)
         return np.concatenate(found), counts, arrays
@@ -311,10 +312,9 @@ def _run_generic(plan: Plan, rows: Columns) -> tuple[Columns, np.ndarray | None,
     return _one_by_one(plan, rows, run, names, kind.counters)
 
 
-def run_model_row(plan: Plan, row: dict[str, Any]) -> tuple[tuple[Any, ...], list[int]]:
-    """Final fields and counts of one row of another model's sweep."""
-    assert plan.model is not None
-    model = build_model(plan.model, {name: row[name] for name, _, _ in plan.parameters})
+def run_model_row(plan: Plan, name: str, row: dict[str, Any]) -> tuple[tuple[Any, ...], list[int]]:
+    """Final fields and counts of one row of the sweep of the model ``name``."""
+    model = build_model(name, {parameter: row[parameter] for parameter, _, _ in plan.parameters})
     grid = Grid((row["grid_size"], row["grid_size"]))
 
     def call() -> Any:

@@ -119,7 +119,7 @@ def _field(plan: Plan, row: dict[str, Any]) -> np.ndarray:
         from mfnjax.pipeline import run_mycelium_simulation
 
         return run_mycelium_simulation(row_config(row)).field
-    return np.asarray(run_model_row(plan, row)[0][-1])
+    return np.asarray(run_model_row(plan, plan.model, row)[0][-1])
 
 
 def _caption(plan: Plan, table: pa.Table, place: int) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mfnjax.fitting.front import misfit
-from mfnjax.plotting.style import in_style, save_figure
+from mfnjax.plotting.style import also_saved, in_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,9 +81,7 @@ def plot_profiles(profiles: Sequence[Profile], path: str | Path | None = None) -
                 fontsize=8,
                 color="#666666",
             )
-    if path is not None:
-        save_figure(figure, path)
-    return figure
+    return also_saved(figure, path)
 
 
 @in_style

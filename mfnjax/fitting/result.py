@@ -111,12 +111,9 @@ class FitResult:
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw the descent of every start; also written to ``path`` where one is given."""
         from mfnjax.fitting.plots import plot_history
-        from mfnjax.plotting import save_figure
+        from mfnjax.plotting.style import also_saved
 
-        figure = plot_history(self)
-        if path is not None:
-            save_figure(figure, path)
-        return figure
+        return also_saved(plot_history(self), path)
 
     def __repr__(self) -> str:
         width = max((len(name) for name in self.parameters), default=0)

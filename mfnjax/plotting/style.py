@@ -110,6 +110,13 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: float = 160) -> Path:
     return path
 
 
+def also_saved(figure: Figure, path: str | Path | None) -> Figure:
+    """The figure; written to ``path`` as well, where one is given."""
+    if path is not None:
+        save_figure(figure, path)
+    return figure
+
+
 @in_style
 def png_bytes(figure: Figure, *, dpi: float = 110) -> bytes:
     """The figure as the bytes of a PNG."""

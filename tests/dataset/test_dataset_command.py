@@ -196,3 +196,11 @@ def test_pictures_of_another_model_and_of_nothing(
     generate_dataset(config, model="fisher-kpp", overwrite=True)
     with pytest.raises(DataError, match=r"a picture's name ends in \.png"):
         plot_distributions(path, tmp_path / "none.txt")
+
+
+def test_a_sweep_without_a_file_to_write_is_refused(tmp_path: Path) -> None:
+    """In Python such a table stays in memory; of a command nothing would be left."""
+    (tmp_path / "sweep.json").write_text(json.dumps(small_config(num_samples=3).to_dict()))
+    result = mfn("--sweep", tmp_path / "sweep.json")
+    assert result.exit_code == 2
+    assert "--output needs its name" in result.output

@@ -98,12 +98,9 @@ class SnapshotFit:
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw image, fit and residuals; also written to ``path`` where one is given."""
         from mfnjax.fitting.snapshot.plots import plot_snapshot
-        from mfnjax.plotting import save_figure
+        from mfnjax.plotting.style import also_saved
 
-        figure = plot_snapshot(self)
-        if path is not None:
-            save_figure(figure, path)
-        return figure
+        return also_saved(plot_snapshot(self), path)
 
     def __repr__(self) -> str:
         lines = [
