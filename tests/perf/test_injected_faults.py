@@ -10,6 +10,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -17,15 +19,18 @@ import numpy as np
 import pytest
 from perf_twins import slow_down
 
-from mfnjax import make_simulation_config_default, run_mycelium_simulation
+from mfnjax import Trajectory, make_simulation_config_default, simulate
 from mfnjax.bench.baselines import VARIABLE, baseline, find_baselines
-from mfnjax.bench.calibration import gauge
 from mfnjax.bench.cases import perf_cases
 from mfnjax.bench.results import Results, merged
 from mfnjax.bench.run import measure_case
+from mfnjax.bench.timing import interleaved
 from mfnjax.bench.update import update_baselines
+from mfnjax.pipeline import mycelium_inputs
 
 HERE = Path(__file__).parent
+LOOKS = 3
+"""How often a fault is looked for: a neighbour on the machine may hide it once."""
 
 
 @pytest.fixture(scope="module")
@@ -68,27 +73,39 @@ def run_with(twin: str, test: str, limits: Path) -> subprocess.CompletedProcess[
     ],
 )
 def test_an_injected_fault_is_caught(twin: str, test: str, message: str, own_limits: Path) -> None:
-    done = run_with(twin, test, own_limits)
+    for _ in range(LOOKS):
+        done = run_with(twin, test, own_limits)
+        if done.returncode == pytest.ExitCode.TESTS_FAILED:
+            break
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
     assert message in done.stdout
+
+
+def compiled_run() -> Callable[[], Trajectory]:
+    """The default run as one compiled program, which keeps what it was traced from."""
+    config = make_simulation_config_default()
+    model, grid, state, key = mycelium_inputs(config, config.seed)
+    jax.clear_caches()
+    run = jax.jit(partial(simulate, grid=grid, steps=config.steps))
+    return partial(run.lower(model, state, key=key).compile(), model, state, key=key)
 
 
 def test_the_slow_twin_is_slower_by_what_it_says_and_computes_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = make_simulation_config_default()
-    plain = run_mycelium_simulation(config)
-    jax.clear_caches()
+    plain = compiled_run()
     with monkeypatch.context() as patch:
         slow_down(patch)
-        twin = run_mycelium_simulation(config)
-        slow = gauge(lambda: run_mycelium_simulation(config), repeats=30).ratio
+        twin = compiled_run()
     jax.clear_caches()
-    run_mycelium_simulation(config)
-    fast = gauge(lambda: run_mycelium_simulation(config), repeats=30).ratio
-    assert np.array_equal(plain.field, twin.field)
+    assert np.array_equal(plain().state["potential"], twin().state["potential"])
     factor = baseline("targets.stress.injected_slowdown")
     slack = baseline("settings.gate.other_machine").value
     # What surrounds the steps (start, dispatch) is not doubled, what ties the two together comes on
     # top: the factor of the whole run is near the one of the step.
-    assert abs(np.log(slow / fast / factor.value)) < np.log1p(slack)
+    for _ in range(LOOKS):
+        times = interleaved({"plain": plain, "twin": twin}, repeats=60)
+        away = abs(np.log(times["twin"].min_ms / times["plain"].min_ms / factor.value))
+        if away < np.log1p(slack):
+            break
+    assert away < np.log1p(slack)

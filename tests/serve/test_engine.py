@@ -100,17 +100,16 @@ def test_a_poisoned_item_fails_alone() -> None:
 
 
 def test_small_work_gets_through_a_flood_of_large() -> None:
-    async def ask() -> float:
+    async def ask() -> list[bool]:
         made = engine()
         flood = [asyncio.ensure_future(made.submit(SLOW, 0.3)) for _ in range(6)]
         await asyncio.sleep(0.05)
-        began = time.perf_counter()
         assert await made.submit(QUICK, 4) == 8
-        waited = time.perf_counter() - began
+        finished = [work.done() for work in flood]
         await asyncio.gather(*flood)
-        return waited
+        return finished
 
-    assert asyncio.run(ask()) < 0.15  # both lanes are busy for 0.25 s: the express lane did it
+    assert not any(asyncio.run(ask()))  # both lanes were busy still: the express lane did it
 
 
 def test_a_full_queue_is_a_503_and_a_cancelled_item_leaves_it() -> None:
@@ -184,21 +183,19 @@ def test_what_waits_for_a_program_is_done_by_the_lanes_once_it_is_compiled() -> 
 
 
 def test_a_scan_of_new_programs_is_refused_at_once_and_holds_up_nothing() -> None:
-    async def ask() -> tuple[list[Any], float]:
+    async def ask() -> tuple[list[Any], list[Any]]:
         made = engine(queue_seconds=4.0)
         scan = [asyncio.ensure_future(made.submit(COMPILED, 100 * k)) for k in range(1, 60)]
         await asyncio.sleep(0.05)
-        began = time.perf_counter()
         assert await made.submit(QUICK, 4) == 8
-        waited = time.perf_counter() - began
-        refused = [task.exception() for task in scan if task.done()]
+        ended = [task.exception() for task in scan if task.done()]
         await asyncio.gather(*scan, return_exceptions=True)
-        return refused, waited
+        return [error for error in ended if error], [error for error in ended if not error]
 
-    refused, waited = asyncio.run(ask())
+    refused, compiled = asyncio.run(ask())
     assert len(refused) > 50
     assert all(isinstance(error, ApiError) and error.status == 503 for error in refused)
-    assert waited < 0.1
+    assert compiled == []  # the first takes 0.3 s: the small one did not wait for it
 
 
 def test_closing_finishes_what_waits_for_a_compilation() -> None:
@@ -222,4 +219,4 @@ def test_an_overload_is_over_within_the_queue_time() -> None:
         assert 10 <= sum(answer == 0.1 for answer in answers) <= 20
         return time.perf_counter() - began
 
-    assert asyncio.run(ask()) < 1.0
+    assert asyncio.run(ask()) < 1.5  # two lanes need 3 s for all of it
