@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 JOBS ?= 2
 
 # Tests that measure time or memory run by themselves, after the others: two at once on two cores
-# would measure each other. The coverage of both passes is added up. PYTEST_ARGS takes options
+# would measure each other, and counting lines would slow what is timed. PYTEST_ARGS takes options
 # (-k fit, -x), and then a pass that selects nothing is no failure; with a path in it (tests/fitting)
 # there is one pass over that path.
 TIMED := tests/perf tests/performance
@@ -18,10 +18,10 @@ else
 PASSES = parallel serial
 endif
 PYTEST_one = $(BIN)/python -m pytest --cov --cov-report=term
-PYTEST_parallel = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report= \
-	--junit-xml=out/test/parallel.xml $(addprefix --ignore=,$(TIMED))
-PYTEST_serial = $(BIN)/python -m pytest --cov --cov-append --cov-report=term \
-	--cov-report=json:out/test/coverage.json --junit-xml=out/test/serial.xml $(TIMED)
+PYTEST_parallel = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=term \
+	--cov-report=json:out/test/coverage.json --junit-xml=out/test/parallel.xml \
+	$(addprefix --ignore=,$(TIMED))
+PYTEST_serial = $(BIN)/python -m pytest --junit-xml=out/test/serial.xml $(TIMED)
 define run_tests
 $(foreach pass,$(PASSES),$(PYTEST_$(pass)) $(1) $(PYTEST_ARGS) $(if $(PYTEST_ARGS),|| [ $$? -eq 5 ])
 	)
