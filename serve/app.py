@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, final
 
 from litestar import Litestar, Request, Response, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.openapi import OpenAPIConfig
 
 from mfnjax import __version__
 from serve.access_log import AccessLog
-from serve.auth import KeyGuard
-from serve.errors import CLIENT_GONE, problem_response
+from serve.auth import Guard
+from serve.errors import CLIENT_GONE, REFUSED, problem_response
 from serve.rate_limit import RateLimit
 from serve.request_id import request_id_layer
 from serve.routes import HANDLERS
@@ -34,11 +36,12 @@ class _NoPages(Router):
         return []
 
 
-def create_app(settings: Settings | None = None) -> Litestar:
+def create_app(settings: Settings | None = None, *, shared: Path | None = None) -> Litestar:
     """Build the application; its lifespan starts and stops the engine.
 
     Args:
         settings: None reads the environment.
+        shared: Folder that the workers of one server have in common; None where there is one.
 
     Raises:
         SettingsError: The environment holds a setting that cannot be read.
@@ -47,10 +50,12 @@ def create_app(settings: Settings | None = None) -> Litestar:
     service = Service(settings)
     access_log = AccessLog(settings.log_level, settings.log_format)
     guards: list[Any] = []
-    if settings.api_key_required:
-        guards.append(KeyGuard(settings.api_keys).check)
-    if settings.rate_limit_enabled:
-        guards.append(RateLimit(settings.rate_limit_requests).check)
+    if settings.api_key_required or settings.rate_limit_enabled:
+        limit = None
+        if settings.rate_limit_enabled:
+            limit = RateLimit(settings.rate_limit_requests, shared)
+        required = settings.api_key_required
+        guards.append(Guard(settings.api_keys, required=required, limit=limit).check)
     cors = None
     if settings.cors_origins:
         cors = CORSConfig(
@@ -59,9 +64,18 @@ def create_app(settings: Settings | None = None) -> Litestar:
             allow_headers=["content-type", "accept", "x-api-key", "x-request-id"],
             expose_headers=["x-request-id", "retry-after"],
         )
+
+    def note_refused(path: str, status: int, request_id: str) -> None:
+        service.metrics.count_refused(status)
+        access_log.write(request_id, "-", path, status, 0.0)
+
     app = Litestar(
         route_handlers=[*HANDLERS, metrics] if settings.metrics_enabled else HANDLERS,
-        exception_handlers={Exception: problem_response, ClientGoneError: _client_gone},
+        exception_handlers={
+            Exception: problem_response,
+            ClientGoneError: _client_gone,
+            InternalServerException: _cut_off,
+        },
         guards=guards,
         cors_config=cors,
         lifespan=[_lifespan],
@@ -74,7 +88,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             openapi_router=_NoPages(path="/openapi", route_handlers=[]),
         ),
         request_max_body_size=settings.max_body_bytes,
-        state=State({"service": service}),
+        state=State({"service": service, "note_refused": note_refused}),
     )
     service.metrics.prepare(_endpoints(app))
     app.asgi_handler = request_id_layer(service.metrics.layer(app.asgi_handler), access_log)
@@ -98,6 +112,16 @@ def _endpoints(app: Litestar) -> list[tuple[str, str]]:
         for method in getattr(route, "methods", ())
         if method != "OPTIONS"
     ]
+
+
+def _cut_off(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """The body ended too early: the client went away, or the rest was refused."""
+    refusal = request.scope.get(REFUSED)
+    if refusal is not None:
+        return problem_response(request, refusal)  # type: ignore[arg-type]
+    if error.detail == "client disconnected prematurely":  # the framework has no class for it
+        return _client_gone(request, error)
+    return problem_response(request, error)
 
 
 def _client_gone(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

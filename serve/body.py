@@ -9,10 +9,11 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Generator
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar.dto import AbstractDTO
+from litestar.params import Body
 from litestar.typing import FieldDefinition
 
 from serve.errors import ApiError, FieldError
@@ -20,6 +21,8 @@ from serve.errors import ApiError, FieldError
 JSON_TYPE = "application/json"
 MAX_ERRORS = 64
 T = TypeVar("T")
+FromBody = Annotated[T, Body()]
+"""A handler's ``data``: what `JsonBody` made of the body."""
 
 
 def decode_json(body: bytes, model: type[T]) -> T:

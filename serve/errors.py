@@ -25,16 +25,21 @@ CODES = {
     401: "AUTHENTICATION_REQUIRED",
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
+    408: "REQUEST_TIMEOUT",
     409: "CONFLICT",
     413: "PAYLOAD_TOO_LARGE",
+    414: "URI_TOO_LONG",
     415: "UNSUPPORTED_MEDIA_TYPE",
     422: "NUMERICAL_INSTABILITY",
     429: "RATE_LIMIT_EXCEEDED",
+    431: "HEADERS_TOO_LARGE",
     500: "INTERNAL_ERROR",
     503: "OVERLOADED",
 }
 CLIENT_GONE = 499
 PROBLEM_TYPE = "application/problem+json"
+REFUSED = "refused"
+"""Key of the `ApiError` in the scope of a request that was refused while its body came."""
 
 
 @final
@@ -124,18 +129,24 @@ def _detail(error: HTTPException) -> str:
     return fixed.get(error.status_code, error.detail)
 
 
-def problem_of(request: Request[Any, Any, Any], api_error: ApiError) -> Problem:
+def problem_of(api_error: ApiError, *, path: str, request_id: str) -> Problem:
     """The problem document of an error."""
     return Problem(
         title=http.HTTPStatus(api_error.status).phrase,
         status=api_error.status,
         detail=api_error.detail,
-        instance=request.scope["path"],
+        instance=path,
         error_code=api_error.error_code,
-        request_id=str(request.scope.get("request_id", "")),
+        request_id=request_id,
         field=api_error.errors[0].field if api_error.errors else "",
         errors=api_error.errors,
     )
+
+
+def request_problem(request: Request[Any, Any, Any], api_error: ApiError) -> Problem:
+    """The problem document of an error of ``request``."""
+    request_id = str(request.scope.get("request_id", ""))
+    return problem_of(api_error, path=request.scope["path"], request_id=request_id)
 
 
 def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -145,7 +156,7 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
         extra = {"request_id": request.scope.get("request_id", "")}
         log.error("unexpected error", exc_info=error, extra=extra)
     return Response(
-        content=msgspec.json.encode(problem_of(request, api_error)),
+        content=msgspec.json.encode(request_problem(request, api_error)),
         status_code=api_error.status,
         media_type=PROBLEM_TYPE,
         headers=api_error.headers,

@@ -11,12 +11,15 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, final
 
 import click
 
 from mfnjax._version import __version__
+from serve.jobs import open_store
 from serve.logs import configure_logs, stop_logs
 from serve.settings import Settings, SettingsError
 
@@ -49,8 +52,10 @@ def main(host: str, port: int, workers: int) -> None:
     """
     try:
         settings = Settings.from_environment()
+        open_store(settings)  # now, while it can still be said in a line
     except SettingsError as error:
-        raise SystemExit(f"mfn-api: {error}") from None
+        print(f"mfn-api: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
     listening = _listen(host, port)
     address = "http://{}:{}".format(*listening.getsockname()[:2])
     print(f"mfn-api {__version__} on {address}", file=sys.stderr, flush=True)
@@ -73,8 +78,14 @@ def leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def serve(listening: socket.socket, settings: Settings) -> int:
-    """Serve in this process until a signal; returns the exit status."""
+def serve(listening: socket.socket, settings: Settings, shared: Path | None = None) -> int:
+    """Serve in this process until a signal; returns the exit status.
+
+    Args:
+        listening: Where connections come from.
+        settings: The settings.
+        shared: Folder that several workers have in common.
+    """
     # One thread a computation: XLA would split small loops over all cores and lose by it, and
     # the engine has one lane a core. A lane computes in its own thread: dispatched
     # asynchronously, all lanes' work would queue for XLA's one thread. Both are read when JAX
@@ -98,24 +109,44 @@ def serve(listening: socket.socket, settings: Settings) -> int:
             self.force_exit = self.should_exit and sig == signal.SIGINT  # Ctrl-C once more
             self.should_exit = True
 
+        async def on_tick(self, counter: int) -> bool:  # ten times a second
+            if shared is not None:
+                app.state.service.note_waiting()
+            return await super().on_tick(counter)
+
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             app.state.service.begin_closing()
             await super().shutdown(sockets)
 
-    app: Any = create_app(settings)
-    config = uvicorn.Config(
+    app: Any = create_app(settings, shared=shared)
+    server = Server(uvicorn_config(app, settings))
+    server.run(sockets=[listening])
+    return 0 if server.started else 3
+
+
+def uvicorn_config(app: Any, settings: Settings, **options: Any) -> Any:
+    """How uvicorn serves ``app``."""
+    import uvicorn
+
+    from serve.protocol import BoundedProtocol
+
+    protocol: Any = partial(
+        BoundedProtocol,
+        request_seconds=settings.request_seconds,
+        refused=app.state.note_refused,
+    )
+    return uvicorn.Config(
         app,
+        http=protocol,
+        ws="none",
         access_log=False,
         log_config=None,
-        lifespan="on",
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         backlog=2048,
+        **{"lifespan": "on", **options},
     )
-    server = Server(config)
-    server.run(sockets=[listening])
-    return 0 if server.started else 3
 
 
 def _listen(host: str, port: int) -> socket.socket:

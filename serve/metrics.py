@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, final
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -95,12 +95,16 @@ class Metrics:
         """Add a collector of the application's own."""
         self.registry.register(collector)
 
-    def render(self, waiting: Callable[[], dict[str, int]]) -> bytes:
+    def note_waiting(self, counts: Mapping[str, int]) -> None:
+        """How many requests wait now, by kind."""
+        for kind, count in counts.items():
+            self._waiting.labels(kind).set(count)
+
+    def render(self, waiting: Callable[[], Mapping[str, int]]) -> bytes:
         """The text of all series, at most `CACHE_SECONDS` old."""
         now = time.monotonic()
         if now - self._rendered_at > CACHE_SECONDS:
-            for kind, count in waiting().items():
-                self._waiting.labels(kind).set(count)
+            self.note_waiting(waiting())
             self._rendered, self._rendered_at = generate_latest(self._source()), now
         return self._rendered
 
@@ -136,6 +140,10 @@ class Metrics:
                 duration.observe(time.perf_counter() - began)
 
         return measured
+
+    def count_refused(self, status: int) -> None:
+        """Count what never became a request: too slow, too long, or not HTTP."""
+        self._child(UNMATCHED, "OTHER", str(status))[0].inc()
 
     def _template(self, path: str) -> str:
         """The route of a path that exists; the router names none where it refuses the method."""

@@ -1,63 +1,84 @@
-"""A limit on requests a minute: a token bucket for each key, else for each address."""
+"""A limit on requests a minute: a token bucket for each caller, in memory that workers share.
+
+A bucket is one number, the time at which it is full again (the *theoretical arrival time* of the
+generic cell rate algorithm, ITU-T I.371). One that is full is as good as none, so a small table
+of them does, in which the fullest gives way.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-import math
+import mmap
+import os
 import time
-from collections import OrderedDict
-from typing import Any, final
-
-from litestar.connection import ASGIConnection
-
-from serve.auth import HEADER, is_public
-from serve.errors import ApiError
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import final
 
 MINUTE = 60.0
-MAX_CALLERS = 10_000
-"""Buckets kept; the caller seen longest ago is forgotten, so a scan cannot fill the memory."""
+SETS, WAYS = 4096, 4
+"""A caller has its place in one of the sets; of its few rows it takes any."""
+FILE = "rate-limit"
+ROUNDING = 1e-6
+"""Seconds, of many intervals added up."""
 
 
 @final
 class RateLimit:
-    """A guard that lets each caller through ``requests`` times a minute.
+    """Lets each caller through ``requests`` times a minute.
 
     A bucket holds up to ``requests`` tokens and gains them evenly: a burst of a minute's worth is
     let through, after that one request each 60/requests seconds.
+
+    Args:
+        requests: Requests a minute.
+        shared: Folder that all workers have in common; None where there is one worker.
     """
 
-    def __init__(self, requests: int) -> None:
-        self._requests = requests
-        self._per_second = requests / MINUTE
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    async def check(self, connection: ASGIConnection[Any, Any, Any, Any], handler: Any) -> None:
-        """Raise a 429 if the caller has had its share."""
-        if is_public(handler):
-            return
-        wait = self.spend(_caller(connection))
-        if wait > 0:
-            raise ApiError(
-                429,
-                f"More than {self._requests} requests a minute.",
-                headers={"Retry-After": str(math.ceil(wait))},
-            )
+    def __init__(self, requests: int, shared: Path | None = None) -> None:
+        self.requests = requests
+        self._interval = MINUTE / requests
+        size = 2 * 8 * SETS * WAYS
+        self._file = -1
+        if shared is not None:
+            self._file = os.open(shared / FILE, os.O_RDWR | os.O_CREAT, 0o600)
+            os.ftruncate(self._file, size)  # no change where another worker was first
+        rows = memoryview(mmap.mmap(self._file, size))
+        self._callers, self._full_at = rows[: size // 2].cast("Q"), rows[size // 2 :].cast("d")
 
     def spend(self, caller: str, now: float | None = None) -> float:
-        """Take a token; returns 0, or the seconds until there is one."""
-        now = time.monotonic() if now is None else now
-        tokens, since = self._buckets.pop(caller, (float(self._requests), now))
-        tokens = min(self._requests, tokens + (now - since) * self._per_second)
-        allowed = tokens >= 1
-        self._buckets[caller] = (tokens - allowed, now)
-        if len(self._buckets) > MAX_CALLERS:
-            self._buckets.popitem(last=False)
-        return 0.0 if allowed else (1 - tokens) / self._per_second
+        """Take a token of ``caller``'s; returns 0, or the seconds until there is one."""
+        now = time.monotonic() if now is None else now  # of the machine: alike for all workers
+        digest = hashlib.blake2b(caller.encode(), digest_size=8).digest()
+        number = int.from_bytes(digest, "little")
+        with self._locked():
+            row, full_at = self._row(number)
+            full_at = max(full_at, now) + self._interval
+            wait = full_at - MINUTE - now
+            if wait > ROUNDING:
+                return wait
+            self._callers[row], self._full_at[row] = number, full_at
+        return 0.0
 
+    def _row(self, number: int) -> tuple[int, float]:
+        """The caller's row; else the row of the fullest bucket of its set, as a full one."""
+        first = number % SETS * WAYS
+        rows = range(first, first + WAYS)
+        for row in rows:
+            if self._callers[row] == number:
+                return row, self._full_at[row]
+        return min(rows, key=self._full_at.__getitem__), 0.0
 
-def _caller(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """The key, as a digest, or else the address."""
-    key = connection.headers.get(HEADER)
-    if key:
-        return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
-    return connection.client.host if connection.client else "unknown"
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Nobody else is at the table; a lock on the file ends with the process that holds it."""
+        if self._file < 0:
+            yield
+            return
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)

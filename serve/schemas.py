@@ -17,7 +17,7 @@ Seed = Annotated[
 GridSize = Annotated[int, Meta(ge=8, le=256, description="Cells per side of the square grid.")]
 Steps = Annotated[int, Meta(ge=1, le=1000, description="Steps of the run.")]
 Turing = Annotated[bool, Meta(description="Couple the activator–inhibitor pair to the potential.")]
-Molar = Annotated[float, Meta(ge=1e-30, le=1e6, description="Concentration, mol/L.")]
+Molar = Annotated[float, Meta(gt=0.0, description="Concentration, mol/L.")]
 
 
 class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,6 @@ import importlib.util
 import logging
 import threading
 import time
-from pathlib import Path
 from typing import Any, final
 
 from litestar import Request
@@ -17,7 +16,7 @@ from serve.engine import simulations as sims
 from serve.engine.library import AGGREGATION, FEATURES, VALIDATION
 from serve.engine.streams import PIECES
 from serve.errors import CLIENT_GONE, overloaded
-from serve.jobs import JobRunner, JobStore
+from serve.jobs import JobRunner, open_store
 from serve.metrics import Metrics
 from serve.settings import Settings
 
@@ -48,7 +47,7 @@ class Service:
             queue_seconds=settings.queue_seconds,
             deadline_seconds=settings.deadline_seconds,
         )
-        self.jobs = JobRunner(JobStore(settings.state_dir or _default_state_dir()))
+        self.jobs = JobRunner(open_store(settings))
         self._ready = threading.Event()
         self._closing = threading.Event()
         self._close_by = 0.0
@@ -85,6 +84,10 @@ class Service:
         self.begin_closing()
         self.jobs.close()
         self.engine.close(max(0.0, self._close_by - time.monotonic()))
+
+    def note_waiting(self) -> None:
+        """Tell the queue's length: another worker that is scraped reads what this one noted."""
+        self.metrics.note_waiting(self.engine.waiting())
 
     async def submit(self, request: Request[Any, Any, Any], kind: Kind, item: Any) -> Any:
         """Have ``item`` done; it is given up if the client goes away or the deadline passes.
@@ -164,12 +167,6 @@ class Service:
     def _count_compilation(self, event: str, duration_secs: float, **_: Any) -> None:
         if event.endswith("backend_compile_duration"):
             self.metrics.compilations.inc()
-
-
-def _default_state_dir() -> Path:
-    from platformdirs import user_state_path
-
-    return user_state_path("mfnjax", appauthor=False) / "server"
 
 
 def service_of(request: Request[Any, Any, Any]) -> Service:

@@ -35,6 +35,8 @@ class Settings:
         max_cell_steps: Cells × steps of one run; more is a 400.
         queue_seconds: A request that would wait longer for its turn is a 503.
         deadline_seconds: A request not answered after so long is a 503.
+        request_seconds: A request whose header has not come after so long, or whose body pauses for
+            so long, is a 408.
         state_dir: Where jobs are kept; None is ``server`` in the user's own state folder of mfnjax,
             which all servers of that user share.
         cors_origins: Origins that browsers may call from; ``*`` is any.
@@ -53,6 +55,7 @@ class Settings:
     max_cell_steps: int = LARGEST_RUN
     queue_seconds: float = 5.0
     deadline_seconds: float = 30.0
+    request_seconds: float = 10.0
     state_dir: Path | None = None
     cors_origins: tuple[str, ...] = ()
     log_level: str = "info"
@@ -155,10 +158,7 @@ def _grid_sizes(name: str, text: str) -> tuple[int, ...]:
 
 
 def _path(name: str, text: str) -> Path:
-    path = Path(text).expanduser()
-    if path.exists() and not path.is_dir():
-        raise SettingsError(f"{name} must be a folder, {text!r} is a file")
-    return path
+    return Path(text).expanduser().absolute()
 
 
 _READERS: dict[str, Callable[[str, str], Any]] = {
@@ -171,6 +171,7 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "max_cell_steps": _integer(64, 2**40),
     "queue_seconds": _seconds,
     "deadline_seconds": _seconds,
+    "request_seconds": _seconds,
     "state_dir": _path,
     "cors_origins": _items,
     "log_level": _choice(*LOG_LEVELS),

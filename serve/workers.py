@@ -13,8 +13,10 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from serve.settings import Settings
@@ -35,7 +37,7 @@ def supervise(listening: socket.socket, settings: Settings, workers: int) -> int
             signal.signal(number, lambda number, _: stopping.append(number))
 
         def start() -> BaseProcess:
-            process = context.Process(target=_work, args=(listening, settings))
+            process = context.Process(target=_work, args=(listening, settings, Path(folder)))
             process.start()
             return process
 
@@ -75,7 +77,16 @@ def _forget(pid: int | None) -> None:
     mark_process_dead(pid)
 
 
-def _work(listening: Any, settings: Settings) -> None:
+def _work(listening: Any, settings: Settings, shared: Path) -> None:
     from serve.main import leave, serve
 
-    leave(serve(listening, settings))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    leave(serve(listening, settings, shared))
+
+
+def _end_with_parent() -> None:
+    """Stop as by a signal when the parent is gone, however it went."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)

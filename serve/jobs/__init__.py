@@ -5,6 +5,6 @@ of the server all read and write it, and nothing else passes between them.
 """
 
 from serve.jobs.runner import JobRunner
-from serve.jobs.store import ACTIVE, RESUMABLE, Job, JobStore
+from serve.jobs.store import ACTIVE, RESUMABLE, Job, JobStore, open_store
 
-__all__ = ["ACTIVE", "RESUMABLE", "Job", "JobRunner", "JobStore"]
+__all__ = ["ACTIVE", "RESUMABLE", "Job", "JobRunner", "JobStore", "open_store"]

@@ -11,8 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
-from serve.jobs.owner import is_alive
+from platformdirs import user_state_path
 
+from serve.jobs.owner import is_alive
+from serve.settings import Settings, SettingsError
+
+FILE = "jobs.sqlite3"
 ACTIVE = ("queued", "running")
 RESUMABLE = ("interrupted", "cancelled", "failed")
 
@@ -52,6 +56,29 @@ class Job(NamedTuple):
     updated: float
 
 
+def open_store(settings: Settings) -> JobStore:
+    """The store in ``MFN_STATE_DIR``, or in the user's own state folder of mfnjax.
+
+    Raises:
+        SettingsError: There can be no store.
+    """
+    folder = settings.state_dir
+    if folder is None:
+        folder = user_state_path("mfnjax", appauthor=False) / "server"
+    elif not folder.parent.is_dir():  # a disk that is not there, say: nothing is made in its place
+        raise SettingsError(f"MFN_STATE_DIR={folder}: there is no folder {folder.parent}")
+    try:
+        return JobStore(folder)
+    except FileExistsError:
+        reason = "it is a file"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except sqlite3.Error as error:
+        reason = f"{folder / FILE}: {error}"
+    name = "MFN_STATE_DIR" if settings.state_dir else "the state folder (set MFN_STATE_DIR)"
+    raise SettingsError(f"{name}={folder} cannot be used: {reason}")
+
+
 @final
 class JobStore:
     """Jobs by id. Every call is one short transaction, from any thread or process."""
@@ -65,7 +92,7 @@ class JobStore:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        database = sqlite3.connect(self.folder / "jobs.sqlite3", timeout=BUSY_SECONDS)
+        database = sqlite3.connect(self.folder / FILE, timeout=BUSY_SECONDS)
         try:
             with database:
                 yield database

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from litestar import Request, post
 
-from serve.body import JsonBody
+from serve.body import FromBody, JsonBody
 from serve.engine.library import AGGREGATION, Clients
 from serve.errors import invalid
 from serve.schemas import AggregateRequest, AggregateResponse
@@ -21,7 +21,9 @@ from serve.service import service_of
     status_code=200,
     tags=["federated"],
 )
-async def aggregate(data: AggregateRequest, request: Request[Any, Any, Any]) -> AggregateResponse:
+async def aggregate(
+    data: FromBody[AggregateRequest], request: Request[Any, Any, Any]
+) -> AggregateResponse:
     """Hierarchical Krum: one gradient that a minority of hostile ones cannot steer."""
     lengths = {len(gradient) for gradient in data.gradients}
     if len(lengths) != 1:

@@ -11,7 +11,7 @@ from litestar import Request, delete, get, post
 from litestar.params import Parameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from serve.body import JsonBody
+from serve.body import FromBody, JsonBody
 from serve.errors import ApiError, overloaded
 from serve.jobs import ACTIVE, Job
 from serve.routes.simulate import check_work
@@ -45,7 +45,7 @@ async def _find(service: Service, job_id: str) -> Job:
 
 
 @post("/fit", dto=JsonBody[FitRequest], return_dto=None, status_code=202, tags=["jobs"])
-async def fit(data: FitRequest, request: Request[Any, Any, Any]) -> JobResponse:
+async def fit(data: FromBody[FitRequest], request: Request[Any, Any, Any]) -> JobResponse:
     """Fit a model to measurements, as a job: the answer says where to look for it."""
     from serve.jobs.fitting import prepare_fit
 

@@ -9,7 +9,7 @@ import numpy as np
 from litestar import Request, Response, post
 
 from serve.arrays import write_npy
-from serve.body import JSON_TYPE, JsonBody, accepted
+from serve.body import JSON_TYPE, FromBody, JsonBody, accepted
 from serve.engine.simulations import Run, RunResult, kind_of
 from serve.errors import invalid
 from serve.schemas import SimulateRequest, SimulateResponse
@@ -35,7 +35,7 @@ def check_work(service: Service, *, cells: int, steps: int) -> None:
     tags=["simulation"],
 )
 async def simulate(
-    data: SimulateRequest, request: Request[Any, Any, Any]
+    data: FromBody[SimulateRequest], request: Request[Any, Any, Any]
 ) -> Response[SimulateResponse]:
     """Run the v4.1 model and return its counts, statistics and fractal dimension.
 

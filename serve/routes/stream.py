@@ -12,10 +12,10 @@ import numpy as np
 from litestar import Request, post
 from litestar.response import Stream as StreamResponse
 
-from serve.body import JsonBody
+from serve.body import FromBody, JsonBody
 from serve.engine.library import FEATURES
 from serve.engine.streams import PIECES, Stream
-from serve.errors import as_api_error, invalid, problem_of
+from serve.errors import as_api_error, invalid, request_problem
 from serve.routes.simulate import check_work
 from serve.schemas import StreamRequest
 from serve.service import Service, service_of
@@ -33,7 +33,7 @@ CHUNK_UNITS = 2**23
     tags=["simulation"],
     media_type=MEDIA_TYPE,
 )
-async def stream(data: StreamRequest, request: Request[Any, Any, Any]) -> StreamResponse:
+async def stream(data: FromBody[StreamRequest], request: Request[Any, Any, Any]) -> StreamResponse:
     """Run any registered model and send frames of its field as they come."""
     service = service_of(request)
     run, header = _prepare(data)
@@ -106,7 +106,7 @@ async def _lines(
         seconds = round(time.monotonic() - began, 3)
         yield _line({"type": "end", "counts": run.counts, "features": features, "seconds": seconds})
     except Exception as error:  # the status has gone out already: the error is the last line
-        problem = msgspec.to_builtins(problem_of(request, as_api_error(error)))
+        problem = msgspec.to_builtins(request_problem(request, as_api_error(error)))
         yield _line({**problem, "type": "error"})
 
 

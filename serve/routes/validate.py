@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar import Request, post
 
-from serve.body import JsonBody
+from serve.body import FromBody, JsonBody
 from serve.engine.library import VALIDATION
 from serve.routes.simulate import check_work
 from serve.schemas import ValidateRequest, ValidateResponse
@@ -16,7 +16,9 @@ from serve.service import service_of
 @post(
     "/validate", dto=JsonBody[ValidateRequest], return_dto=None, status_code=200, tags=["network"]
 )
-async def validate(data: ValidateRequest, request: Request[Any, Any, Any]) -> ValidateResponse:
+async def validate(
+    data: FromBody[ValidateRequest], request: Request[Any, Any, Any]
+) -> ValidateResponse:
     """Sixteen runs, a small network trained on their features, and the report of it."""
     from mfnjax.network import ValidationConfig
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import math
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from litestar.testing import TestClient
 
 from serve.app import create_app
 from serve.arrays import read_array, write_npy
+from serve.auth import address_of
 from serve.errors import ApiError
-from serve.rate_limit import RateLimit
+from serve.main import main
+from serve.rate_limit import SETS, RateLimit
 from serve.settings import Settings, SettingsError
 
 ION = {"concentration_out_molar": 0.005, "concentration_in_molar": 0.14}
@@ -43,6 +48,33 @@ def test_an_unusable_setting_is_named_in_one_line(variables: dict[str, str], nam
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"MFN_STATE_DIR": __file__}, "it is a file"),
+        ({"MFN_STATE_DIR": f"{__file__}/state"}, "there is no folder"),
+        ({"MFN_STATE_DIR": "/nowhere/at/all"}, "there is no folder /nowhere/at"),
+        ({"MFN_STATE_DIR": "/proc"}, "unable to open"),  # not even for root
+        ({"MFN_REQUEST_SECONDS": "0"}, "MFN_REQUEST_SECONDS"),
+    ],
+)
+def test_the_server_does_not_start_with_what_it_cannot_use(
+    variables: dict[str, str], named: str
+) -> None:
+    done = CliRunner().invoke(main, ["--port", "0"], env=variables)
+    assert done.exit_code == 2
+    assert named in done.output
+    assert next(iter(variables)) in done.output
+    assert done.output.count("\n") == 1  # it says nothing else, of a port least of all
+
+
+def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
+    (tmp_path / "jobs.sqlite3").write_bytes(b"something else, long enough to be looked at" * 99)
+    done = CliRunner().invoke(main, ["--port", "0"], env={"MFN_STATE_DIR": str(tmp_path)})
+    assert done.exit_code == 2
+    assert "jobs.sqlite3: file is not a database" in done.output
+
+
 def test_prod_with_a_key_asks_for_it_and_limits_the_rate() -> None:
     settings = Settings.from_environment({"MFN_ENV": "prod", "MFN_API_KEYS": "a-key, b-key"})
     assert settings.api_key_required
@@ -64,6 +96,21 @@ def test_a_key_is_asked_for_where_something_is_computed(tmp_path: Path) -> None:
         assert web.get(path).status_code == 200, path
 
 
+@pytest.mark.parametrize("molar", [1e-300, 1e-31, 0.1, 1e7, 1e308])
+def test_any_concentration_has_a_potential(tmp_path: Path, molar: float) -> None:
+    body = {"concentration_out_molar": molar, "concentration_in_molar": 1, "z_valence": -2}
+    answer = client(tmp_path).post("/nernst", json=body)
+    # RT/F = 26.7267 mV at 310.15 K, by hand from the CODATA constants.
+    expected = pytest.approx(-26.726660 / 2 * math.log(molar), rel=1e-6)
+    assert answer.json()["potential_mV"] == expected
+
+
+def test_the_application_is_made_without_a_warning(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        client(tmp_path)
+
+
 def test_too_many_requests_are_told_when_to_come_back(tmp_path: Path) -> None:
     web = client(tmp_path, rate_limit_enabled=True, rate_limit_requests=2)
     statuses = [web.post("/nernst", json=ION).status_code for _ in range(3)]
@@ -72,6 +119,52 @@ def test_too_many_requests_are_told_when_to_come_back(tmp_path: Path) -> None:
     assert refused.json()["error_code"] == "RATE_LIMIT_EXCEEDED"
     assert 1 <= int(refused.headers["retry-after"]) <= 30
     assert web.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("settings", [{}, {"api_keys": ("right-key",)}])
+def test_made_up_keys_do_not_evade_the_limit(tmp_path: Path, settings: dict[str, Any]) -> None:
+    web = client(tmp_path, rate_limit_enabled=True, rate_limit_requests=3, **settings)
+    statuses = [
+        web.post("/nernst", json=ION, headers={"X-API-Key": f"made-up-{k}"}).status_code
+        for k in range(4)
+    ]
+    assert statuses == [200, 200, 200, 429]
+
+
+def test_wrong_keys_are_limited_and_leave_the_right_one_alone(tmp_path: Path) -> None:
+    keys = {"api_keys": ("right-key", "other-key"), "api_key_required": True}
+    web = client(tmp_path, rate_limit_enabled=True, rate_limit_requests=2, **keys)
+
+    def ask(**headers: str) -> int:
+        return int(web.post("/nernst", json=ION, headers=headers).status_code)
+
+    assert [ask(**{"X-API-Key": f"wrong-{k}"}) for k in range(3)] == [401, 401, 429]
+    assert ask() == 429  # no key: the same address
+    assert [ask(**{"X-API-Key": "right-key"}) for _ in range(3)] == [200, 200, 429]
+    assert ask(**{"X-API-Key": "other-key"}) == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "alike"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_addresses_of_one_client_share_a_bucket(host: str, alike: str) -> None:
+    assert address_of(host) == address_of(alike)
+    assert address_of(host) not in (address_of("192.0.2.8"), address_of("2001:db8:0:1::1"))
+
+
+def test_workers_share_the_buckets_and_the_fullest_gives_way(tmp_path: Path) -> None:
+    one, two = RateLimit(3, tmp_path), RateLimit(3, tmp_path)
+    assert [one.spend("a", 0.0), two.spend("a", 0.0), one.spend("a", 0.0)] == [0.0] * 3
+    assert two.spend("a", 0.0) == pytest.approx(20.0)
+    crowd = 20 * SETS
+    assert all(one.spend(f"{k}", 1.0) == 0.0 for k in range(crowd))  # more than there are rows
+    assert two.spend("a", 1.0) > 0
 
 
 def test_a_bucket_fills_evenly() -> None:
@@ -102,7 +195,8 @@ def test_all_wrong_fields_are_reported_at_once(tmp_path: Path) -> None:
         b"{",
         b'{"concentration_out_molar": NaN, "concentration_in_molar": 1}',
         b'{"concentration_out_molar": Infinity, "concentration_in_molar": 1}',
-        b'{"concentration_out_molar": 1e308, "concentration_in_molar": 1}',
+        b'{"concentration_out_molar": 1e308, "concentration_in_molar": 1e-308}',
+        b'{"concentration_out_molar": 5e-324, "concentration_in_molar": 1e308}',
         b'{"concentration_out_molar": 1e999, "concentration_in_molar": 1}',
         b'{"concentration_out_molar": 1, "concentration_in_molar": 0}',
         b'{"concentration_out_molar": 1, "concentration_in_molar": 1, "z_valence": 0}',
