@@ -154,6 +154,8 @@ def _keys(name: str, text: str) -> tuple[str, ...]:
 
 
 def _grid_sizes(name: str, text: str) -> tuple[int, ...]:
+    if text.lower() == "none":
+        return ()
     return tuple(_integer(8, 256)(name, item) for item in _items(name, text))
 
 

@@ -27,7 +27,7 @@ TRUTH = {"diffusivity": 0.8, "growth_rate": 0.1}
 
 def start(folder: Path) -> ServerProcess:
     """A server that need not be ready: jobs wait for no warm-up."""
-    return ServerProcess(folder, MFN_WARM_GRID_SIZES="72")
+    return ServerProcess(folder, MFN_WARM_GRID_SIZES="none")
 
 
 @pytest.fixture(scope="module")
