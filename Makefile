@@ -27,7 +27,7 @@ $(foreach pass,$(PASSES),$(PYTEST_$(pass)) $(1) $(PYTEST_ARGS) $(if $(PYTEST_ARG
 	)
 endef
 
-.PHONY: help demo test test-all lint bench bench-peers bench-serve load-smoke load-steady load-spike load-stress load-docs notebooks clean
+.PHONY: help demo test test-all lint bench bench-peers bench-serve profile scaling load-smoke load-steady load-spike load-stress load-docs notebooks clean
 
 help:
 	@echo "make demo      run the demonstration; pictures and a report in out/demo/"
@@ -37,6 +37,8 @@ help:
 	@echo "make bench     the speed tables; exits 1 if a target is missed"
 	@echo "make bench-peers  the same physics on py-pde, exponax, numba, NumPy and plain JAX"
 	@echo "make bench-serve  the HTTP server's rates, latencies and behaviour under overload (needs wrk)"
+	@echo "make profile   where the time of a run goes: tables, and a trace in out/profile/ (CONFIG=my.toml)"
+	@echo "make scaling   how the cost grows, and what bounds it: tables, a picture in out/scaling/"
 	@echo "make load-smoke, load-steady, load-spike, load-stress  the load scenarios; DURATION=10s shortens"
 	@echo "make load-docs  copy their tables into docs/load_tests.md"
 	@echo "make notebooks the fits of experiments/ as notebooks, run, in out/notebooks/"
@@ -75,12 +77,20 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/benchmark_core.py
 	$(BIN)/python benchmarks/benchmark_scalability.py
 	$(BIN)/python -m benchmarks.core
+	$(BIN)/python -m benchmarks.c_loop
 	$(BIN)/python -m benchmarks.membrane
 	$(BIN)/python -m benchmarks.fractals
 	$(BIN)/python -m benchmarks.gradients
 
 bench-serve: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.serve
+
+# Both need nothing but the package itself.
+profile: $(VENV)/.user
+	$(BIN)/python -m benchmarks.profiling $(if $(CONFIG),--config $(CONFIG))
+
+scaling: $(VENV)/.user
+	$(BIN)/python -m benchmarks.scaling
 
 # They start a server of their own, or use the one that MFN_LOADTEST_BASE_URL names.
 load-smoke load-steady load-spike load-stress: load-%: $(VENV)/.dev
