@@ -19,7 +19,9 @@ def cache_folder() -> Path | None:
     """The folder of compiled programs, or None where the cache is switched off.
 
     It is named after the version of jaxlib and the processor, since a program compiled for one
-    processor may hold instructions that another does not have (a shared home folder is enough).
+    processor may hold instructions that another does not have (a shared home folder is enough),
+    and after the number of cores: XLA splits the kernels of a program for as many threads as the
+    process that compiles it may use, and its own key does not tell such programs apart.
     """
     chosen = os.environ.get(CACHE_VARIABLE, "")
     if chosen.lower() in ("off", "0", "no", "false"):
@@ -30,7 +32,7 @@ def cache_folder() -> Path | None:
         from platformdirs import user_cache_path
 
         root = user_cache_path("mfnjax", appauthor=False)
-    return root / f"jaxlib-{version('jaxlib')}-{_processor()}"
+    return root / f"jaxlib-{version('jaxlib')}-{_processor()}-{_cores()}-cores"
 
 
 def enable_compilation_cache() -> Path | None:
@@ -55,6 +57,13 @@ def enable_compilation_cache() -> Path | None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     return folder
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _processor() -> str:

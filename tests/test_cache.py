@@ -46,6 +46,15 @@ def test_its_folder_names_the_version_and_the_processor(monkeypatch, tmp_path):
     assert cache_folder() != folder
 
 
+def test_a_program_for_more_cores_is_not_taken(monkeypatch, tmp_path):
+    """XLA splits kernels for the cores of the process that compiles; its key does not say so."""
+    monkeypatch.setenv("MFNJAX_CACHE", str(tmp_path))
+    monkeypatch.setattr("mfnjax._cache.os.sched_getaffinity", lambda _: {0}, raising=False)
+    one = cache_folder()
+    monkeypatch.setattr("mfnjax._cache.os.sched_getaffinity", lambda _: {0, 1}, raising=False)
+    assert cache_folder() != one
+
+
 def test_it_lies_in_the_users_cache_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("MFNJAX_CACHE", raising=False)
     monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: tmp_path / "mfnjax")

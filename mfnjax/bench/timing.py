@@ -91,9 +91,11 @@ def pin_to_one_core() -> bool:
     """Pin this process to its first core; say whether that worked.
 
     To be called before JAX is used: XLA sizes its thread pool by the cores it may run on, and
-    with one core it does not split small loops over threads.
+    with one core it does not split small loops over threads. JAX's cache on disk is switched off
+    for this process: its key does not tell a program that was compiled for more cores.
     """
     if not hasattr(os, "sched_setaffinity"):
         return False
+    jax.config.update("jax_enable_compilation_cache", False)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     return True
