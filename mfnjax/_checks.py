@@ -15,7 +15,7 @@ def check_int(name: str, value: Any, low: int, high: int) -> int:
     """Return ``value`` as an int in [low, high], or raise ParameterError."""
     is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
     if not is_integer or not low <= value <= high:
-        raise ParameterError(f"{name} must be an integer from {low} to {high}, got {value!r}")
+        raise ParameterError(f"{name} must be an integer from {low} to {high}, got {shown(value)}")
     return int(value)
 
 
@@ -31,12 +31,12 @@ def check_real(
     """Return ``value`` as a float in the given range, or raise ParameterError."""
     interval = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
     is_number = isinstance(value, (int, float, np.integer, np.floating))
-    if not is_number or isinstance(value, bool) or not math.isfinite(value):
-        raise ParameterError(f"{name} must be a finite number in {interval}, got {value!r}")
+    if not is_number or isinstance(value, bool) or value != value or abs(value) == math.inf:
+        raise ParameterError(f"{name} must be a finite number in {interval}, got {shown(value)}")
     below = value <= low if open_low else value < low
     above = value >= high if open_high else value > high
     if below or above:
-        raise ParameterError(f"{name} must lie in {interval}, got {value!r}")
+        raise ParameterError(f"{name} must lie in {interval}, got {shown(value)}")
     return float(value)
 
 
@@ -49,9 +49,11 @@ def check_bool(name: str, value: Any) -> bool:
 
 def check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
     """Return ``value`` if it is one of ``choices``, or raise ParameterError."""
-    if not isinstance(value, (str, int)) or value not in choices:
+    if isinstance(value, np.integer):
+        value = int(value)
+    if not isinstance(value, (str, int)) or isinstance(value, bool) or value not in choices:
         expected = ", ".join(str(choice) for choice in choices)
-        raise ParameterError(f"{name} must be one of {expected}; got {value!r}")
+        raise ParameterError(f"{name} must be one of {expected}; got {shown(value)}")
     return value
 
 

@@ -9,17 +9,15 @@ Ranges and defaults follow MyceliumFractalNet v4.1.
 from __future__ import annotations
 
 import dataclasses
-import json
-import tomllib
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from mfnjax._checks import check_bool, check_choice, check_int, check_real
-from mfnjax.errors import DataError, ParameterError, StabilityError
+from mfnjax._checks import check_bool, check_choice, check_int, check_real, shown
+from mfnjax._plain_config import PlainConfig
+from mfnjax.errors import ParameterError, StabilityError
 
 SEED_MAX = 2**32 - 1
 """Largest seed: without 64-bit JAX a larger one would silently wrap around."""
@@ -41,7 +39,7 @@ def _diffusivity(
     if over and value != float("inf"):
         relation = "not below" if open_high and value == DIFFUSIVITY_MAX else "over"
         raise StabilityError(
-            f"{name} = {value!r} is {relation} the stability bound {DIFFUSIVITY_MAX} "
+            f"{name} = {shown(value)} is {relation} the stability bound {DIFFUSIVITY_MAX} "
             "(dt·D·4/dx² ≤ 1)"
         )
     return check_real(name, value, low, DIFFUSIVITY_MAX, open_low=open_low, open_high=open_high)
@@ -60,80 +58,12 @@ MYCELIUM_PARAMETERS: dict[str, Callable[[str, Any], float]] = {
 """The accepted range of every number of the v4.1 model: name → check(name, value)."""
 
 
-class _Config:
-    """What every configuration can do: go to and come from plain dicts and files."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the configuration as a dict of plain JSON values."""
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        return {field.name: _plain(getattr(self, field.name)) for field in fields}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build a configuration from a dict; an unknown name is a ParameterError."""
-        if not isinstance(values, dict):
-            raise ParameterError(
-                f"{cls.__name__} needs a table of names and values, got {values!r}"
-            )
-        known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise ParameterError(
-                f"{cls.__name__} has no field {', '.join(map(repr, unknown))}; "
-                f"its fields are {', '.join(known)}"
-            )
-        return cls(**values)
-
-    @classmethod
-    def from_file(cls, path: str | Path) -> Self:
-        """Read a configuration from a ``.toml`` or ``.json`` file.
-
-        Raises:
-            DataError: The file cannot be read, or is neither TOML nor JSON.
-            ParameterError: A name or a value in it is not accepted.
-        """
-        path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-            if path.suffix == ".toml":
-                values = tomllib.loads(text)
-            elif path.suffix == ".json":
-                values = json.loads(text)
-            else:
-                raise DataError(f"{path}: a configuration file ends in .toml or .json")
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-        except ValueError as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(f"{path}: not valid {path.suffix[1:].upper()} ({error})") from error
-        return cls.from_dict(values)
-
-    def to_file(self, path: str | Path) -> None:
-        """Write the configuration to a ``.toml`` or ``.json`` file."""
-        from mfnjax._files import write_text
-
-        path = Path(path)
-        values = self.to_dict()
-        if path.suffix == ".json":
-            write_text(path, json.dumps(values, indent=2) + "\n")
-        elif path.suffix == ".toml":
-            lines = [f"{k} = {json.dumps(v)}" for k, v in values.items() if v is not None]
-            write_text(path, "\n".join(lines) + "\n")
-        else:
-            raise DataError(f"{path}: a configuration file ends in .toml or .json")
-
-
-def _plain(value: Any) -> Any:
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
 def _set(config: Any, name: str, value: Any) -> None:
     object.__setattr__(config, name, value)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SimulationConfig(_Config):
+class SimulationConfig(PlainConfig):
     """One run of the v4.1 model.
 
     Attributes:
@@ -197,7 +127,7 @@ class SimulationConfig(_Config):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FeatureConfig(_Config):
+class FeatureConfig(PlainConfig):
     """How the 18 features are measured.
 
     Attributes:
@@ -253,12 +183,12 @@ class FeatureConfig(_Config):
         _set(
             self, "stability_window", check_int("stability_window", self.stability_window, 1, 2**20)
         )
-        check_choice("connectivity", self.connectivity, (4, 8))
+        _set(self, "connectivity", check_choice("connectivity", self.connectivity, (4, 8)))
         _set(self, "periodic", check_bool("periodic", self.periodic))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DatasetConfig(_Config):
+class DatasetConfig(PlainConfig):
     """A sweep: how many simulations, and where their parameters are drawn from.
 
     Attributes:
@@ -310,7 +240,7 @@ VALIDATION_RUNS = 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ValidationConfig(_Config):
+class ValidationConfig(PlainConfig):
     """One validation cycle; the fields of ``POST /validate``.
 
     Attributes:
@@ -335,13 +265,18 @@ class ValidationConfig(_Config):
     quantum_jitter: bool = False
 
     def __post_init__(self) -> None:
-        check_int("seed", self.seed, 0, SEED_MAX - (VALIDATION_RUNS - 1))
-        check_int("epochs", self.epochs, 1, 100)
-        check_int("batch_size", self.batch_size, 1, 64)
-        check_int("grid_size", self.grid_size, 8, 256)
-        check_int("steps", self.steps, 1, 1000)
-        check_bool("turing_enabled", self.turing_enabled)
-        check_bool("quantum_jitter", self.quantum_jitter)
+        last = SEED_MAX - (VALIDATION_RUNS - 1)
+        ranges = {
+            "seed": (0, last),
+            "epochs": (1, 100),
+            "batch_size": (1, 64),
+            "grid_size": (8, 256),
+            "steps": (1, 1000),
+        }
+        for name, (low, high) in ranges.items():
+            _set(self, name, check_int(name, getattr(self, name), low, high))
+        for name in ("turing_enabled", "quantum_jitter"):
+            _set(self, name, check_bool(name, getattr(self, name)))
 
 
 def _sequence(name: str, value: Any) -> tuple[Any, ...]:

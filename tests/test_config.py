@@ -18,6 +18,8 @@ from mfnjax import (
     SimulationConfig,
     StabilityError,
 )
+from mfnjax.cli.model_run import ModelRun
+from mfnjax.config import ValidationConfig
 
 
 def test_documented_factories() -> None:
@@ -120,18 +122,36 @@ def test_dict_round_trip_is_lossless(**values) -> None:
     [
         SimulationConfig(alpha=0.1 + 0.2 - 0.15, seed=7),
         FeatureConfig(max_box_size=9),
-        DatasetConfig(output_path=None, grid_sizes=(8, 16)),
+        DatasetConfig(output_path="Täler/\U0001f344 \\ \x7f.parquet", grid_sizes=(8, 16)),
+        ModelRun(model="gray-scott", parameters={"F": 0.03, 'λ"': 1e-9}),
     ],
 )
 def test_file_round_trip_is_lossless(tmp_path, config, suffix: str) -> None:
     path = tmp_path / f"run{suffix}"
     config.to_file(path)
-    read = type(config).from_file(path)
-    if suffix == ".toml":  # TOML has no null: a None field comes back as its default
-        nulls = {k: getattr(read, k) for k, v in config.to_dict().items() if v is None}
-        config = dataclasses.replace(config, **nulls)
-    assert read == config
+    assert type(config).from_file(path) == config
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_none_that_toml_cannot_hold_is_refused_and_json_holds_it(tmp_path) -> None:
+    config = DatasetConfig(output_path=None)
+    with pytest.raises(DataError, match=r"TOML cannot hold output_path = None; write a .json"):
+        config.to_file(tmp_path / "sweep.toml")
+    config.to_file(tmp_path / "sweep.json")
+    assert DatasetConfig.from_file(tmp_path / "sweep.json") == config
+
+
+def test_numbers_of_numpy_become_plain_ones() -> None:
+    measure = FeatureConfig(connectivity=np.int64(8), num_scales=np.int32(3))
+    cycle = ValidationConfig(seed=np.int64(3), turing_enabled=np.bool_(False))
+    values = [*measure.to_dict().values(), *cycle.to_dict().values()]
+    assert all(type(value) in (int, float, bool, type(None)) for value in values)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_bytes(b"\xef\xbb\xbfalpha = 0.1\n")
+    assert SimulationConfig.from_file(path).alpha == 0.1
 
 
 @pytest.mark.parametrize(
@@ -143,6 +163,8 @@ def test_file_round_trip_is_lossless(tmp_path, config, suffix: str) -> None:
         ("a.yaml", "alpha: 1", DataError, "ends in .toml or .json"),
         ("a.toml", "alfa = 0.1", ParameterError, "no field 'alfa'; its fields are grid_size"),
         ("a.toml", "alpha = 0.3", StabilityError, "alpha = 0.3"),
+        ("a.json", "[" * 100_000, DataError, "not valid JSON"),
+        ("a.json", f'{{"jitter_var": 1{"0" * 400}}}', ParameterError, r"jitter_var must .*… \(int"),
     ],
 )
 def test_a_wrong_file_is_one_clear_error(tmp_path, name, text, error, message) -> None:

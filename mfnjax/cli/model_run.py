@@ -16,7 +16,8 @@ import numpy as np
 
 from mfnjax._checks import check_choice, check_int, check_real
 from mfnjax._files import replacing
-from mfnjax.config import BOUNDARIES, DTYPES, SEED_MAX, _Config
+from mfnjax._plain_config import PlainConfig
+from mfnjax.config import BOUNDARIES, DTYPES, SEED_MAX
 from mfnjax.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ FORMAT = "mfnjax-model-run-1"
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ModelRun(_Config):
+class ModelRun(PlainConfig):
     """One run of a registered model.
 
     Attributes:

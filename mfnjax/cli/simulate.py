@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mfnjax._plain_config import PlainConfig
 from mfnjax.cli.common import (
     SETTINGS,
     Progress,
@@ -29,7 +30,6 @@ from mfnjax.cli.model_run import ModelResult, ModelRun, run_model
 from mfnjax.cli.user_modules import import_option
 from mfnjax.config import (
     SimulationConfig,
-    _Config,
     make_simulation_config_default,
     make_simulation_config_demo,
 )
@@ -132,7 +132,7 @@ def simulate(**options: Any) -> None:
         _other(name, values, given, outputs, history=history, field=field, cache=cache)
 
 
-class _Values(_Config):
+class _Values(PlainConfig):
     """The table of a configuration file as it stands, whichever kind of run it describes."""
 
     @classmethod

@@ -1,0 +1,98 @@
+"""Configurations as plain values: frozen dataclasses that go to and come from dicts and files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Self
+
+from mfnjax.errors import DataError, ParameterError
+
+
+class PlainConfig:
+    """What every configuration can do: go to and come from plain dicts and files."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the configuration as a dict of plain JSON values."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {field.name: _plain(getattr(self, field.name)) for field in fields}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build a configuration from a dict; an unknown name is a ParameterError."""
+        if not isinstance(values, dict):
+            raise ParameterError(
+                f"{cls.__name__} needs a table of names and values, got {values!r}"
+            )
+        known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        unknown = sorted(set(values) - set(known), key=str)
+        if unknown:
+            raise ParameterError(
+                f"{cls.__name__} has no field {', '.join(map(repr, unknown))}; "
+                f"its fields are {', '.join(known)}"
+            )
+        return cls(**values)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Read a configuration from a ``.toml`` or ``.json`` file.
+
+        Raises:
+            DataError: The file cannot be read, or is neither TOML nor JSON.
+            ParameterError: A name or a value in it is not accepted.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8-sig")  # editors may put a byte-order mark first
+            if path.suffix == ".toml":
+                values = tomllib.loads(text)
+            elif path.suffix == ".json":
+                values = json.loads(text)
+            else:
+                raise DataError(f"{path}: a configuration file ends in .toml or .json")
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        except DataError:
+            raise
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path}: not valid {path.suffix[1:].upper()} ({error})") from error
+        return cls.from_dict(values)
+
+    def to_file(self, path: str | Path) -> None:
+        """Write the configuration to a ``.toml`` or ``.json`` file.
+
+        TOML has no null: a None is left out, which reads back as the field's default.
+
+        Raises:
+            DataError: Another ending, the file cannot be written, or a None in a ``.toml`` file
+                whose field has another default: it would come back as that.
+        """
+        from mfnjax._files import write_text
+
+        path = Path(path)
+        values = self.to_dict()
+        if path.suffix == ".json":
+            write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+        elif path.suffix == ".toml":
+            for field in dataclasses.fields(self):  # type: ignore[arg-type]
+                if values[field.name] is None and field.default is not None:
+                    raise DataError(
+                        f"{path}: TOML cannot hold {field.name} = None; write a .json file"
+                    )
+            lines = [f"{k} = {_toml(v)}" for k, v in values.items() if v is not None]
+            write_text(path, "\n".join(lines) + "\n")
+        else:
+            raise DataError(f"{path}: a configuration file ends in .toml or .json")
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _toml(value: Any) -> str:
+    """A plain value as TOML: JSON, but for tables and the control character that JSON lets pass."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
