@@ -16,12 +16,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it over ``path`` on success.
 
     On any exception (Ctrl-C included) the temporary file is removed and ``path`` is as it
-    was. The temporary name keeps the suffix of ``path``, which some writers look at.
+    was. The temporary name keeps the suffix of ``path``, which some writers look at. Through a
+    link the file that it points to is replaced, and the link stays.
 
     Raises:
-        DataError: The folder does not exist or cannot be written.
+        DataError: The folder does not exist or cannot be written, or ``path`` is no plain file.
     """
-    path = Path(path)
+    path = _checked_target(path)
     try:
         handle, name = tempfile.mkstemp(
             prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
@@ -51,8 +52,7 @@ def write_text(path: str | Path, text: str) -> None:
 def check_writable(path: str | Path) -> Path:
     """Return ``path`` if a file can be made there; makes its folder. Else DataError."""
     path = Path(path)
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder, a file name was expected")
+    _checked_target(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".mfnjax-", dir=path.parent)
@@ -61,3 +61,13 @@ def check_writable(path: str | Path) -> Path:
     os.close(handle)
     os.unlink(name)
     return path
+
+
+def _checked_target(path: str | Path) -> Path:
+    """What ``path`` points to, if a file may stand there: renaming would take a device's place."""
+    target = Path(path)
+    if target.is_dir():
+        raise DataError(f"{path}: is a folder, a file name was expected")
+    if target.exists() and not target.is_file():
+        raise DataError(f"{path}: is a device or a pipe, a file name was expected")
+    return target.resolve() if target.is_symlink() else target
