@@ -13,7 +13,9 @@ class ProgressBar:
     """A progress bar on stderr: on a terminal only, and only for a run that takes a while.
 
     It also sees to it that Ctrl-C ends the run. Python drops the KeyboardInterrupt where it comes
-    up inside a destructor, which tracing calls often: so it is remembered, and raised again here.
+    up inside a destructor, which tracing calls often: so it is remembered, and raised again here,
+    at the end at the latest. A process that ignores Ctrl-C (``nohup``, a script's background job)
+    goes on ignoring it.
     """
 
     def __init__(self, text: str, *, patience_s: float = 0.5) -> None:
@@ -53,12 +55,15 @@ class ProgressBar:
         raise KeyboardInterrupt
 
     def __enter__(self) -> ProgressBar:
-        if threading.current_thread() is threading.main_thread():
+        heeds = signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None)
+        if heeds and threading.current_thread() is threading.main_thread():
             self._handler = signal.signal(signal.SIGINT, self._interrupt)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._handler is not None:
             signal.signal(signal.SIGINT, self._handler)
         if self._bar is not None:
             self._bar.stop()
+        if self._interrupted and kind is None:
+            raise KeyboardInterrupt
