@@ -6,6 +6,10 @@ import operator
 from dataclasses import dataclass, field
 from typing import Any, final
 
+import jax
+import numpy as np
+
+from mfnjax._checks import shown
 from mfnjax.core.boundary import as_boundary
 from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError
@@ -41,12 +45,9 @@ class Grid:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", _as_shape(self.shape))
-        if isinstance(self.boundary, str):
-            object.__setattr__(self, "boundary", as_boundary(self.boundary))
-        # A pytree is rebuilt with tracers or placeholders in the place of numbers: only
-        # plain numbers can be judged here.
-        if isinstance(self.spacing, (int, float)) and not 0 < self.spacing < float("inf"):
-            raise ParameterError(f"spacing must be positive and finite, got {self.spacing!r}")
+        object.__setattr__(self, "boundary", as_boundary(self.boundary))
+        if not isinstance(self.spacing, jax.core.Tracer):
+            _check_spacing(self.spacing)
 
     @property
     def num_cells(self) -> int:
@@ -57,6 +58,17 @@ class Grid:
     def num_axes(self) -> int:
         """Directions of space: axes with more than one cell."""
         return sum(size > 1 for size in self.shape)
+
+
+def _check_spacing(spacing: Any) -> None:
+    try:
+        # An array is a batch of spacings, for `jax.vmap`.
+        good = np.asarray(spacing).dtype.kind in "iuf" and np.all(np.isfinite(spacing))
+        good = bool(good and np.all(np.asarray(spacing) > 0))
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise ParameterError(f"spacing must be positive and finite, got {shown(spacing)}")
 
 
 def _as_shape(shape: Any) -> tuple[int, int]:

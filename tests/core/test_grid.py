@@ -18,8 +18,11 @@ def test_a_wrong_shape_is_named(shape: object) -> None:
         Grid(shape)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("spacing", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_wrong_spacing_is_named(spacing: float) -> None:
+@pytest.mark.parametrize(
+    "spacing",
+    [0.0, -1.0, float("nan"), float("inf"), np.float32("nan"), np.array(-1.0), "1", None, True],
+)
+def test_a_wrong_spacing_is_named(spacing: object) -> None:
     with pytest.raises(ParameterError, match="spacing"):
         Grid((4, 4), spacing)
 
@@ -27,6 +30,14 @@ def test_a_wrong_spacing_is_named(spacing: float) -> None:
 def test_an_unknown_boundary_is_named_with_the_known_ones() -> None:
     with pytest.raises(ParameterError, match="periodic, neumann, dirichlet; got 'robin'"):
         Grid((4, 4), 1.0, "robin")  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="periodic, neumann, dirichlet; got None"):
+        Grid((4, 4), 1.0, None)
+
+
+def test_spacings_may_be_traced_or_a_batch() -> None:
+    spacings = jnp.asarray([0.5, 2.0])
+    np.testing.assert_array_equal(jax.vmap(lambda dx: Grid((4, 4), dx).spacing)(spacings), spacings)
+    assert Grid((4, 4), spacings).spacing is spacings
 
 
 def test_boundaries_by_name_or_object() -> None:
