@@ -23,7 +23,7 @@ from mfnjax.errors import ParameterError
 from mfnjax.features.clusters import CONNECTIVITIES
 from mfnjax.features.record import FEATURE_NAMES
 from mfnjax.features.statistics import SIGMA_MIN_MV
-from mfnjax.features.vector import _check_array, _static
+from mfnjax.features.vector import _check_array, _item, _static
 from mfnjax.fractal.box_counting import check_sizes
 
 SOFT_FEATURES: tuple[str, ...] = tuple(
@@ -71,7 +71,7 @@ def soft_features(
     if dtype == np.bool_:
         raise ParameterError("soft_features needs potentials in volts, got a boolean mask")
     if not isinstance(width, jax.core.Tracer):
-        width = check_real("width", np.asarray(width).item(), 0.0, 1e6, open_low=True)
+        width = check_real("width", _item(width), 0.0, 1e6, open_low=True)
     frames = jnp.asarray(history)
     threshold = np.asarray(config.threshold_low_mv, dtype)
     values = _soft_features(
@@ -128,7 +128,9 @@ def _temporal(frames: jax.Array, width: jax.Array) -> dict[str, jax.Array]:
     if frames.shape[0] < 2:
         zero = jnp.zeros((), frames.dtype)
         return {"dV_mean": zero, "dV_max": zero, "E_trend": zero}
-    change = jnp.sqrt(jnp.diff(frames, axis=0) ** 2 + width**2) - width
+    # √(x² + w²) − w without the difference, in which float32 loses steps small against w.
+    squared = jnp.diff(frames, axis=0) ** 2
+    change = squared / (jnp.sqrt(squared + width**2) + width)
     # E_t − E_0 without the large common part, see `temporal_features`.
     energy = jnp.sum((frames - frames[0]) * (frames + frames[0]), axis=(1, 2))
     time = np.arange(frames.shape[0]) - (frames.shape[0] - 1) / 2

@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from mfnjax._checks import check_int
+from mfnjax._checks import check_int, shown
 from mfnjax.config import FeatureConfig
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.features.clusters import (
@@ -293,8 +293,12 @@ def _with_host_clusters(values: jax.Array, masks: list[Any], config: FeatureConf
 
 def _check_array(array: Any) -> tuple[tuple[int, ...], Any]:
     """Shape and dtype of something that has features, or a ParameterError that says why not."""
-    shape = np.shape(array)
-    dtype = np.dtype(getattr(array, "dtype", None) or np.asarray(array).dtype)
+    try:
+        shape = np.shape(array)
+        dtype = np.dtype(getattr(array, "dtype", None) or np.asarray(array).dtype)
+    except (TypeError, ValueError):
+        raise ParameterError(f"array must be one of numbers, got {shown(array)}") from None
+    dtype = dtype.newbyteorder("=")
     kind = "mask" if dtype == np.bool_ else "array"
     if len(shape) not in ((2,) if kind == "mask" else (2, 3)):
         expected = "(H, W)" if kind == "mask" else "(H, W) or (T, H, W)"

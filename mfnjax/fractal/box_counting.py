@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from mfnjax._checks import check_int
+from mfnjax._checks import check_int, shown
 from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError
 
@@ -85,6 +85,17 @@ def box_sizes(
     ratio = largest / smallest
     sizes = (math.floor(smallest * ratio ** (j / (scales - 1)) + 1e-9) for j in range(scales))
     return tuple(dict.fromkeys(sizes))
+
+
+def image_array(name: str, values: Any) -> jax.Array:
+    """An image (H, W) of numbers or booleans as an array, or a ParameterError."""
+    try:
+        array = jnp.asarray(values)
+    except (TypeError, ValueError):
+        raise ParameterError(f"{name} must be an image (H, W), got {shown(values)}") from None
+    if array.ndim != 2 or array.size == 0:
+        raise ParameterError(f"{name} must have two axes (H, W), got shape {array.shape}")
+    return array
 
 
 def check_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
@@ -246,7 +257,7 @@ def _log_ratio(counts: jax.Array, largest: jax.Array, dtype: Any) -> jax.Array:
 
 
 def _check_mask(mask: Any) -> None:
-    shape, dtype = np.shape(mask), getattr(mask, "dtype", None)
+    shape, dtype = getattr(mask, "shape", ()), getattr(mask, "dtype", None)
     if dtype is None or dtype != np.bool_ or len(shape) != 2 or 0 in shape:
         raise ParameterError(
             f"mask must be a boolean array of shape (H, W), got shape {shape} and "

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 from numpy.typing import ArrayLike, NDArray
 
-from mfnjax._checks import check_int
+from mfnjax._checks import check_int, shown
 from mfnjax.errors import DataError, ParameterError
 
 _BLOCK = 128
@@ -108,14 +108,14 @@ def correlation_dimension(
         P. Grassberger, I. Procaccia 1983, Physica D 9:189, doi:10.1016/0167-2789(83)90298-1;
         J. Theiler 1986, Phys. Rev. A 34:2427, doi:10.1103/PhysRevA.34.2427.
     """
-    cloud = np.asarray(points)
+    cloud = _numbers("points", points)
     if cloud.ndim != 2 or cloud.shape[0] < 50 or cloud.shape[1] < 1:
         raise ParameterError(f"points must have shape (N, d) with N ≥ 50, got {cloud.shape}")
     theiler = check_int("theiler", theiler, 0, cloud.shape[0] // 2)
     if not np.all(np.isfinite(cloud)):
         raise DataError("points hold a NaN or an infinity")
     cloud = cloud - cloud.mean(axis=0)
-    chosen = _radii(cloud, theiler) if radii is None else np.sort(np.asarray(radii, np.float64))
+    chosen = _radii(cloud, theiler) if radii is None else np.sort(_numbers("radii", radii))
     if chosen.ndim != 1 or len(chosen) < 3 or not np.all(np.isfinite(chosen) & (chosen > 0)):
         raise ParameterError(f"radii must be at least 3 positive numbers, got {radii!r}")
 
@@ -133,6 +133,13 @@ def correlation_dimension(
     slopes = [_slope(chosen, g.sum(0)) for g in groups if g.sum(0)[0] > 0]
     spread = np.std(slopes, ddof=1) / np.sqrt(len(slopes)) if len(slopes) > 1 else np.nan
     return CorrelationEstimate(_slope(chosen, total), float(spread), chosen, total / pairs)
+
+
+def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise ParameterError(f"{name} must be an array of numbers, got {shown(values)}") from None
 
 
 def _slope(radii: NDArray[np.float64], counts: NDArray[np.float64]) -> float:

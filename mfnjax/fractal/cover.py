@@ -8,13 +8,16 @@ there would be hit, and the positions of one offset are those of one residue cla
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
-from mfnjax.errors import ParameterError
+from mfnjax._checks import check_int
+from mfnjax.fractal.box_counting import check_sizes, image_array
 
 
 def regular_numbers(largest: int) -> tuple[int, ...]:
@@ -50,8 +53,7 @@ def coarsening(size: int, offsets: int) -> int:
     return max(d for d in range(1, size + 1) if size % d == 0 and size // d >= min(size, offsets))
 
 
-@partial(jax.jit, static_argnames=("sizes", "offsets"))
-def min_cover_counts(mask: Array, sizes: tuple[int, ...], *, offsets: int = 8) -> Array:
+def min_cover_counts(mask: ArrayLike, sizes: Iterable[int], *, offsets: int = 8) -> Array:
     """Smallest number of occupied boxes of each size, over shifts of the grid.
 
     N(s) = min over (u, v) of #{(i, j): any of mask[u + i·s : u + (i+1)·s, v + j·s : v + (j+1)·s]}
@@ -69,16 +71,23 @@ def min_cover_counts(mask: Array, sizes: tuple[int, ...], *, offsets: int = 8) -
     Returns:
         Counts, int32, shape (len(sizes),); all 0 for an empty mask.
 
+    Raises:
+        ParameterError: Not an image, or a size or a number of offsets below 1.
+
     Examples:
         >>> import jax.numpy as jnp
         >>> plus = jnp.zeros((9, 9), bool).at[4, 2:7].set(True).at[2:7, 4].set(True)
         >>> min_cover_counts(plus, (1, 2, 5, 9)).tolist()
         [9, 5, 1, 1]
     """
-    if mask.ndim != 2:
-        raise ParameterError(f"mask must have two axes (H, W), got shape {mask.shape}")
+    offsets = check_int("offsets", offsets, 1, 4096)
+    return _min_cover_counts(image_array("mask", mask), check_sizes(sizes), offsets)
+
+
+@partial(jax.jit, static_argnames=("sizes", "offsets"))
+def _min_cover_counts(mask: Array, sizes: tuple[int, ...], offsets: int) -> Array:
     jobs: dict[int, list[int]] = {}
-    for size in sorted(set(sizes)):
+    for size in sorted(sizes):
         jobs.setdefault(coarsening(size, offsets), []).append(size)
     image = mask.astype(bool).astype(jnp.uint8)
     # At factor 1 every offset is tried and the anchor does not matter; beyond, it does.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mfnjax._checks import check_int, check_real
+from mfnjax._checks import check_int, check_items, check_real, shown
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.fractal.cover import min_cover_counts, regular_numbers
 from mfnjax.fractal.scaling import fit_scaling, local_slopes
@@ -181,7 +181,10 @@ def _usable(sizes: NDArray[np.int64], counts: NDArray[np.int64], side: int) -> N
 
 
 def _checked_mask(mask: ArrayLike) -> NDArray[np.bool_]:
-    array = np.asarray(mask)
+    try:
+        array = np.asarray(mask)
+    except ValueError:
+        raise ParameterError(f"mask must be an image (H, W), got {shown(mask)}") from None
     if array.ndim != 2 or min(array.shape, default=0) < 1:
         raise ParameterError(f"mask must have two axes (H, W), got shape {array.shape}")
     if max(array.shape) > LARGEST_SIDE:
@@ -197,7 +200,8 @@ def _checked_mask(mask: ArrayLike) -> NDArray[np.bool_]:
 
 
 def _checked_sizes(sizes: Sequence[int], side: int) -> tuple[int, ...]:
-    checked = tuple(sorted({check_int("sizes", size, 1, side) for size in sizes}))
+    listed = check_items("sizes", sizes, "a list of box sides in cells")
+    checked = tuple(sorted({check_int("sizes", size, 1, side) for size in listed}))
     if len(checked) < _FEWEST_SCALES:
         raise ParameterError(
             f"sizes needs at least {_FEWEST_SCALES} different values, got {sizes!r}"

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
+from mfnjax._checks import check_real
 from mfnjax.errors import ParameterError
 
 SMALLEST_STEP = 1e-10
 """Steps with a norm at or below this are left out, as documented."""
 
 
-@jax.jit
-def divergence_rate(history: Array, dt: float | Array = 1.0) -> Array:
+def divergence_rate(history: ArrayLike, dt: float | Array = 1.0) -> Array:
     """Mean log-size of the steps of a history, per unit of time.
 
     (1/dt)·mean over t of ln‖V_t − V_{t−1}‖₂, over the steps with a norm over 1e-10.
@@ -33,7 +35,7 @@ def divergence_rate(history: Array, dt: float | Array = 1.0) -> Array:
         cut.
 
     Raises:
-        ParameterError: Fewer than two states.
+        ParameterError: Fewer than two states, or a time step that is not positive.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -44,8 +46,15 @@ def divergence_rate(history: Array, dt: float | Array = 1.0) -> Array:
     Source:
         MyceliumFractalNet v4.1, field history diagnostics.
     """
-    if history.ndim < 1 or history.shape[0] < 2:
-        raise ParameterError(f"history needs at least two states, got shape {history.shape}")
+    if np.ndim(history) < 1 or np.shape(history)[0] < 2:
+        raise ParameterError(f"history needs at least two states, got shape {np.shape(history)}")
+    if isinstance(dt, (int, float)):
+        check_real("dt", dt, 0.0, 1e300, open_low=True)
+    return _divergence_rate(jnp.asarray(history), dt)
+
+
+@jax.jit
+def _divergence_rate(history: Array, dt: float | Array) -> Array:
     steps = history[1:] - history[:-1]
     squares = jnp.sum(steps.reshape(steps.shape[0], -1) ** 2, axis=1)
     # A float32 square of 1e-10 is 1e-20, far above the smallest float32 number. 'not ≤' lets

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from mfnjax._checks import check_choice, check_int
+from mfnjax._checks import check_choice, check_int, check_key, shown
 from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError
 
@@ -101,7 +101,7 @@ def random_similarity_system(num_maps: int = 4, *, key: Array) -> SimilaritySyst
         MyceliumFractalNet v4.1; M. Barnsley 1988, *Fractals Everywhere*.
     """
     num_maps = check_int("num_maps", num_maps, 2, 8)
-    key_s, key_phi, key_t = jax.random.split(key, 3)
+    key_s, key_phi, key_t = jax.random.split(check_key(key), 3)
     return SimilaritySystem(
         ratios=jax.random.uniform(key_s, (num_maps,), minval=0.2, maxval=0.5),
         angles=jax.random.uniform(key_phi, (num_maps,), maxval=2.0 * math.pi),
@@ -206,6 +206,10 @@ def chaos_game(
         M. Barnsley, S. Demko 1985, Proc. R. Soc. A 399:243, doi:10.1098/rspa.1985.0057.
     """
     num_points = check_int("num_points", num_points, 1, POINTS_MAX)
+    if not isinstance(system, (SimilaritySystem, AffineSystem)):
+        raise ParameterError(
+            f"system must be a SimilaritySystem or an AffineSystem, got {shown(system)}"
+        )
     affine = system.to_affine()
     n = affine.weights.shape[0]
     if affine.matrices.shape != (n, 2, 2) or affine.translations.shape != (n, 2):
@@ -213,7 +217,7 @@ def chaos_game(
             f"a system of {n} maps needs matrices (n, 2, 2) and translations (n, 2), got "
             f"{affine.matrices.shape} and {affine.translations.shape}"
         )
-    return _play(affine, key, num_points=num_points)
+    return _play(affine, check_key(key), num_points=num_points)
 
 
 @partial(jax.jit, static_argnames=("num_points",))
@@ -265,6 +269,10 @@ def similarity_dimension(ratios: Array) -> Array:
     Source:
         P. A. P. Moran 1946, Math. Proc. Camb. Phil. Soc. 42:15, doi:10.1017/S0305004100022684.
     """
+    try:
+        ratios = jnp.asarray(ratios)
+    except (TypeError, ValueError):
+        raise ParameterError(f"ratios must be numbers in (0, 1), got {shown(ratios)}") from None
     ratios = jnp.asarray(ratios, dtype=jnp.result_type(ratios, 0.0))
     if ratios.ndim != 1 or ratios.size == 0:
         raise ParameterError(f"ratios must have shape (n,) with n ≥ 1, got {ratios.shape}")

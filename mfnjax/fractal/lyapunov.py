@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
-from mfnjax._checks import check_int, check_real
+from mfnjax._checks import check_function, check_int, check_key, check_real
 from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import DataError, ParameterError
 
@@ -90,6 +90,7 @@ def lyapunov_exponents(
         G. Benettin, L. Galgani, A. Giorgilli, J.-M. Strelcyn 1980, Meccanica 15:9,
         doi:10.1007/BF02128236.
     """
+    check_function("step", step)
     flat, unravel = ravel_pytree(state)
     if flat.size == 0 or not jnp.issubdtype(flat.dtype, jnp.floating):
         raise ParameterError(f"state must hold floating-point numbers, got dtype {flat.dtype}")
@@ -98,8 +99,8 @@ def lyapunov_exponents(
     transient = check_int("transient", transient, 0, 2**31 - 1)
     qr_every = check_int("qr_every", qr_every, 1, 10_000)
     dt = check_real("dt", dt, 0.0, float("inf"), open_low=True)
-    if key is None:
-        key = jax.random.key(0)
+    key = jax.random.key(0) if key is None else check_key(key)
+    _check_step(step, state)
 
     def flat_step(x: Array) -> Array:
         return ravel_pytree(step(unravel(x)))[0]
@@ -121,6 +122,17 @@ def lyapunov_exponents(
         standard_error=(jnp.std(rates, axis=0, ddof=1) / _BLOCKS**0.5)[order],
         state=unravel(last),
     )
+
+
+def _check_step(step: Callable[[Any], Any], state: Any) -> None:
+    """A step gives a state like the one it was given."""
+    before, after = jax.eval_shape(lambda x: (x, step(x)), state)
+    structures: list[Any] = [jax.tree.structure(tree) for tree in (before, after)]
+    if structures[0] != structures[1] or any(
+        old.shape != new.shape
+        for old, new in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)
+    ):
+        raise ParameterError(f"step must give a state like its own {before}, got {after}")
 
 
 @partial(jax.jit, static_argnames=("flat_step", "k", "every"))

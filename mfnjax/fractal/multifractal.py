@@ -9,12 +9,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
+from mfnjax._checks import check_items, check_real
 from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import DataError, ParameterError
+from mfnjax.fractal.box_counting import check_sizes, image_array
 
 
-def lacunarity(mask: Array, sizes: tuple[int, ...]) -> Array:
+def lacunarity(mask: ArrayLike, sizes: tuple[int, ...]) -> Array:
     """Gliding-box lacunarity Λ(r) = ⟨M²⟩/⟨M⟩² of a set or a density.
 
     M is the mass in a box of side r, and the mean runs over all positions of the box inside the
@@ -40,23 +43,23 @@ def lacunarity(mask: Array, sizes: tuple[int, ...]) -> Array:
     Source:
         C. Allain, M. Cloitre 1991, Phys. Rev. A 44:3552, doi:10.1103/PhysRevA.44.3552.
     """
-    if mask.ndim != 2:
-        raise ParameterError(f"mask must have two axes (H, W), got shape {mask.shape}")
-    for size in sizes:
-        if not 1 <= size <= min(mask.shape):
-            raise ParameterError(f"sizes must lie in 1…{min(mask.shape)}, got {size}")
-    return _lacunarity(_density("mask", mask), tuple(sizes))
+    density = _density("mask", mask)
+    sizes = check_sizes(sizes)
+    if max(sizes) > min(density.shape):
+        raise ParameterError(f"sizes must lie in 1…{min(density.shape)}, got {max(sizes)}")
+    return _lacunarity(density, sizes)
 
 
-def _density(name: str, values: Array) -> Array:
-    """Values as floating numbers; checked where they are known."""
-    if not jnp.issubdtype(values.dtype, jnp.floating):
-        return values.astype(float)
-    if not isinstance(values, jax.core.Tracer) and not bool(
-        jnp.all(jnp.isfinite(values) & (values >= 0))
+def _density(name: str, values: ArrayLike) -> Array:
+    """Values (H, W) as floating numbers; checked where they are known."""
+    density = image_array(name, values)
+    if not jnp.issubdtype(density.dtype, jnp.floating):
+        density = density.astype(jnp.result_type(float))
+    if not isinstance(density, jax.core.Tracer) and not bool(
+        jnp.all(jnp.isfinite(density) & (density >= 0))
     ):
-        raise DataError(f"{name} must hold finite numbers ≥ 0, got {_offender(values)!r} in it")
-    return values
+        raise DataError(f"{name} must hold finite numbers ≥ 0, got {_offender(density)!r} in it")
+    return density
 
 
 def _offender(values: Array) -> float:
@@ -114,7 +117,7 @@ class GeneralisedDimensions:
 
 
 def generalised_dimensions(
-    measure: Array, sizes: tuple[int, ...], orders: tuple[float, ...] = (0.0, 1.0, 2.0)
+    measure: ArrayLike, sizes: tuple[int, ...], orders: tuple[float, ...] = (0.0, 1.0, 2.0)
 ) -> GeneralisedDimensions:
     """Rényi dimensions D_q of a set or a density, by a fixed grid of boxes.
 
@@ -146,13 +149,15 @@ def generalised_dimensions(
     Source:
         H. G. E. Hentschel, I. Procaccia 1983, Physica D 8:435, doi:10.1016/0167-2789(83)90235-X.
     """
-    if measure.ndim != 2:
-        raise ParameterError(f"measure must have two axes (H, W), got shape {measure.shape}")
-    if len(set(sizes)) < 2 or min(sizes) < 1:
+    density = _density("measure", measure)
+    sizes = check_sizes(sizes)
+    if len(sizes) < 2:
         raise ParameterError(f"sizes needs at least two different values ≥ 1, got {sizes!r}")
-    if min(orders) < 0:
-        raise ParameterError(f"orders must be ≥ 0, got {orders!r}")
-    return _generalised_dimensions(_density("measure", measure), tuple(sizes), tuple(orders))
+    listed = check_items("orders", orders, "a list of numbers ≥ 0")
+    orders = tuple(check_real("orders", q, 0.0, 1e6) for q in listed)
+    if not orders:
+        raise ParameterError("orders needs at least one number ≥ 0, got none")
+    return _generalised_dimensions(density, sizes, orders)
 
 
 @partial(jax.jit, static_argnames=("sizes", "orders"))

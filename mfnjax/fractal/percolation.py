@@ -47,6 +47,7 @@ def percolation_cluster(
     """
     side = check_int("side", side, 2, 8192)
     probability = check_real("probability", probability, 0.0, 1.0, open_low=True)
+    check_int("seed", seed, 0, 2**63 - 1)
     draws = np.random.default_rng(seed).random((side, side), dtype=np.float32)
     return largest_cluster(draws < probability)
 

@@ -95,8 +95,9 @@ def koch_mask(side: int = 1024, depth: int | None = None) -> NDArray[np.bool_]:
     return mask
 
 
-@partial(jax.jit, static_argnames=("shape",))
-def render_points(points: Array, shape: tuple[int, int], bounds: Array | None = None) -> Array:
+def render_points(
+    points: ArrayLike, shape: tuple[int, int], bounds: ArrayLike | None = None
+) -> Array:
     """The cells of a grid that hold at least one point; row 0 is at the smallest y.
 
     Not differentiable: a cell is hit or not.
@@ -119,8 +120,14 @@ def render_points(points: Array, shape: tuple[int, int], bounds: Array | None = 
         >>> render_points(points, (2, 2), jnp.asarray([0.0, 1.0, 0.0, 1.0])).tolist()
         [[True, False], [False, True]]
     """
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise ParameterError(f"points must have the shape (N, 2), got {points.shape}")
+    if np.ndim(points) != 2 or np.shape(points)[1] != 2 or np.shape(points)[0] == 0:
+        raise ParameterError(f"points must have the shape (N, 2), N ≥ 1, got {np.shape(points)}")
+    edges = None if bounds is None else jnp.asarray(bounds)
+    return _render(jnp.asarray(points), edges, shape=tuple(shape))
+
+
+@partial(jax.jit, static_argnames=("shape",))
+def _render(points: Array, bounds: Array | None, *, shape: tuple[int, int]) -> Array:
     if bounds is None:
         low = jnp.min(points, axis=0)
         side = jnp.max(jnp.max(points, axis=0) - low)

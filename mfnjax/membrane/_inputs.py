@@ -20,6 +20,8 @@ VALENCES = (-2, -1, 1, 2, 3)
 TEMPERATURE_MIN_K = 273.0
 TEMPERATURE_MAX_K = 373.0
 
+_SMALLEST, _LARGEST = np.finfo(np.float32).tiny, np.finfo(np.float32).max
+
 
 def check_values(
     name: str, value: Any, accepted: Callable[[np.ndarray], np.ndarray], expected: str
@@ -98,7 +100,19 @@ def _as_float(value: Any, dtype: Any) -> Any:
         return value if value.dtype == dtype and not value.weak_type else jnp.asarray(value, dtype)
     if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(value)):
         return jnp.asarray(value, dtype)
-    return np.asarray(value, dtype)
+    if dtype == np.float64:
+        return np.asarray(value, dtype)
+    with np.errstate(over="ignore"):
+        array = np.asarray(value, dtype)
+    size = np.abs(array)
+    kept = (size >= _SMALLEST) & (size <= _LARGEST)
+    if not kept.all():
+        # XLA takes what is smaller for 0, and 0/0 or ln 0 would be the answer.
+        exact = np.asarray(value, np.float64)
+        lost = ~kept & (exact != 0)
+        if lost.any():
+            raise ParameterError(f"{exact[lost].flat[0]:g} is outside the range of {dtype}")
+    return array
 
 
 def _decides(value: Any) -> bool:

@@ -303,6 +303,8 @@ def _ghk_voltage(
     valence: jax.Array,
     temperature: jax.Array,
 ) -> jax.Array:
+    # P/ΣP: the products of small permeabilities and concentrations would vanish in float32.
+    permeability = permeability / jnp.sum(permeability, -1, keepdims=True)
     is_cation = valence > 0
     attracts = jnp.where(is_cation, concentration_out, concentration_in)
     repels = jnp.where(is_cation, concentration_in, concentration_out)

@@ -229,7 +229,7 @@ def reversal_potential(conductance: Any, equilibrium_potential: Any) -> jax.Arra
     shape = check_shapes(conductance=conductance, equilibrium_potential=equilibrium_potential)
     check_values("the number of ion axes", len(shape), lambda n: n >= 1, "at least 1")
     g, e = jnp.broadcast_arrays(*as_floats(conductance, equilibrium_potential))
-    return jnp.sum(g * e, axis=-1) / jnp.sum(g, axis=-1)
+    return jnp.sum(g / jnp.sum(g, axis=-1, keepdims=True) * e, axis=-1)
 
 
 @jax.jit

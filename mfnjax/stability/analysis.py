@@ -25,7 +25,7 @@ from mfnjax.stability.linear import (
     continuum_laplacian,
     five_point_laplacian,
 )
-from mfnjax.stability.roots import critical_parameter, homogeneous_states
+from mfnjax.stability.roots import as_guesses, critical_parameter, homogeneous_states
 from mfnjax.stability.verdict import Mode, StabilityReport, Verdict, classify, fastest_mode
 
 _STARTS = 96
@@ -293,6 +293,11 @@ def _newton(model: Model, start: np.ndarray) -> np.ndarray | None:
 
 def _states(model: Model, guesses: Any, bounds: Sequence[tuple[float, float]] | None) -> np.ndarray:
     if bounds is not None:
+        if len(bounds) != len(model.reaction_fields):
+            raise ParameterError(
+                f"bounds must be one (low, high) for each of {', '.join(model.reaction_fields)}, "
+                f"got {bounds!r}"
+            )
         return homogeneous_states(model.reaction, bounds=bounds, guesses=guesses)
     count = len(model.reaction_fields)
     rng = np.random.default_rng(0)
@@ -302,7 +307,12 @@ def _states(model: Model, guesses: Any, bounds: Sequence[tuple[float, float]] | 
     signs[: _STARTS // 2] = 1.0
     starts = np.concatenate([np.zeros((1, count)), np.ones((1, count)), signs * magnitudes])
     if guesses is not None:
-        starts = np.concatenate([np.atleast_2d(np.asarray(guesses, np.float64)), starts])
+        own = as_guesses(guesses)
+        if own.shape[1:] != (count,):
+            raise ParameterError(
+                f"guesses must have {count} numbers a state, got shape {own.shape}"
+            )
+        starts = np.concatenate([own, starts])
     states = homogeneous_states(model.reaction, guesses=starts)
     # A reaction that fades at infinity has spurious states there, and one that divides by a field
     # may have them on the way to 0/0.

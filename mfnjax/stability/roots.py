@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from mfnjax._checks import check_int
+from mfnjax._checks import check_function, check_int
 from mfnjax.errors import ParameterError
 from mfnjax.stability.linear import Reaction, as_state
 
@@ -52,6 +52,7 @@ def homogeneous_states(
          [ 0.]
          [ 1.]]
     """
+    check_function("reaction", reaction)
     box = None if bounds is None else _check_bounds(bounds)
     points = _start_points(box, guesses, check_int("starts", starts, 1, 100_000))
     with jax.enable_x64(True):
@@ -126,7 +127,10 @@ def critical_parameter(
     """
     from scipy.optimize import brentq
 
-    low, high = float(bracket[0]), float(bracket[1])
+    try:
+        low, high = (float(end) for end in bracket)
+    except (TypeError, ValueError):
+        raise ParameterError(f"bracket must be two numbers (low, high), got {bracket!r}") from None
     ends = {end: float(growth(end)) for end in (low, high)}
     if not all(np.isfinite(value) for value in ends.values()):
         raise ParameterError(f"the growth rate must be finite at both ends of {bracket}: {ends}")
@@ -152,10 +156,18 @@ def _check_bounds(bounds: Sequence[tuple[float, float]]) -> np.ndarray:
     return box
 
 
+def as_guesses(guesses: Any) -> np.ndarray:
+    """Starts of the caller's own, shape (m, n)."""
+    try:
+        return np.atleast_2d(np.asarray(guesses, np.float64))
+    except (TypeError, ValueError):
+        raise ParameterError(f"guesses must be finite, of shape (m, n), got {guesses!r}") from None
+
+
 def _start_points(box: np.ndarray | None, guesses: Any, starts: int) -> np.ndarray:
     parts = []
     if guesses is not None:
-        own = np.atleast_2d(np.asarray(guesses, np.float64))
+        own = as_guesses(guesses)
         if own.ndim != 2 or not np.isfinite(own).all():
             raise ParameterError(f"guesses must be finite, of shape (m, n), got {guesses!r}")
         if box is not None and own.shape[1] != len(box):

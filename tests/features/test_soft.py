@@ -179,3 +179,11 @@ def test_bad_input():
         soft_euler_characteristic(np.ones(4))
     with pytest.raises(ParameterError, match="connectivity"):
         soft_euler_characteristic(np.ones((4, 4)), connectivity=6)
+
+
+def test_steps_small_against_the_width_keep_their_digits_in_float32() -> None:
+    step_mv, width_mv = 1e-3, 1.0
+    history = jnp.asarray(np.stack([np.zeros((4, 4)), np.full((4, 4), step_mv / 1e3)]), jnp.float32)
+    exact = step_mv**2 / (np.sqrt(step_mv**2 + width_mv**2) + width_mv)
+    found = soft_features(history, width_mv)["dV_mean"]
+    np.testing.assert_allclose(found, exact, rtol=1e-5)  # √(x² + w²) − w is 5 % off

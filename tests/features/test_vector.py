@@ -245,3 +245,18 @@ def test_finite_values_that_overflow_are_named():
     """Nobody gets an infinite V_std in silence: volts of the order of 0.1 were expected."""
     with pytest.raises(DataError, match=r"3e\+38 V overflows the features in float32"):
         compute_features(np.asarray([[3e38, -3e38]], np.float32).repeat(10, 0))
+
+
+@pytest.mark.parametrize(
+    "array", [[[1.0, 2.0], [3.0]], None, "field", jax.random.key(0), np.zeros((2, 2), complex)]
+)
+def test_what_is_no_array_of_numbers_is_one_clear_error(array) -> None:
+    with pytest.raises(ParameterError, match="array must"):
+        compute_features(array)
+
+
+def test_the_byte_order_of_a_file_does_not_matter() -> None:
+    field = np.linspace(-0.08, -0.03, 12, dtype=np.float32).reshape(3, 4)
+    swapped = field.astype(field.dtype.newbyteorder(">"))
+    assert compute_features(swapped).to_dict() == compute_features(field).to_dict()
+    np.testing.assert_array_equal(feature_vector(swapped), feature_vector(field))

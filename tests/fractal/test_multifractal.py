@@ -199,3 +199,10 @@ def test_largest_cluster_is_one_piece_and_an_empty_lattice_has_none() -> None:
     assert percolation_cluster(16, probability=1.0).all()
     with pytest.raises(DataError, match="empty"):
         largest_cluster(np.zeros((4, 4), bool))
+
+
+def test_integer_densities_are_checked_and_lists_are_images() -> None:
+    with pytest.raises(DataError, match=r"mask must hold finite numbers ≥ 0, got -1.0 in it"):
+        lacunarity(np.array([[-1, 2], [3, 4]]), (1,))
+    plain = [[1.0, 2.0], [3.0, 4.0]]
+    np.testing.assert_array_equal(lacunarity(plain, [1, 2]), lacunarity(np.array(plain), (1, 2)))

@@ -202,3 +202,20 @@ def test_one_bad_value_inside_jit_is_left_to_the_caller() -> None:
     mixed = jax.jit(lambda c: membrane.nernst_potential([c, 0.1], 0.01, 1, 310.15))(0.1)
     assert mixed.shape == (2,)
     assert float(mixed[0]) == pytest.approx(float(mixed[1]), rel=1e-14)
+
+
+@pytest.mark.parametrize("value", [1e-300, 1e300])
+def test_what_float32_cannot_hold_is_refused_not_answered_with_infinity(value: float) -> None:
+    expected = pytest.raises(ParameterError, match=r"e[-+]300 is outside the range of float32")
+    with jax.enable_x64(False), expected:
+        membrane.nernst_potential(value, 1.0, 1, 310.15)
+    assert np.isfinite(float(membrane.nernst_potential(value, 1.0, 1, 310.15)))
+
+
+def test_small_permeabilities_do_not_vanish_in_float32() -> None:
+    with jax.enable_x64(False):  # their products with concentrations lie below its range
+        tiny, large = (
+            membrane.ghk_voltage([p, 2 * p], [1e-9, 2e-9], [2e-9, 3e-9], [1, 1], 310.15)
+            for p in (1e-30, 1.0)
+        )
+    np.testing.assert_allclose(tiny, large, rtol=1e-6)

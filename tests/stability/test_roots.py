@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from kinetics import brusselator, diffusion, schnakenberg, v41_pair
 
-from mfnjax import stability
+from mfnjax import GrayScottModel, stability
 from mfnjax.errors import ParameterError
 
 
@@ -118,4 +118,19 @@ def test_brusselator_critical_b(a: float, d_x: float, d_y: float, expected: floa
 )
 def test_bad_input(call, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: stability.homogeneous_states(3, bounds=[(0, 1)]), "reaction"),
+        (lambda: stability.homogeneous_states(lambda u: u, guesses="a"), "guesses"),
+        (lambda: stability.critical_parameter(lambda p: p, (1,)), "bracket"),
+        (lambda: stability.analyse(GrayScottModel(), bounds=[(0, 1)]), "bounds"),
+        (lambda: stability.analyse(GrayScottModel(), guesses=[[1.0]]), "guesses"),
+    ],
+)
+def test_wrong_arguments_are_named(call, name: str) -> None:
+    with pytest.raises(ParameterError, match=rf"^{name} "):
         call()
