@@ -18,10 +18,13 @@ class ProgressBar:
     goes on ignoring it.
     """
 
-    def __init__(self, text: str, *, patience_s: float = 0.5) -> None:
+    def __init__(self, text: str, *, unit: str = "", patience_s: float = 0.5) -> None:
+        """Say ``text`` before the bar and, where ``unit`` is given, the rate in it behind."""
         self._text = text
+        self._unit = unit
         self._patience_s = patience_s
         self._started = time.monotonic()
+        self._before = 0
         self._bar: Any = None
         self._task: Any = None
         self._interrupted = False
@@ -36,18 +39,25 @@ class ProgressBar:
         if self._bar is None:
             if time.monotonic() - self._started < self._patience_s or done >= total:
                 return
-            self._start(total)
-        self._bar.update(self._task, completed=done)
+            self._start(done, total)
+        self._bar.update(self._task, completed=done, rate=self._rate(done))
 
-    def _start(self, total: int) -> None:
+    def _rate(self, done: int) -> str:
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        return f"{(done - self._before) / seconds:,.0f} {self._unit}/s" if self._unit else ""
+
+    def _start(self, done: int, total: int) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
+        # What is done when the bar begins may be there from an earlier run: it has no rate.
+        self._before, self._started = done, time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        rate = (TextColumn("{task.fields[rate]}"),) if self._unit else ()
         console = Console(file=sys.stderr)
-        self._bar = Bar(*columns, TimeRemainingColumn(), console=console, transient=True)
-        self._task = self._bar.add_task(self._text, total=total)
+        self._bar = Bar(*columns, *rate, TimeRemainingColumn(), console=console, transient=True)
+        self._task = self._bar.add_task(self._text, total=total, completed=done, rate="")
         self._bar.start()
 
     def _interrupt(self, *_: object) -> None:

@@ -130,6 +130,8 @@ def test_saving_replaces_whole_files(tmp_path):
     assert Image.open(path).size == (480, 400)
     with pytest.raises(DataError, match="is a folder"):
         save_figure(plot_field(FIELD), tmp_path)
+    with pytest.raises(DataError, match=r"field.docx: a picture's name ends in .*\.png"):
+        save_figure(plot_field(FIELD), path.with_suffix(".docx"))
     assert [p.name for p in path.parent.iterdir()] == ["field.png"]
 
 

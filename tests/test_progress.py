@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 
 import pytest
 
@@ -32,3 +33,18 @@ def test_a_process_that_ignores_ctrl_c_goes_on_ignoring_it() -> None:
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_the_bar_is_for_terminals(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ProgressBar("trial", patience_s=0.0) as bar:
+        bar(1, 10)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with ProgressBar("trial", unit="rows", patience_s=0.0) as bar:
+        bar(100, 300)  # there from an earlier run: no rate of this one
+        assert bar._bar.tasks[0].fields["rate"] == "0 rows/s"
+        bar(200, 300)
+        assert bar._bar.tasks[0].completed == 200
+        assert bar._bar.tasks[0].fields["rate"].endswith("rows/s")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ import click
 
 from mfnjax.cli.common import (
     SETTINGS,
+    Progress,
     SectionCommand,
     attribute_texts,
     check_suffix,
@@ -183,7 +182,8 @@ def _run(config: DatasetConfig, options: dict[str, Any]) -> DatasetSummary:
 
     options["ranges"] = _ranges(options["ranges"])
     scheduler = options.pop("scheduler")
-    with _Bar() as bar, _client(scheduler) if scheduler else nullcontext() as client:
+    connected = _client(scheduler) if scheduler else nullcontext()
+    with Progress("dataset", unit="rows") as bar, connected as client:
         return generate_dataset(config, progress=bar, client=client, **options)
 
 
@@ -235,47 +235,6 @@ def _draw(path: str, plot: Path | None, sheet: Path | None) -> None:
         click.echo(f"distributions: {plot_distributions(path, plot)}")
     if sheet is not None:
         click.echo(f"fields: {contact_sheet(path, sheet)}")
-
-
-class _Bar:
-    """Rows, rows/s and time left, on stderr, on a terminal only."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-        self._task: Any = None
-        self._started = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        if not sys.stderr.isatty():
-            return
-        if self._bar is None:
-            self._start(total, done)
-            return
-        self._bar.update(self._task, completed=done, rate=self._rate(done))
-
-    def _rate(self, done: int) -> str:
-        seconds = max(time.monotonic() - self._started, 1e-9)
-        return f"{(done - self._before) / seconds:,.0f} rows/s"
-
-    def _start(self, total: int, done: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        self._before, self._started = done, time.monotonic()
-        columns = (TextColumn("dataset"), BarColumn(), MofNCompleteColumn())
-        rate = TextColumn("{task.fields[rate]}")
-        where = Console(file=sys.stderr)
-        self._bar = Bar(*columns, rate, TimeRemainingColumn(), console=where, transient=True)
-        self._task = self._bar.add_task("dataset", total=total, completed=done, rate="")
-        self._bar.start()
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
 
 @dataset.command("info", context_settings=SETTINGS)

@@ -61,6 +61,10 @@ class ModelRun(PlainConfig):
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
+        for name in ("model", "preset", "stepper"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and (value is not None or name == "model"):
+                raise ParameterError(f"{name} must be a name, got {value!r}")
         if not isinstance(self.parameters, dict):
             raise ParameterError(
                 f"parameters must be a table of names and values, got {self.parameters!r}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mfnjax._checks import check_int
 from mfnjax._plain_config import PlainConfig
 from mfnjax.cli.common import (
     SETTINGS,
@@ -167,9 +168,7 @@ def _mycelium(
 ) -> None:
     """The documented run of the v4.1 model."""
     parameters = assignments_of(given.pop("assignments", ()))
-    foreign = [
-        name for name in ("preset", "dt", "stepper", "spacing", "save_every") if name in given
-    ]
+    foreign = [name for name in _ONLY_OTHERS if name in given]
     if foreign:
         option_name = foreign[0].replace("_", "-")
         raise ParameterError(
@@ -290,6 +289,8 @@ def _other(
     """A run of any other registered model."""
     parameters = assignments_of(given.pop("assignments", ()))
     save_every = given.pop("save_every", None)
+    if save_every is not None:
+        check_int("--save-every", save_every, 1, 10**8)
     known = [f.name for f in dataclasses.fields(ModelRun)]
     for option_name in given:
         if option_name not in known:

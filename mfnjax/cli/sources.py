@@ -78,8 +78,9 @@ def _read_arrays(path: Path, field: str | None) -> tuple[np.ndarray, bool]:
     """The array of a .npy or .npz file, and whether it is a potential in volts."""
     try:
         if path.suffix.lower() == ".npy":
-            if not path.read_bytes()[:6] == b"\x93NUMPY":
-                raise DataError("not a NumPy file")
+            with path.open("rb") as start:
+                if start.read(6) != b"\x93NUMPY":
+                    raise DataError("not a NumPy file")
             return np.load(path, allow_pickle=False), True
         if not zipfile.is_zipfile(path):
             raise DataError("not an .npz file (a zip of arrays)")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import click
 
+from mfnjax._checks import check_bool
 from mfnjax._files import write_text
 from mfnjax.cli.common import (
     NETWORK_MODULES,
@@ -206,6 +207,9 @@ def _read_options(path: Path) -> dict[str, Any]:
         raise ParameterError(
             f"{path}: no option {unknown[0]!r} of mfn train; options: data, {', '.join(DEFAULTS)}"
         )
+    data = values.get("data")
+    if data is not None and not isinstance(data, str):
+        raise ParameterError(f"{path}: data must be the name of a table, got {data!r}")
     return values
 
 
@@ -219,7 +223,7 @@ def _train(run: _Run, *, as_json: bool) -> None:
     NetworkConfig(**shape)  # a wrong option is told before any work
     training = TrainOptions(
         **{name: chosen[name] for name in _OF_TRAINING},
-        stdp=STDPRule() if chosen["stdp"] else None,
+        stdp=STDPRule() if check_bool("stdp", chosen["stdp"]) else None,
     )
     sweep = _sweep(run)
     _make_folder(run)

@@ -61,12 +61,8 @@ class Grid:
 
 
 def _check_spacing(spacing: Any) -> None:
-    try:
-        # An array is a batch of spacings, for `jax.vmap`.
-        good = np.asarray(spacing).dtype.kind in "iuf" and np.all(np.isfinite(spacing))
-        good = bool(good and np.all(np.asarray(spacing) > 0))
-    except (TypeError, ValueError):
-        good = False
+    values = np.asarray(spacing)  # an array is a batch of spacings, for `jax.vmap`
+    good = values.dtype.kind in "iuf" and np.all(np.isfinite(values) & (values > 0))
     if not good:
         raise ParameterError(f"spacing must be positive and finite, got {shown(spacing)}")
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mfnjax.dataset.plan import Plan
+from mfnjax.dataset.store import read_metadata
 from mfnjax.errors import DataError, ParameterError
 
 CHUNK_BYTES = 4 * 2**20
@@ -79,13 +80,16 @@ def load_fields(path: str | Path, grid_size: int) -> tuple[np.ndarray, np.ndarra
         sim_id (n,) and fields (n, C, grid_size, grid_size), float32.
 
     Raises:
-        DataError: There are none.
+        DataError: There are none, or they are of another dataset than the table beside them.
     """
     zarr = require_zarr()
     folder = Path(path).with_suffix(".zarr")
     if not folder.is_dir():
         raise DataError(f"{folder}: no saved fields there; make the dataset with save_fields")
     group = zarr.open_group(str(folder), mode="r")
+    table = folder.with_suffix(".parquet")
+    if table.is_file() and read_metadata(table)["fingerprint"] != group.attrs.get("fingerprint"):
+        raise DataError(f"{folder}: these fields are not those of {table.name}, made later or else")
     name = f"size_{grid_size}"
     if name not in group:
         known = ", ".join(sorted(group.group_keys()))

@@ -84,7 +84,8 @@ class Regressor:
         """Predictions (n,) for inputs (n, columns).
 
         Raises:
-            DataError: Another number of columns, or a value that is not finite.
+            DataError: Another number of columns, a value that is not finite, or one so far from
+                the training data that the network overflows.
         """
         values = np.asarray(x)
         if values.ndim != 2 or values.shape[1] != len(self.input_names):
@@ -93,7 +94,15 @@ class Regressor:
                 f"{', '.join(self.input_names)}; got {values.shape}"
             )
         values = _floats(values, "inputs")
-        return self.target.undo(predict(self.config, self.params, self.inputs.apply(values)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = self.target.undo(predict(self.config, self.params, self.inputs.apply(values)))
+        bad = ~np.isfinite(found)
+        if bad.any():
+            raise DataError(
+                f"row {int(bad.argmax())} lies so far from the training data that the network "
+                f"overflows {self.config.dtype}"
+            )
+        return found
 
     def save(self, path: str | Path) -> Path:
         """Write everything to one ``.npz`` file, whole or not at all; returns the path.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar, final
 import numpy as np
 
 from mfnjax._files import check_writable, replacing
+from mfnjax.errors import DataError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,9 +103,12 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: float = 160) -> Path:
     """Write a figure to ``path`` (.png, .pdf, .svg), whole or not at all; returns the path.
 
     Raises:
-        DataError: The file cannot be written.
+        DataError: The file cannot be written, or its ending is no format of matplotlib's.
     """
     path = check_writable(path)
+    known = figure.canvas.get_supported_filetypes()
+    if path.suffix[1:].lower() not in known:
+        raise DataError(f"{path}: a picture's name ends in {', '.join(f'.{k}' for k in known)}")
     with replacing(path) as beside:
         figure.savefig(beside, dpi=dpi)
     return path

@@ -268,6 +268,15 @@ def test_bad_questions_are_one_line(refused, trained, tmp_path):
     np.save(tmp_path / "field.npy", np.zeros((8, 8)))
     assert "no feature of a field" in refused("predict", folder, tmp_path / "field.npy")
     assert "not both" in refused("predict", folder, table, "--json", "--csv")
+    (tmp_path / "far.csv").write_text("a,b,c\n1,2,3\n1e300,2,3\n")
+    for how in ("--json", "--csv"):
+        said = refused("predict", folder, tmp_path / "far.csv", how)
+        assert "row 1 lies so far from the training data that the network overflows" in said
+    (tmp_path / "o.json").write_text('{"data": 5}')
+    run = ("train", "--config", tmp_path / "o.json", "-o", tmp_path / "run")
+    assert "data must be the name of a table, got 5" in refused(*run)
+    (tmp_path / "o.json").write_text('{"stdp": "no"}')
+    assert "stdp must be true or false, got 'no'" in refused(*run, table)
 
 
 def test_every_option_of_network_and_training_is_there(mfn):

@@ -146,20 +146,6 @@ def test_a_scheduler_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Monke
     assert "pip install mfnjax[cluster]" in result.output
 
 
-def test_the_progress_bar_is_for_terminals(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    from mfnjax.cli import dataset
-
-    with dataset._Bar() as bar:
-        bar(1, 10)
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with dataset._Bar() as bar:
-        bar(100, 300)
-        bar(200, 300)
-        assert bar._bar.tasks[0].completed == 200
-        assert bar._bar.tasks[0].fields["rate"].endswith("rows/s")
-
-
 def test_the_documented_script_is_the_same_command() -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -141,6 +142,9 @@ def test_fields_of_the_documented_model(tmp_path: Path, monkeypatch: pytest.Monk
         generate_dataset(config, save_fields=True)
     generate_dataset(config, save_fields=True, overwrite=True, batch_size=3)
     assert np.array_equal(load_fields(path, 16)[1], fields)
+    generate_dataset(dataclasses.replace(config, base_seed=9, num_samples=2), overwrite=True)
+    with pytest.raises(DataError, match=r"data\.zarr: these fields are not those of data\.parquet"):
+        load_fields(path, 16)
 
 
 def test_fields_of_runs_too_large_for_one_call(
