@@ -88,7 +88,8 @@ def feature_vector(
         if length is not None:
             raise ParameterError(f"length is for a history (T, H, W), got {length!r} with a mask")
         return _mask_vector(jnp.asarray(history), **_static(shape, config))
-    frames = jnp.asarray(history)
+    # JAX reads the machine's own byte order only.
+    frames = jnp.asarray(np.asarray(history, dtype) if isinstance(history, np.ndarray) else history)
     frames = frames if len(shape) == 3 else frames[None]
     if length is None:
         length = len(frames)
@@ -130,8 +131,8 @@ def compute_features(array: Any, config: FeatureConfig | None = None) -> Feature
     if isinstance(array, jax.core.Tracer):
         return FeatureVector(feature_vector(array, config=config))
     config = FeatureConfig() if config is None else config
-    array = array if isinstance(array, (np.ndarray, jax.Array)) else np.asarray(array)
     shape, dtype = _check_array(array)
+    array = array if isinstance(array, jax.Array) else np.asarray(array, dtype)
     large = shape[-2] * shape[-1] > HOST_CELLS
     static = {**_static(shape, config), "with_clusters": not large}
     if dtype == np.bool_:
