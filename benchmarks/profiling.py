@@ -57,7 +57,7 @@ from mfnjax.features.clusters import cluster_statistics
 from mfnjax.fractal import box_counting_dimension
 from mfnjax.pipeline import mycelium_inputs
 
-REPEATS, BURST = 15, 3
+REPEATS, BURST = 9, 10
 SHOWN = 12
 """Operations that the table names; the others are one row."""
 
