@@ -22,6 +22,13 @@ ARITHMETIC = frozenset({"add", "subtract", "multiply", "divide", "maximum", "min
 REDUCTIONS = ("reduce", "reduce-window")
 """One floating-point operation for each element that is reduced."""
 
+LAYING_OUT = frozenset(
+    {"parameter", "constant", "broadcast", "iota", "reshape", "bitcast", "copy", "transpose"}
+    | {"concatenate", "pad", "slice", "dynamic-slice", "dynamic-update-slice", "gather", "tuple"}
+    | {"get-tuple-element", "reduce", "reduce-window", "fusion"}
+)
+"""Operations of a kernel that are no instruction of their own beside loads and stores."""
+
 CUTTING = ("slice", "dynamic-slice", "gather")
 """Operations that read as much of their first operand as they give."""
 
@@ -81,10 +88,18 @@ class Instruction:
 @final
 @dataclass(frozen=True)
 class Cost:
-    """What one run of an operation moves and computes."""
+    """What one run of an operation moves and computes.
+
+    Attributes:
+        num_bytes: Bytes read and written, each array once.
+        flops: Additions, multiplications and the like of floating-point numbers.
+        instructions: Those, and every other instruction that each element takes: loads (five for
+            a five-point stencil, though the array is read once), comparisons, selections, stores.
+    """
 
     num_bytes: int
     flops: int
+    instructions: int
 
 
 def shape_bytes(shape: str) -> int:
@@ -140,7 +155,7 @@ class Program:
 
     def _cost(self, one: Instruction, around: dict[str, Instruction]) -> Cost:
         if one.opcode in FREE:
-            return Cost(0, 0)
+            return Cost(0, 0, 0)
         if one.opcode == "fusion":
             return _fused_cost(self.computations.get(one.calls, {}))
         # Alone it is the only one of its fusion, and its operands are the parameters.
@@ -193,22 +208,24 @@ def _fused_cost(inside: dict[str, Instruction]) -> Cost:
     """What a fused computation reads of its parameters, writes, and computes in between."""
     results = _results(inside)
     in_place = {i.name for i in results if i.opcode == "dynamic-update-slice"}
-    written = sum(
-        inside[i.operands[1]].num_bytes if i.name in in_place else i.num_bytes for i in results
-    )
+    pieces = [inside[i.operands[1]] if i.name in in_place else i for i in results]
+    written = sum(piece.num_bytes for piece in pieces)
     wanted: dict[str, float] = dict.fromkeys(inside, 0.0)
     wanted |= {i.name: float(i.num_elements) for i in results}
     read = flops = 0.0
+    instructions = float(sum(piece.num_elements for piece in pieces))
     for one in reversed(inside.values()):
         count = wanted[one.name]
         if one.opcode == "parameter":
             read += count / max(one.num_elements, 1) * one.num_bytes
         flops += count if one.opcode in ARITHMETIC and one.is_float else 0
+        instructions += count if one.opcode not in LAYING_OUT else 0
         for name, part in _asked(one, count, inside, in_place):
             wanted[name] = min(wanted[name] + part, float(inside[name].num_elements))
-            if one.opcode in REDUCTIONS and one.is_float:
-                flops += part
-    return Cost(round(read) + written, round(flops))
+            is_reduced = one.opcode in REDUCTIONS
+            flops += part if is_reduced and one.is_float else 0
+            instructions += part if is_reduced or inside[name].opcode == "parameter" else 0
+    return Cost(round(read) + written, round(flops), round(instructions))
 
 
 def _asked(

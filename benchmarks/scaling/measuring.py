@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -115,12 +116,12 @@ _HEAD = ("complete", "quick", "version", "date", "seconds", "machine", "caches")
 
 @final
 class Worker:
-    """A child process pinned to some cores; answers one task at a time."""
+    """A child process pinned to some cores, from ``first`` on; answers one task at a time."""
 
-    def __init__(self, cores: int, seconds: float) -> None:
+    def __init__(self, cores: int, seconds: float, *, first: int = 0) -> None:
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.scaling.worker", str(cores), str(seconds)],
+            [sys.executable, "-m", "benchmarks.scaling.worker", *map(str, (cores, seconds, first))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -180,39 +181,86 @@ def counts_of_cores() -> tuple[int, ...]:
     return tuple(sorted({1, min(2, available), available}))
 
 
+@final
+class Machine:
+    """The processes that measure; each is started when it is first asked, and all are ended."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._workers: dict[tuple[int, int, bool], Worker] = {}
+
+    def close(self) -> None:
+        """End all processes."""
+        for worker in self._workers.values():
+            worker.close()
+
+    def measure(self, together: Sequence[Task]) -> list[Point]:
+        """Tasks that differ in their cores alone: compiled at the same time, measured in turn."""
+        asked = [self._asked(task) for task in together]
+        for pieces in asked:
+            for worker, task in pieces:
+                worker.send([task.quantity, task.axis, task.x, task.cores])
+        for pieces in asked:
+            for worker, _ in pieces:
+                worker.receive()
+        points = []
+        for task, pieces in zip(together, asked, strict=True):
+            for worker, _ in pieces:
+                worker.send("go")
+            points.append(merged(task, [Point.from_dict(w.receive()) for w, _ in pieces]))
+        return points
+
+    def _asked(self, task: Task) -> list[tuple[Worker, Task]]:
+        """Who measures a task. What the cores can do is asked of one process on each of them."""
+        if task.quantity not in COPIED or task.cores == 1:
+            return [(self._worker(task.cores), task)]
+        piece = replace(task, x=max(task.x // task.cores, 1), cores=1)
+        return [(self._worker(1, core, copy=True), piece) for core in range(task.cores)]
+
+    def _worker(self, cores: int, first: int = 0, *, copy: bool = False) -> Worker:
+        name = cores, first, copy
+        if name not in self._workers:
+            self._workers[name] = Worker(cores, self._seconds, first=first)
+        return self._workers[name]
+
+
+COPIED = ("bandwidth", "arithmetic")
+"""Measured on several cores by a pinned process each: XLA's own threads are no part of the roof."""
+
+
+def merged(task: Task, points: Sequence[Point]) -> Point:
+    """What processes that worked at the same time measured, as one: their rates add up."""
+    if len(points) == 1:
+        return replace(points[0], task=task)
+    slowest = max(points, key=lambda point: point.min_ms)
+    more = {name: sum(point.more[name] for point in points) for name in slowest.more}
+    return replace(slowest, task=task, more=more)
+
+
 def measure_all(curves: Curves, tasks: Sequence[Task], path: Path, seconds: float) -> Curves:
     """Measure what is left of the tasks; after each, all that there is stands in ``path``.
 
     Raises:
         MfnError: A measuring process failed.
     """
-    started = datetime.datetime.now()
-    before = curves.seconds
+    started, before = time.monotonic(), curves.seconds
     measured = {point.task: point for point in curves.points}
     rounds: dict[tuple[str, str, int], list[Task]] = {}
     for task in tasks:
         if task not in measured:
             rounds.setdefault((task.quantity, task.axis, task.x), []).append(task)
-    cores = sorted({task.cores for task in tasks})
+    cores = Machine(seconds)
     with ProgressBar("scaling") as progress:
-        workers = {count: Worker(count, seconds) for count in cores} if rounds else {}
         try:
             for together in rounds.values():
                 progress(len(measured), len(tasks))
-                for task in together:
-                    workers[task.cores].send([task.quantity, task.axis, task.x, task.cores])
-                for task in together:
-                    workers[task.cores].receive()
-                for task in together:
-                    workers[task.cores].send("go")
-                    measured[task] = Point.from_dict(workers[task.cores].receive())
-                took = (datetime.datetime.now() - started).total_seconds()
+                measured |= zip(together, cores.measure(together), strict=True)
                 points = tuple(measured[task] for task in tasks if task in measured)
-                curves = replace(curves, points=points, seconds=before + took)
+                took = before + time.monotonic() - started
+                curves = replace(curves, points=points, seconds=round(took, 1))
                 curves.save(path)
         finally:
-            for worker in workers.values():
-                worker.close()
+            cores.close()
     curves = replace(curves, complete=True)
     curves.save(path)
     return curves

@@ -14,6 +14,9 @@ COLOURS = {"forward": "#0072b2", "gradient": "#d55e00", "features": "#009e73"}
 """From the palette of Okabe and Ito (2008), which colour-blind readers can tell apart."""
 
 MARKS = {"forward": "o", "gradient": "s", "features": "^"}
+ROOM = 8
+"""How far the axis of the roofline goes over its curves: its legend stands there."""
+
 SMALLEST_GROWTH = 8 * MIB
 """Below this a process may find room in memory that it already holds: nothing is drawn."""
 
@@ -123,10 +126,10 @@ def draw_roofline(curves: Curves, ax: Any) -> None:
     for label, style, values in (
         ("achieved", {"color": COLOURS["forward"], "marker": "o", "ms": 3.5},
          [b.achieved for b in found]),
-        ("kernels + max(bytes, arithmetic)", {"color": "black", "linestyle": "-"},
+        ("kernels + max(bytes, instructions)", {"color": "black", "linestyle": "-"},
          [b.estimate for b in found]),
-        ("arithmetic as compiled", {"color": "#cc79a7", "linestyle": "--"},
-         [b.arithmetic for b in found]),
+        ("instructions as compiled", {"color": "#cc79a7", "linestyle": "--"},
+         [b.instructions for b in found]),
         ("bytes as compiled", {"color": "#e69f00", "linestyle": "--"}, [b.traffic for b in found]),
         (f"least bytes ({COMPULSORY} B a cell)", {"color": "#e69f00", "linestyle": ":"},
          [b.least for b in found]),
@@ -145,6 +148,8 @@ def draw_roofline(curves: Curves, ax: Any) -> None:
                 color="0.4",
             )
     ax.set(xscale="log", yscale="log")
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, ROOM * high)
     _sides(curves, ax)
     ax.legend(loc="upper right", fontsize=7)
     _titled(ax, "roofline of a step, one core", "time of a cell and step (ns)")

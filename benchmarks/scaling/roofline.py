@@ -1,9 +1,9 @@
-"""What bounds a step: starting kernels, arithmetic, or moving bytes; against what was achieved.
+"""What bounds a step: starting kernels, instructions, or moving bytes; against what was achieved.
 
 The roofline model (Williams, Waterman and Patterson 2009, doi:10.1145/1498765.1498785), with one
 term more, which small grids need: a step that is made of k kernels takes some time to start them.
 
-    t ≥ t_start + max(bytes / bandwidth, operations / rate)
+    t ≥ t_start + max(bytes / bandwidth, instructions / rate)
 
 All of the right side is measured on the same machine in the same run: the bandwidth at the size of
 the step's working set, so that a step that lives in a cache is held to that cache.
@@ -28,9 +28,6 @@ COMPULSORY = 2 * FIELDS * ITEM
 """Bytes a cell and step that no way of computing it can do without, where the fields do not stay
 in registers: V, a and i are read once and written once, in float32."""
 
-WORKING_SET = 2 * FIELDS * ITEM
-"""Bytes a cell that a step touches: the fields as they were, and as they become."""
-
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 
@@ -43,6 +40,7 @@ class Bound:
     Attributes:
         cells: H·W.
         cores: Cores.
+        working_set: The program's temporaries, by XLA's account, in bytes: its loop lives there.
         level: Where the working set fits: 'L1', …, or 'memory'.
         bandwidth: Measured at that working set, bytes/s.
         moved: Bytes a cell and step, as compiled.
@@ -50,11 +48,12 @@ class Bound:
         start: Starting the kernels, and the call's share.
         least: `COMPULSORY` bytes at that bandwidth.
         traffic: The bytes as compiled at that bandwidth.
-        arithmetic: The operations as compiled at the measured rate.
+        instructions: Those as compiled at the measured rate.
     """
 
     cells: int
     cores: int
+    working_set: float
     level: str
     bandwidth: float
     moved: float
@@ -62,23 +61,23 @@ class Bound:
     start: float
     least: float
     traffic: float
-    arithmetic: float
+    instructions: float
 
     @property
     def estimate(self) -> float:
         """The model's time."""
-        return self.start + max(self.traffic, self.arithmetic)
+        return self.start + max(self.traffic, self.instructions)
 
     @property
     def shares(self) -> dict[str, float]:
         """What the achieved time is made of, as shares of it; they add up to 1 or more."""
         counted = {
             "starting kernels": self.start,
-            "arithmetic": self.arithmetic if self.arithmetic > self.traffic else 0.0,
+            "instructions": self.instructions if self.instructions > self.traffic else 0.0,
             f"moving bytes ({self.level})": self.traffic
-            if self.traffic >= self.arithmetic
+            if self.traffic >= self.instructions
             else 0.0,
-            "neither": max(self.achieved - self.estimate, 0.0),
+            "none of the three": max(self.achieved - self.estimate, 0.0),
         }
         return {name: time / self.achieved for name, time in counted.items() if time}
 
@@ -143,20 +142,22 @@ def bounds(curves: Curves, cores: int) -> list[Bound]:
     for point in curves.curve("forward", "cells", cores):
         cells = point.task.x
         if cells in accounts:
-            moved, flops = (accounts[cells][f"{name}_a_step"] for name in ("bytes", "flops"))
-            at = bandwidth_at(WORKING_SET * cells, sizes, bandwidths)
+            moved, done = (accounts[cells][f"{name}_a_step"] for name in ("bytes", "instructions"))
+            held = point.more["temporaries"]
+            at = bandwidth_at(held, sizes, bandwidths)
             found.append(
                 Bound(
                     cells,
                     cores,
-                    level_of(WORKING_SET * cells, curves.caches),
+                    held,
+                    level_of(held, curves.caches),
                     at,
                     moved / cells,
                     1e3 * point.min_ms / STEPS,
                     start,
                     1e6 * COMPULSORY * cells / at,
                     1e6 * moved / at,
-                    1e6 * flops / rate[0].more["flops_a_second"],
+                    1e6 * done / rate[0].more["instructions_a_second"],
                 )
             )
     return found

@@ -82,25 +82,27 @@ def roofline_table(curves: Curves) -> Table:
     head = (
         "grid",
         "cores",
+        "MiB",
         "held in",
         "GB/s",
         "B a cell",
         "µs a step",
         "kernels",
-        "arithmetic",
+        "instructions",
         "bytes",
-        f"bytes, least ({COMPULSORY} B)",
+        f"least ({COMPULSORY} B)",
         "explained",
         "bound by",
     )
     rows = []
     for cores in curves.cores:
         for b in bounds(curves, cores):
-            times = (b.achieved, b.start, b.arithmetic, b.traffic, b.least)
+            times = (b.achieved, b.start, b.instructions, b.traffic, b.least)
             rows.append(
                 (
                     x_text("cells", b.cells),
                     str(cores),
+                    f"{b.working_set / MIB:.2g}",
                     b.level,
                     f"{b.bandwidth / 1e9:.3g}",
                     f"{b.moved:.0f}",
@@ -120,8 +122,8 @@ def roof_table(curves: Curves) -> Table:
             told = f"{point.more['bytes_a_second'] / 1e9:.1f} GB/s"
             rows.append((f"bandwidth, {_size(point.task.x)}", str(cores), told))
         for point in curves.curve("arithmetic", "once", cores):
-            told = f"{point.more['flops_a_second'] / 1e9:.1f} GFLOP/s"
-            rows.append(("arithmetic", str(cores), told))
+            told = f"{point.more['instructions_a_second'] / 1e9:.1f} · 10⁹/s"
+            rows.append(("instructions of an element", str(cores), told))
         for point in curves.curve("start-up", "once", cores):
             step, call = (1e3 * point.more[name] for name in ("step_ms", "call_ms"))
             rows.append(("starting a step; a call", str(cores), f"{step:.2f} µs; {call:.1f} µs"))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-import threading
 import time
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -31,7 +30,7 @@ from mfnjax.features import feature_vector
 
 Call = Callable[[], Any]
 Measurement = Callable[[float], Point]
-FEWEST, MOST = 4, 200
+FEWEST, MOST = 3, 200
 """Runs of a timing."""
 
 SHARE = 0.5
@@ -80,7 +79,7 @@ def timed(task: Task, call: Call, told: dict[str, float], seconds: float) -> Poi
 
 
 def run_for(call: Call, seconds: float, once: float | None = None) -> Timing:
-    """As many runs as take about so long, between 4 and 200; ``once``: what one takes."""
+    """As many runs as take about so long, between 3 and 200; ``once``: what one takes."""
     if once is None:
         start = time.perf_counter()
         jax.block_until_ready(call())
@@ -189,6 +188,7 @@ def account(task: Task, side: int, seconds: float) -> Point:
     more = {
         "bytes_a_step": sum(calls * cost.num_bytes for calls, cost in ran) / STEPS,
         "flops_a_step": sum(calls * cost.flops for calls, cost in ran) / STEPS,
+        "instructions_a_step": sum(calls * cost.instructions for calls, cost in ran) / STEPS,
         "kernels_a_step": sum(calls for calls, cost in ran if cost.num_bytes) / STEPS,
         "compile_s": compile_s,
     }
@@ -196,34 +196,31 @@ def account(task: Task, side: int, seconds: float) -> Point:
 
 
 def bandwidth(task: Task) -> Measurement:
-    """Bytes a second of a ← b + s·a, each core with arrays of its own; x: bytes of all arrays.
+    """Bytes a second of a ← b + s·a on one core; x: bytes of both arrays.
 
     Like the triad of STREAM (McCalpin 1995), but in place: what is written has been read, so that
     no line is fetched only to be overwritten, and the three accesses counted are all there are.
     """
-    length = task.x // (2 * ITEM * task.cores)
-    moved = 3 * ITEM * length * task.cores
+    length = task.x // (2 * ITEM)
+    moved = 3 * ITEM * length
     turns = min(max(TRIAD_BYTES // moved, FEWEST), MOST_TURNS)
 
     @partial(jax.jit, donate_argnums=0)
     def triad(a: jax.Array, b: jax.Array, s: jax.Array) -> jax.Array:
         return lax.fori_loop(0, turns, lambda _, a: b + s * a, a)
 
-    def pair() -> Call:
-        held, b, s = [jnp.ones(length, jnp.float32)], jnp.ones(length, jnp.float32), 0.5
+    held, b, s = [jnp.ones(length, jnp.float32)], jnp.ones(length, jnp.float32), jnp.float32(0.5)
 
-        def call() -> jax.Array:
-            held[0] = triad(held[0], b, s)
-            return held[0]
+    def call() -> jax.Array:
+        held[0] = triad(held[0], b, s)
+        return held[0]
 
-        return call
-
-    calls = [pair() for _ in range(task.cores)]
-    return partial(rate, task, calls, "bytes_a_second", float(moved * turns))
+    jax.block_until_ready(call())
+    return partial(rate, task, call, "bytes_a_second", float(moved * turns))
 
 
 def arithmetic(task: Task) -> Measurement:
-    """Floating-point operations a second of XLA's own vector code, in the first-level cache."""
+    """Instructions of one element a second of XLA's own vector code, in the first cache."""
 
     @jax.jit
     def chain(x: jax.Array, c: jax.Array, d: jax.Array) -> jax.Array:
@@ -234,30 +231,16 @@ def arithmetic(task: Task) -> Measurement:
 
         return lax.fori_loop(0, TURNS, turn, x)
 
-    numbers = jnp.float32(0.999), jnp.float32(1e-3)
-    calls = [partial(chain, jnp.ones(VECTOR), *numbers) for _ in range(task.cores)]
-    return partial(rate, task, calls, "flops_a_second", 2.0 * CHAIN * VECTOR * TURNS * task.cores)
+    call = partial(chain, jnp.ones(VECTOR, jnp.float32), jnp.float32(0.999), jnp.float32(1e-3))
+    jax.block_until_ready(call())
+    return partial(rate, task, call, "instructions_a_second", 2.0 * CHAIN * VECTOR * TURNS)
 
 
-def rate(task: Task, calls: list[Call], name: str, work: float, seconds: float) -> Point:
-    """So much work over the fastest time of calls that run at the same time."""
-    timing = run_for(partial(on_threads, calls), seconds)
+def rate(task: Task, call: Call, name: str, work: float, seconds: float) -> Point:
+    """So much work over the fastest time of a call."""
+    timing = run_for(call, seconds)
     more = {name: work / (1e-3 * timing.min_ms)}
     return Point(task, timing.median_ms, timing.min_ms, timing.spread, more)
-
-
-def on_threads(calls: list[Call]) -> None:
-    """Run calls at the same time, each on a thread of its own, and wait for all."""
-
-    def wait_for(call: Call) -> None:
-        jax.block_until_ready(call())
-
-    others = [threading.Thread(target=wait_for, args=(call,)) for call in calls[1:]]
-    for other in others:
-        other.start()
-    wait_for(calls[0])
-    for other in others:
-        other.join()
 
 
 def start_up(task: Task) -> Measurement:

@@ -1,6 +1,6 @@
 """A child process that measures on a given number of cores: tasks come in as lines, points go out.
 
-    python -m benchmarks.scaling.worker CORES SECONDS
+    python -m benchmarks.scaling.worker CORES SECONDS FIRST
 
 A task is answered twice: with "ready" once its program is compiled, and, after a line "go", with
 what was measured. So several processes can compile at the same time and measure one by one.
@@ -15,9 +15,10 @@ import sys
 
 def main() -> None:
     """Pin the process, then answer every line; ends with its input."""
-    cores, seconds = int(sys.argv[1]), float(sys.argv[2])
+    cores, seconds, first = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:cores]))
+        available = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, set(available[first : first + cores]))
     # After the pinning: XLA sizes its thread pool when it starts. Nor may it take programs from a
     # cache, whose key does not know for how many threads they were compiled.
     import jax

@@ -66,11 +66,12 @@ ENTRY %main (a: f32[66], b: f32[64], s: f32[]) -> (f32[64], /*index=1*/f32[66]) 
 
 def test_bytes_and_operations_of_a_known_program() -> None:
     costs = Program(HLO).costs
-    assert costs["copy.1"] == Cost(2 * 66 * 4, 0)
-    assert costs["fill"] == Cost(2 * 64 * 4, 0)  # the piece, read and written
-    assert costs["rim"] == Cost(3 * 4, 1)  # one cell of each, and the sum
-    assert costs["next"] == Cost(66 * 4 + 4 + 64 * 4, 2 * 64)  # two slices, but one array
-    assert costs["out"] == costs["a"] == Cost(0, 0)
+    assert costs["copy.1"] == Cost(2 * 66 * 4, 0, 2 * 66)
+    assert costs["fill"] == Cost(2 * 64 * 4, 0, 2 * 64)  # the piece, read and written
+    assert costs["rim"] == Cost(3 * 4, 1, 4)  # one cell of each, and the sum
+    # Two slices of one array: read once, loaded twice; with s, two operations and a store.
+    assert costs["next"] == Cost(66 * 4 + 4 + 64 * 4, 2 * 64, 2 * 64 + 1 + 2 * 64 + 64)
+    assert costs["out"] == costs["a"] == Cost(0, 0, 0)
     assert Program(HLO).places["fill"] == "jit(f)/x"
 
 
@@ -103,7 +104,7 @@ def test_a_real_loop_is_counted_as_often_as_it_runs(looped) -> None:
     assert set(ran) <= set(program.costs)
     (body,) = [name for name in ran if program.costs[name].flops]
     assert ran[body].calls == 7
-    assert program.costs[body] == Cost(3 * 4 * N + 4, 2 * N)
+    assert program.costs[body] == Cost(3 * 4 * N + 4, 2 * N, 2 * N + 1 + 2 * N + N)
 
 
 def test_the_trace_file_is_json_that_a_viewer_reads(looped, tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ def test_the_time_of_an_operation_is_without_what_runs_inside() -> None:
 
 def test_the_tables_of_a_call_add_up() -> None:
     ran = tuple(Operation(f"op{k}", k + 1, 10.0 * (20 - k)) for k in range(20))
-    costs = {one.name: Cost(4096 * (at % 3), 0) for at, one in enumerate(ran)}
+    costs = {one.name: Cost(4096 * (at % 3), 0, 0) for at, one in enumerate(ran)}
     split = Split(5.0, 4.0, 1.0, ran, costs, {"op1": "jit(f)/while/body/add"})
     parts = dict(split.parts())
     assert sum(parts.values()) == pytest.approx(5.0)

@@ -15,7 +15,7 @@ from scipy import stats
 from benchmarks.scaling import __main__ as command
 from benchmarks.scaling import measuring
 from benchmarks.scaling.document import BEGIN, END, measured_part, with_measured_part
-from benchmarks.scaling.measuring import Curves
+from benchmarks.scaling.measuring import Curves, merged
 from benchmarks.scaling.picture import draw
 from benchmarks.scaling.points import FULL, QUICK, STEPS, Point, Task, tasks_of
 from benchmarks.scaling.power_law import fit_power_law, local_exponents
@@ -26,7 +26,7 @@ from mfnjax.errors import DataError
 DOCS = Path(__file__).parents[2] / "docs"
 BANDWIDTH, RATE = 8e9, 2e9
 STEP_MS, CALL_MS = 0.001, 0.032
-MOVED, FLOPS = 48, 12
+MOVED, DONE = 48, 12
 
 
 def synthetic(exponents: dict[str, float] | None = None, cores: tuple[int, ...] = (1, 2)) -> Curves:
@@ -37,14 +37,14 @@ def synthetic(exponents: dict[str, float] | None = None, cores: tuple[int, ...] 
         cells = task.x if task.axis == "cells" else 1
         more = {
             "bandwidth": {"bytes_a_second": task.cores * BANDWIDTH},
-            "arithmetic": {"flops_a_second": task.cores * RATE},
+            "arithmetic": {"instructions_a_second": task.cores * RATE},
             "start-up": {"step_ms": STEP_MS, "call_ms": CALL_MS},
             "account": {
                 "bytes_a_step": float(MOVED * cells),
-                "flops_a_step": float(FLOPS * cells),
+                "instructions_a_step": float(DONE * cells),
                 "kernels_a_step": 3.0,
             },
-        }.get(task.quantity, {"arguments": 8.0 * task.x, "outputs": 8.0, "temporaries": 0.0})
+        }.get(task.quantity, {"arguments": 8.0, "outputs": 0.0, "temporaries": 24.0 * task.x - 8})
         ms = 1e-3 * task.x ** exponents.get(task.quantity, 0.0) / task.cores
         points.append(Point(task, ms, ms, 0.125, dict(more)))
     caches = {"L1": 2**15, "L2": 2**20, "L3": 2**25}
@@ -101,8 +101,8 @@ def test_the_roofline_is_that_of_a_known_machine() -> None:
             assert b.start == pytest.approx(start)
             assert b.least == pytest.approx(1e6 * COMPULSORY * b.cells / (cores * BANDWIDTH))
             assert b.traffic == pytest.approx(1e6 * MOVED * b.cells / (cores * BANDWIDTH))
-            assert b.arithmetic == pytest.approx(1e6 * FLOPS * b.cells / (cores * RATE))
-            assert b.estimate == pytest.approx(start + max(b.traffic, b.arithmetic))
+            assert b.instructions == pytest.approx(1e6 * DONE * b.cells / (cores * RATE))
+            assert b.estimate == pytest.approx(start + max(b.traffic, b.instructions))
             assert b.achieved == pytest.approx(b.cells / cores / STEPS)
     levels = ["L1", "L2", "L2", "L3", "L3", "L3", "memory"]
     assert [b.level for b in bounds(synthetic(), 1)] == levels
@@ -113,15 +113,15 @@ def test_the_roofline_is_that_of_a_known_machine() -> None:
     [
         (6.0, 2.0, 1.0, "starting kernels, 60%"),
         (1.0, 7.0, 2.0, "moving bytes (L2), 70%"),
-        (1.0, 2.0, 8.0, "arithmetic, 80%"),
-        (1.0, 2.0, 1.0, "neither, 70%"),
+        (1.0, 2.0, 8.0, "instructions, 80%"),
+        (1.0, 2.0, 1.0, "none of the three, 70%"),
         (1.0, 40.0, 1.0, "moving bytes (L2), 100%"),
     ],
 )
 def test_the_largest_share_is_named(
     start: float, traffic: float, arithmetic: float, said: str
 ) -> None:
-    bound = Bound(4096, 1, "L2", 1e9, 48.0, 10.0, start, 1.0, traffic, arithmetic)
+    bound = Bound(4096, 1, 1e5, "L2", 1e9, 48.0, 10.0, start, 1.0, traffic, arithmetic)
     assert bound.verdict == said
     assert sum(bound.shares.values()) >= 1 - 1e-12
 
@@ -131,6 +131,13 @@ def test_bandwidth_between_and_beyond_the_measured_sizes() -> None:
     assert bandwidth_at(1e6, [16, 64], [9e9, 1e9]) == pytest.approx(1e9)
     assert bandwidth_at(32, [16, 64], [9e9, 1e9]) == pytest.approx(3e9)
     assert level_of(1, {}) == "unknown"
+
+
+def test_rates_of_copies_add_up() -> None:
+    one, two = Task("bandwidth", "bytes", 512, 1), Task("bandwidth", "bytes", 1024, 2)
+    copies = [Point(one, 2.0, ms, 0.1, {"bytes_a_second": 1e9 / ms}) for ms in (1.0, 2.0)]
+    assert merged(two, copies) == Point(two, 2.0, 2.0, 0.1, {"bytes_a_second": 1.5e9})
+    assert merged(one, copies[:1]) == copies[0]
 
 
 def test_results_survive_their_file(tmp_path: Path) -> None:
@@ -191,9 +198,9 @@ def test_the_picture_shows_the_points() -> None:
 def test_ctrl_c_leaves_what_is_measured_and_the_same_command_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All but three points of a quick run are there; Ctrl-C comes after the first of them."""
-    monkeypatch.setattr(command, "counts_of_cores", lambda: (1,))
-    tasks = tasks_of(QUICK, (1,))
+    """All but the bandwidths of a quick run are there; Ctrl-C comes after the first of them."""
+    cores = command.counts_of_cores()
+    tasks = tasks_of(QUICK, cores)
     missing = [task for task in tasks if task.quantity == "bandwidth"]
     known = {point.task.quantity: point for point in synthetic(cores=(1,)).points}
     there = [
@@ -220,7 +227,7 @@ def test_ctrl_c_leaves_what_is_measured_and_the_same_command_goes_on(
     assert "interrupted" in said
     assert "Traceback" not in said
     left = Curves.load(path)
-    assert (len(left.points), left.complete) == (len(there) + 1, False)
+    assert (len(left.points), left.complete) == (len(there) + len(cores), False)
 
     assert command.main(["--quick", "-o", str(tmp_path)]) == 0
     done = Curves.load(path)
