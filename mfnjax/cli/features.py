@@ -135,7 +135,8 @@ def features(files: tuple[str, ...], **options: Any) -> None:
         from mfnjax._files import write_text
 
         with writing():
-            write_text(output, _csv(rows) if output.suffix == ".csv" else _json(rows) + "\n")
+            is_csv = output.suffix.lower() == ".csv"
+            write_text(output, _csv(rows) if is_csv else _json(rows) + "\n")
 
 
 def _naming(name: str, call: Any, *args: Any, **kwargs: Any) -> Any:

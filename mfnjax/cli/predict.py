@@ -111,7 +111,7 @@ def predict(network: str, files: tuple[str, ...], **options: Any) -> None:
     if output is not None:
         from mfnjax._files import write_text
 
-        is_csv = output.suffix == ".csv"
+        is_csv = output.suffix.lower() == ".csv"
         text = _csv(regressor, answers) if is_csv else _json(regressor, answers) + "\n"
         with writing():
             write_text(output, text)

@@ -315,6 +315,8 @@ def _other(
     steps, every = run.steps or 0, None
     if history or outputs["movie"] is not None:
         every = save_every or max(steps // 100, 1)
+        if every > steps:
+            raise ParameterError(f"--save-every {every}: no frame would be saved of {steps} steps")
         kept = len(fields) if history else 1
         _check_memory(steps // every, run.grid_size, run.dtype, kept)
     started = time.perf_counter()

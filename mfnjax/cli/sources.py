@@ -53,6 +53,10 @@ def read_source(path: str | Path, reading: Reading) -> np.ndarray:
         raise DataError(f"{path}: not a result or an image ({known})")
     if not path.is_file():
         raise DataError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+    if reading.field is not None and suffix != ".npz":
+        raise ParameterError(f"--field names an array of an .npz file, {suffix} holds one alone")
+    if reading.channel is not None and suffix not in IMAGE_SUFFIXES:
+        raise ParameterError(f"--channel is for images, {suffix} has none")
     if suffix in IMAGE_SUFFIXES:
         with _quiet_decoders():
             levels = read_image(path, channel=reading.channel)

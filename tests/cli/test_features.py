@@ -184,8 +184,8 @@ def test_csv_and_files(mfn, tmp_path, blobs):
     written = json.loads((tmp_path / "out.json").read_text())
     assert [row["area"] for row in written] == [int(row["area"]) for row in rows]
     assert rows[0]["box_counts"] == " ".join(map(str, written[0]["box_counts"]))
-    mfn("features", *paths, "-o", tmp_path / "out.csv")
-    assert (tmp_path / "out.csv").read_text() == text
+    mfn("features", *paths, "-o", tmp_path / "out.CSV")
+    assert (tmp_path / "out.CSV").read_text() == text
 
 
 def test_the_table_names_files_features_and_units(mfn, tmp_path, result):
@@ -258,6 +258,8 @@ def test_wrong_options(mfn, refused, tmp_path, blobs):
     assert "is a folder" in refused("features", _folder(tmp_path / "folder.png"))
     assert "num_scales" in refused("features", path, "--num-scales", 1)
     assert "sizes" in refused("features", path, "--sizes", "2,2")
+    assert "--field names an array of an .npz" in refused("features", path, "--field", "u")
+    assert "--channel is for images" in refused("features", path, "--channel", "red")
     assert ".json or .csv" in refused("features", path, "-o", tmp_path / "out.txt")
     assert "whole numbers" in mfn("features", path, "--sizes", "a,b", status=2).stderr
     assert "FILE" in mfn("features", status=2).stderr

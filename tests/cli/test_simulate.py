@@ -116,6 +116,10 @@ def test_the_note_on_patterns_is_said_for_the_default_pair(mfn, options, is_said
         (("--model", "gray-scott", "--field", "w"), ("u, v",)),
         (("--model", "gray-scott", "--steps", 0), ("steps",)),
         (("--model", "gray-scott", "--save-every", 0), ("--save-every", "0")),
+        (
+            ("--model", "gray-scott", "--steps", 4, "--save-every", 9, "--history"),
+            ("--save-every 9", "4 steps"),
+        ),
         (("--preset", "x"), ("--preset", "own step")),
         (("--set", "alpah=0.2"), ("did you mean 'alpha'",)),
         (("--field", "v"), ("potential",)),
