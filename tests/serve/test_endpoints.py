@@ -20,6 +20,7 @@ from mfnjax import (
 from serve.arrays import write_npy
 from serve.examples import ANSWERS, REQUESTS
 from tests.serve.conftest import ServerProcess
+from tests.serve.mixture import SEVERAL_SHAPES, check_answers
 from tests.tolerances import RELATIVE
 
 
@@ -44,6 +45,10 @@ def test_a_run_equals_the_library_call(server: ServerProcess) -> None:
     for name, feature in (("pot_min_mV", "V_min"), ("pot_std_mV", "V_std")):
         expected = pytest.approx(features[feature], rel=RELATIVE["batched", "float32"])
         assert answer[name] == expected
+
+
+def test_an_answer_is_the_librarys_whoever_else_asks(server: ServerProcess) -> None:
+    check_answers(server.url, SEVERAL_SHAPES, repeats=4)
 
 
 def test_what_a_mask_does_not_have_is_null(server: ServerProcess) -> None:

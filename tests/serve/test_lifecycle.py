@@ -1,16 +1,12 @@
-"""Stopping under load, secrets in the log, and several workers: real processes."""
+"""Stopping under load, secrets in the log: a real process."""
 
 from __future__ import annotations
 
-import re
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
-import pytest
 
 from tests.serve.conftest import ServerProcess
 
@@ -81,33 +77,3 @@ def test_what_is_accepted_is_answered_after_a_sigterm(tmp_path: Path) -> None:
     assert '"path":"/simulate"' in log
     assert KEY not in log
     assert WRONG not in log
-
-
-@pytest.fixture
-def two_workers(tmp_path: Path) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path, workers=2, MFN_WARM_GRID_SIZES="72")
-    try:
-        yield process.wait_ready()
-    finally:
-        process.process.kill()
-
-
-def alone(server: ServerProcess, method: str, path: str, **options: Any) -> httpx.Response:
-    """A request over a connection of its own, so that either worker may take it."""
-    return httpx.request(method, server.url + path, timeout=60, **options)
-
-
-@pytest.mark.slow
-def test_two_workers_answer_alike_and_count_together(two_workers: ServerProcess) -> None:
-    body = {"grid_size": 72, "steps": 20, "include_field": True}
-    answers = {alone(two_workers, "POST", "/simulate", json=body).text for _ in range(24)}
-    assert len(answers) == 1
-    time.sleep(0.2)  # longer than an old text of the metrics is answered
-    total = re.compile(r'mfn_http_requests_total\{endpoint="/simulate",.*status="200"\} (\S+)')
-    counts = {
-        float(value)
-        for _ in range(8)
-        for value in total.findall(alone(two_workers, "GET", "/metrics").text)
-    }
-    assert counts == {24.0}
-    assert two_workers.stop() == 0
