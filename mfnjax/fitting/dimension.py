@@ -202,35 +202,49 @@ def fit_dimension(
         raise ParameterError(f"sizes must be three or more rising box sizes, got {sizes!r}")
     if sizes[-1] > min(shape):
         raise ParameterError(f"the largest box, {sizes[-1]}, does not fit into a field {shape}")
-    made = _made(rollout)
     start = jax.random.normal(key, shape)
-    _check_rollout(made, start)
-    first = np.asarray(_standardise(made(start)))
+    _check_rollout(_made(rollout), start)
+    _, _, first = _look(start, rollout=rollout)
     if not np.isfinite(first).all():
         raise NumericalInstabilityError("rollout", 0)
-    threshold = _threshold(first, target, sizes)
+    threshold = _threshold(np.asarray(first), target, sizes)
     schedule = _Schedule(target, threshold, steps, learning_rate, widths)
     end, history, stages = _descend(rollout, sizes, start, schedule)
-    field = np.asarray(made(end))
+    moved, field, last = _look(end, rollout=rollout)
     if not np.isfinite(field).all():
         raise NumericalInstabilityError("rollout", steps)
-    mask = np.asarray(_standardise(made(end))) > threshold
-    counts = np.asarray(box_counts(mask, sizes), float)
+    between = [_look(stage, rollout=rollout)[2] for stage in stages]
+    frames = np.stack([np.asarray(z) > threshold for z in (first, *between, last)])
+    counts, slopes = (np.asarray(part, float) for part in _hard_counts(frames[-1], sizes=sizes))
     slope = np.polyfit(-np.log(sizes), np.log(np.maximum(counts, 1)), 1)[0]
-    masks = [first > threshold]
-    masks += [np.asarray(_standardise(made(stage))) > threshold for stage in stages]
     return DimensionFit(
         target=target,
         dimension=float(slope),
-        local_slopes=np.asarray(local_slopes(jnp.asarray(np.maximum(counts, 1)), sizes)),
+        local_slopes=slopes,
         counts=counts,
         sizes=sizes,
-        start=np.asarray(_field(end)),
-        field=field,
-        mask=mask,
+        start=np.asarray(moved),
+        field=np.asarray(field),
+        mask=frames[-1],
         history=history,
-        frames=np.stack([*masks, mask]),
+        frames=frames,
     )
+
+
+@partial(jax.jit, static_argnames="rollout")
+def _look(
+    white: jax.Array, *, rollout: Callable[[jax.Array], jax.Array] | None
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """(the pink field, what the mask is taken of, the same in standard units) of white noise."""
+    field = _made(rollout)(white)
+    return _field(white), field, _standardise(field)
+
+
+@partial(jax.jit, static_argnames="sizes")
+def _hard_counts(mask: jax.Array, *, sizes: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+    """(counts, local slopes) of a mask; an empty one has slopes 0."""
+    counts = box_counts(mask, sizes)
+    return counts, local_slopes(jnp.maximum(counts, 1).astype(float), sizes)
 
 
 def _check_pair(name: str, value: Any) -> tuple[Any, Any]:
