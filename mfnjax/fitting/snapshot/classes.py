@@ -78,13 +78,14 @@ def classify_pattern(field: Any, *, periodic: bool = True) -> str:
         return "uniform"
     above = values > (low + high) / 2
     rare = above if above.mean() < 0.5 else ~above
-    count = _count_components(rare, periodic)
+    count = count_components(rare, periodic=periodic)
     if rare.sum() / max(count, 1) >= COMPACT * dominant_wavelength(values) ** 2:
         return "labyrinth"
     return "spots" if rare is above else "holes"
 
 
-def _count_components(mask: np.ndarray, periodic: bool) -> int:
+def count_components(mask: np.ndarray, *, periodic: bool) -> int:
+    """How many pieces a mask has; with ``periodic`` they may meet across opposite edges."""
     labels, count = ndimage.label(mask)
     if not periodic or count == 0:
         return int(count)

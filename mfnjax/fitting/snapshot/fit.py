@@ -23,6 +23,7 @@ from mfnjax.fitting.snapshot.estimate import (
     predicted,
     stays,
 )
+from mfnjax.fitting.snapshot.outline_fit import fit_outlines, is_black_and_white
 from mfnjax.fitting.snapshot.result import MOVING, STATIONARY, SnapshotFit
 from mfnjax.fitting.snapshot.smoothing import apply_filter, estimate_noise, wiener_filter
 from mfnjax.fitting.uncertainty import two_sided_quantile
@@ -82,8 +83,12 @@ def fit_snapshot(
     3. Judge. A misfit of more than 1.1 times the noise means that no pattern at rest looks like
        this: no parameters are given.
 
+    A black-and-white picture says less: `mfnjax.fitting.snapshot.outline_fit` reads F and k off its
+    outlines' statistics, with wide intervals and the verdict ``approximate``.
+
     Args:
-        image: v itself (H, W), or an affine image of it; at least 16 cells a side.
+        image: v itself (H, W), or an affine image of it; at least 16 cells a side. With two grey
+            levels: a mask of v, lighter where v is above some level; at least 96 cells a side.
         model: ``gray-scott``.
         d_u: D_u in cells²/time where it is known.
         d_v: D_v where it is known.
@@ -99,8 +104,8 @@ def fit_snapshot(
 
     Raises:
         ParameterError: An argument is not accepted.
-        DataError: The image holds a NaN, does not vary, has only two grey levels, or shows
-            nothing but noise.
+        DataError: The image holds a NaN, does not vary, or shows nothing but noise; or it has two
+            grey levels and is too small, or d_u and d_v are not given or not 2 to 1.
 
     Examples:
         >>> import jax
@@ -117,7 +122,19 @@ def fit_snapshot(
     check_choice("model", model, MODELS)
     check_int("replicates", replicates, 0, 1000)
     check_key(key)
-    task = _prepare(image, d_u, d_v, noise, affine, boundary)
+    check_bool("affine", affine)
+    check_choice("boundary", boundary, ("periodic", "neumann"))
+    given = {"d_u": d_u, "d_v": d_v}
+    known = {
+        name: check_real(name, value, 1e-3, 100.0)
+        for name, value in given.items()
+        if value is not None
+    }
+    sigma = None if noise is None else check_real("noise", noise, 0.0, 1e12)
+    raw = _check_image(image)
+    if is_black_and_white(raw):
+        return fit_outlines(raw, known, boundary=boundary, key=key)
+    task = _prepare(raw, known, sigma, affine, boundary)
     start_key, noise_key = jax.random.split(key)
     candidates = _candidates(task, key=start_key)
     last, duration, spread = _lengthen(task, candidates)
@@ -163,38 +180,24 @@ class Task:
 
 
 def _prepare(
-    image: Any,
-    d_u: float | None,
-    d_v: float | None,
+    raw: np.ndarray,
+    known: dict[str, float],
     noise: float | None,
     affine: bool,
     boundary: str,
 ) -> Task:
-    check_bool("affine", affine)
-    check_choice("boundary", boundary, ("periodic", "neumann"))
-    raw = _check_image(image)
     grid = Grid(raw.shape, boundary=boundary)
-    known = {
-        name: check_real(name, value, 1e-3, 100.0)
-        for name, value in (("d_u", d_u), ("d_v", d_v))
-        if value is not None
-    }
     gauge = affine and not known
     if gauge:
         known = dict(GAUGE)
-    sigma = estimate_noise(raw, grid) if noise is None else check_real("noise", noise, 0.0, 1e12)
+    sigma = estimate_noise(raw, grid) if noise is None else noise
     if not affine:
-        known |= {"level": float(raw.mean()), "amplitude": float(raw.std())}
+        known = known | {"level": float(raw.mean()), "amplitude": float(raw.std())}
         if known["level"] <= 0:
             raise DataError(
                 f"image: v is positive, but the mean is {raw.mean():.4g}; an image with an unknown "
                 "scale and offset needs affine=True"
             )
-    if np.unique(raw[:: max(raw.shape[0] // 64, 1)]).size <= 2:
-        raise DataError(
-            "image: black and white; grey levels are needed, because the outlines of a pattern "
-            "at rest were seen to leave F open by tens of percent"
-        )
     standard = standardised(raw, sigma, grid)
     return Task(raw, standard, raw.mean(), raw.std(), known, sigma, noise is None, gauge, affine)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import jax.numpy as jnp
 import numpy as np
 
+from mfnjax.fitting.snapshot.statistics import radial_power_spectrum
 from mfnjax.plotting.style import in_style
 
 if TYPE_CHECKING:
@@ -24,10 +26,13 @@ def plot_snapshot(fit: SnapshotFit) -> Figure:
 
     Returns:
         The figure: residuals without structure and with the bell curve's spread speak for the
-        fit.
+        fit. Of a black-and-white picture: a pattern grown with the parameters, beside the
+        picture, and the spectra of both.
     """
     from matplotlib.figure import Figure
 
+    if fit.outlines_only:
+        return _outlines(fit)
     figure = Figure(figsize=(9.6, 3.1), layout="constrained")
     axes = figure.subplots(1, 4, width_ratios=(1, 1, 1, 0.9))
     low, high = np.quantile(fit.image, [0.002, 0.998])
@@ -46,6 +51,31 @@ def plot_snapshot(fit: SnapshotFit) -> Figure:
         ax.set_xticks([])
         ax.set_yticks([])
     _residuals(axes[3], residual / unit)
+    figure.suptitle(_headline(fit), fontsize=10)
+    return figure
+
+
+def _outlines(fit: SnapshotFit) -> Figure:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.4, 3.1), layout="constrained")
+    axes = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
+    shown = [(fit.image, "image", "#21406f")]
+    if fit.parameters:
+        shown.append((fit.compared, "grown anew from a random start", "#c2571a"))
+    for ax, (values, title, colour) in zip(axes, shown, strict=False):
+        ax.imshow(values, cmap="gray")
+        ax.set_title(title)
+        mask = jnp.asarray(values > values.mean(), jnp.float32)
+        power = np.asarray(radial_power_spectrum(mask))[1:]
+        waves = min(values.shape) / np.arange(1, power.size + 1)
+        part = (waves <= 60) & (waves >= 4)
+        axes[2].plot(waves[part], power[part] / power.sum(), color=colour, label=title)
+    for ax in axes[len(shown) : 2]:
+        ax.set_axis_off()
+    axes[2].set(xlabel="wavelength (cells)", title="share of the variance", xscale="log")
+    axes[2].set_xticks([5, 10, 20, 40], ["5", "10", "20", "40"])
+    axes[2].legend(loc="upper right")
     figure.suptitle(_headline(fit), fontsize=10)
     return figure
 
@@ -69,6 +99,8 @@ def _residuals(axes: Axes, scaled: np.ndarray) -> None:
 
 
 def _headline(fit: SnapshotFit) -> str:
+    if fit.outlines_only and not fit.parameters:
+        return f"{fit.verdict}: no parameters given"
     if not fit.stationary:
         return f"{fit.verdict}: misfit {fit.misfit:.2f} of the noise, no parameters given"
     parts = []
@@ -76,4 +108,5 @@ def _headline(fit: SnapshotFit) -> str:
         if name in fit.intervals:
             low, high = fit.intervals[name]
             parts.append(f"{symbol} = {fit.parameters[name]:.4f} ± {(high - low) / 2:.4f}")
-    return f"{fit.pattern_class}, {fit.verdict} (misfit {fit.misfit:.2f}):  " + ",  ".join(parts)
+    judged = "" if fit.outlines_only else f" (misfit {fit.misfit:.2f})"
+    return f"{fit.pattern_class}, {fit.verdict}{judged}:  " + ",  ".join(parts)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 STATIONARY, MOVING = "stationary", "not stationary"
 
+APPROXIMATE, UNLIKE = "approximate", "unlike a pattern of the model"
+"""Of a black-and-white picture: read off its outlines; or like nothing that was learned from."""
+
 
 @final
 @dataclass(frozen=True, repr=False)
@@ -25,11 +28,14 @@ class SnapshotFit:
     """The result of `mfnjax.fitting.fit_snapshot`.
 
     Attributes:
-        verdict: ``stationary``, or ``not stationary``: then no parameters are given.
+        verdict: ``stationary``, or ``not stationary``: then no parameters are given. Of a
+            black-and-white picture ``approximate``, or ``unlike a pattern of the model``, or
+            ``not stationary``.
         parameters: ``feed``, ``kill``, ``d_u``, ``d_v``; empty if the verdict is against it.
         intervals: Parameter → 90 % interval (low, high), of those that were estimated.
         rejected: What came nearest, if the verdict is against it: no estimate, but a trace.
-        misfit: Root mean square of (run − image), in units of the noise.
+        misfit: Root mean square of (run − image), in units of the noise; NaN where the image is
+            black and white.
         structured_misfit: The same of what has the pattern's own wavelengths.
         noise: σ of the noise, in the unit of the image.
         noise_is_estimated: Whether σ was measured on the image.
@@ -44,6 +50,8 @@ class SnapshotFit:
         compared: The end of the run in the unit of the image (H, W).
         grid: The grid.
         seconds: Wall-clock time, compilation included.
+        outlines_only: Whether the image is black and white; then ``field`` is a pattern grown with
+            the parameters from a random start, and ``compared`` a mask of it.
     """
 
     verdict: str
@@ -65,11 +73,12 @@ class SnapshotFit:
     compared: np.ndarray
     grid: Grid
     seconds: float
+    outlines_only: bool = False
 
     @property
     def stationary(self) -> bool:
         """Whether a pattern at rest explains the image."""
-        return self.verdict == STATIONARY
+        return self.verdict in (STATIONARY, APPROXIMATE)
 
     @property
     def model(self) -> GrayScottModel:
@@ -79,10 +88,8 @@ class SnapshotFit:
             FitError: The pattern is not stationary, so there is none.
         """
         if not self.parameters:
-            raise FitError(
-                f"the pattern is {self.verdict} (misfit {self.misfit:.2f} of the noise): "
-                "it has no fitted model"
-            )
+            misfit = "" if self.outlines_only else f" (misfit {self.misfit:.2f} of the noise)"
+            raise FitError(f"the pattern is {self.verdict}{misfit}: it has no fitted model")
         return GrayScottModel(**self.parameters)
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,10 +110,10 @@ class SnapshotFit:
         return also_saved(plot_snapshot(self), path)
 
     def __repr__(self) -> str:
-        lines = [
-            f"SnapshotFit: {self.verdict}, {self.pattern_class}; misfit {self.misfit:.3f} of the "
-            f"noise over a run of {self.duration:.0f}, {self.seconds:.1f} s"
-        ]
+        how = f"misfit {self.misfit:.3f} of the noise over a run of {self.duration:.0f}"
+        if self.outlines_only:
+            how = "from outlines alone"
+        lines = [f"SnapshotFit: {self.verdict}, {self.pattern_class}; {how}, {self.seconds:.1f} s"]
         for name, value in self.parameters.items():
             if name in self.intervals:
                 low, high = self.intervals[name]

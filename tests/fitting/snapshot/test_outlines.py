@@ -1,0 +1,92 @@
+"""A black-and-white picture of a pattern: what its outlines say of F and k, and what is refused."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mfnjax import DataError, FitError, GrayScottModel, Grid, simulate
+from mfnjax.fitting.snapshot import fit_snapshot
+from mfnjax.fitting.snapshot.outline_statistics import BANDS, outline_statistics
+
+GRID = Grid((128, 128))
+GIVEN = {"d_u": 0.16, "d_v": 0.08}
+
+
+@pytest.fixture(scope="module")
+def grown():
+    """(model, v at rest, v while it grows) of a labyrinth."""
+    model, rng = GrayScottModel(0.0385, 0.061), np.random.default_rng(3)
+    inside = np.zeros(GRID.shape, bool)
+    for row, column in rng.integers(0, 120, (30, 2)):
+        inside[row : row + 8, column : column + 8] = True
+    start = tuple(
+        jnp.asarray(np.where(inside, at, off), jnp.float32) for at, off in ((0.5, 1), (0.25, 0))
+    )
+    early = simulate(model, start, grid=GRID, steps=1_500, stepper="euler").state
+    late = simulate(model, early, grid=GRID, steps=20_000, stepper="euler").state
+    return model, np.asarray(late["v"]), np.asarray(early["v"])
+
+
+def cut(v, level=0.5):
+    return v > v.min() + level * np.ptp(v)
+
+
+@pytest.mark.parametrize("level", [0.35, 0.6])
+def test_intervals_hold_the_truth_whatever_the_level(grown, level):
+    model, v, _ = grown
+    found = fit_snapshot(cut(v, level), **GIVEN, key=jax.random.key(0))
+    assert found.verdict == "approximate"
+    assert found.pattern_class == "labyrinth"
+    for name in ("feed", "kill"):
+        low, high = found.intervals[name]
+        assert low < getattr(model, name) < high
+    # Outlines say no more than that: an interval narrower than 5 % would be a lie.
+    assert found.intervals["feed"][1] / found.intervals["feed"][0] > 1.05
+    assert any("approximate" in text for text in found.assumptions)
+    # The pattern that is grown to be looked at is a mask with as much inside.
+    assert np.mean(found.compared) == pytest.approx(cut(v, level).mean(), abs=0.01)
+
+
+def test_a_pattern_that_grows_is_refused(grown):
+    found = fit_snapshot(cut(grown[2]), **GIVEN, key=jax.random.key(0))
+    assert not found.stationary
+    assert not found.parameters
+    with pytest.raises(FitError, match="no fitted model"):
+        _ = found.model
+
+
+@pytest.mark.parametrize("picture", ["noise", "stripes", "disc"])
+def test_a_picture_of_something_else_is_refused(picture):
+    x = np.arange(128)
+    shown = {
+        "noise": np.random.default_rng(0).random(GRID.shape) > 0.5,
+        "stripes": np.broadcast_to(x // 8 % 2 == 0, GRID.shape),
+        "disc": np.hypot(x[:, None] - 64, x[None] - 64) < 30,
+    }[picture]
+    assert not fit_snapshot(shown, **GIVEN, key=jax.random.key(0)).stationary
+
+
+@pytest.mark.parametrize(
+    ("side", "given", "words"),
+    [
+        (128, {}, "d_u and d_v must be given"),
+        (128, {"d_u": 0.16, "d_v": 0.04}, "d_v = d_u/2"),
+        (128, {"d_u": 16.0, "d_v": 8.0}, "d_u from"),
+        (64, GIVEN, "too little"),
+    ],
+)
+def test_what_was_not_learned_is_refused(side, given, words):
+    with pytest.raises(DataError, match=words):
+        fit_snapshot(np.eye(side), **given, key=jax.random.key(0))
+
+
+def test_statistics_do_not_change_with_the_place_nor_the_spectrum_with_the_resolution(grown):
+    mask = cut(grown[1])
+    there = np.roll(np.rot90(mask), (17, 40), (0, 1))
+    np.testing.assert_allclose(outline_statistics(mask), outline_statistics(there), atol=1e-9)
+    fine = outline_statistics(np.kron(mask, np.ones((2, 2), bool)), unit=2.0)
+    bands = slice(len(BANDS) - 1)
+    np.testing.assert_allclose(fine[bands], outline_statistics(mask)[bands], atol=0.03)
