@@ -187,7 +187,7 @@ class Machine:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._workers: dict[tuple[int, int, bool], Worker] = {}
+        self._workers: dict[tuple[int, int], Worker] = {}
 
     def close(self) -> None:
         """End all processes."""
@@ -196,6 +196,9 @@ class Machine:
 
     def measure(self, together: Sequence[Task]) -> list[Point]:
         """Tasks that differ in their cores alone: compiled at the same time, measured in turn."""
+        if together[0].quantity in COPIED and len(together) > 1:
+            # They ask the same processes, so each is done before the next begins.
+            return [point for task in together for point in self.measure([task])]
         asked = [self._asked(task) for task in together]
         for pieces in asked:
             for worker, task in pieces:
@@ -215,10 +218,10 @@ class Machine:
         if task.quantity not in COPIED or task.cores == 1:
             return [(self._worker(task.cores), task)]
         piece = replace(task, x=max(task.x // task.cores, 1), cores=1)
-        return [(self._worker(1, core, copy=True), piece) for core in range(task.cores)]
+        return [(self._worker(1, core), piece) for core in range(task.cores)]
 
-    def _worker(self, cores: int, first: int = 0, *, copy: bool = False) -> Worker:
-        name = cores, first, copy
+    def _worker(self, cores: int, first: int = 0) -> Worker:
+        name = cores, first
         if name not in self._workers:
             self._workers[name] = Worker(cores, self._seconds, first=first)
         return self._workers[name]

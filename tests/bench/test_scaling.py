@@ -140,6 +140,50 @@ def test_rates_of_copies_add_up() -> None:
     assert merged(one, copies[:1]) == copies[0]
 
 
+class Answering:
+    """A process that keeps to the rule: a task, then "go"; it works at 1 GB/s and a step a ms."""
+
+    def __init__(self, cores: int, seconds: float, *, first: int = 0) -> None:
+        self.cores, self.first, self.task, self.ready = cores, first, None, False
+
+    def send(self, line: object) -> None:
+        assert (line == "go") is (self.task is not None), "a task came before the last was done"
+        if line != "go":
+            self.task, self.ready = Task(*line), True
+            assert self.task.cores == self.cores
+
+    def receive(self) -> object:
+        if self.ready:
+            self.ready = False
+            return "ready"
+        task, self.task = self.task, None
+        return Point(task, 1.0, 1.0, 0.0, {"bytes_a_second": 1e9}).to_dict()
+
+    def close(self) -> None:
+        self.cores = 0
+
+
+def test_cores_are_measured_in_turn_and_the_machine_by_copies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[Answering] = []
+    monkeypatch.setattr(
+        measuring, "Worker", lambda *a, **k: started.append(Answering(*a, **k)) or started[-1]
+    )
+    machine = measuring.Machine(0.1)
+    for quantity, rates in (("bandwidth", [1e9, 2e9, 4e9]), ("forward", [1e9, 1e9, 1e9])):
+        tasks = [Task(quantity, "bytes", 4096, cores) for cores in (1, 2, 4)]
+        points = machine.measure(tasks)
+        assert [point.task for point in points] == tasks
+        assert [point.more["bytes_a_second"] for point in points] == rates
+    assert sorted((w.cores, w.first) for w in started) == [
+        *[(1, 0), (1, 1), (1, 2), (1, 3)],
+        *[(2, 0), (4, 0)],
+    ]
+    machine.close()
+    assert {worker.cores for worker in started} == {0}
+
+
 def test_results_survive_their_file(tmp_path: Path) -> None:
     curves = synthetic()
     left_out = Point(Task("gradient", "cells", 4096**2, 1), left_out="needs 4.0 GiB")
@@ -199,8 +243,8 @@ def test_ctrl_c_leaves_what_is_measured_and_the_same_command_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """All but the bandwidths of a quick run are there; Ctrl-C comes after the first of them."""
-    cores = command.counts_of_cores()
-    tasks = tasks_of(QUICK, cores)
+    monkeypatch.setattr(command, "counts_of_cores", lambda: (1,))
+    tasks = tasks_of(QUICK, (1,))
     missing = [task for task in tasks if task.quantity == "bandwidth"]
     known = {point.task.quantity: point for point in synthetic(cores=(1,)).points}
     there = [
@@ -227,7 +271,7 @@ def test_ctrl_c_leaves_what_is_measured_and_the_same_command_goes_on(
     assert "interrupted" in said
     assert "Traceback" not in said
     left = Curves.load(path)
-    assert (len(left.points), left.complete) == (len(there) + len(cores), False)
+    assert (len(left.points), left.complete) == (len(there) + 1, False)
 
     assert command.main(["--quick", "-o", str(tmp_path)]) == 0
     done = Curves.load(path)
