@@ -77,7 +77,8 @@ def _field(name: str, *names: str, metavar: str, item: Any = None, separator: st
     """The option of one field of `DatasetConfig`; a range is LOW:HIGH, a choice A,B."""
     default = getattr(DatasetConfig(), name)
     if isinstance(default, tuple):
-        default = separator.join(str(value).lower() for value in default)
+        words = {True: "on", False: "off"} if item is _switch else {}
+        default = separator.join(words.get(value, str(value)) for value in default)
     callback = None if item is None else _parsed(item, separator, metavar)
     return option(
         f"--{name.replace('_', '-')}",

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from mfnjax._checks import check_int, check_real
+from mfnjax._checks import check_int, check_key, check_real
 from mfnjax.errors import DataError
 from mfnjax.federated import kernels
 from mfnjax.federated.aggregation import (
@@ -192,7 +192,7 @@ def hierarchical_krum(
     plan = make_plan(n, num_clusters, byzantine_fraction, sample_fraction)
     f = byzantine_number(plan.fraction, plan.sampled)
     check_contract("Hierarchical Krum", "2f + 2 < n", 2 * f + 2 < plan.sampled, n, f, strict)
-    result = _hierarchical(updates, key, plan)
+    result = _hierarchical(updates, check_key(key), plan)
     check_quarantine("Hierarchical Krum", result, f, strict)
     return result
 

@@ -49,8 +49,11 @@ def register_model(
     methods of `Model`; see the tutorial in ``docs/your_own_model.md``.
 
     Raises:
-        ParameterError: The class is not a Model with fields, or the name is taken by another.
+        ParameterError: The class is not a Model with fields, or the name is no word or taken by
+            another.
     """
+    if not isinstance(name, str) or not name or any(letter.isspace() for letter in name):
+        raise ParameterError(f"name must be a word such as 'my-model', got {name!r}")
     is_model = isinstance(model, type) and issubclass(model, Model)
     if not (is_model and getattr(model, "fields", None)):
         raise ParameterError(f"{model!r} is not a Model class that names its fields")
@@ -72,7 +75,7 @@ def get_model(name: str) -> ModelEntry:
     Raises:
         ParameterError: There is none; the message names the nearest one and all.
     """
-    if name not in _REGISTRY:
+    if not isinstance(name, str) or name not in _REGISTRY:
         near = difflib.get_close_matches(str(name), _REGISTRY, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ParameterError(f"no model {name!r}{hint}; models: {', '.join(model_names())}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from mfnjax._checks import check_choice, check_real
@@ -48,7 +49,7 @@ class STDP:
 
 def _check(name: str, value: object, low: float, high: float) -> None:
     """Check a plain number; tracers, arrays and the placeholders of pytree surgery pass."""
-    if isinstance(value, (int, float, str)) or value is None:
+    if isinstance(value, (int, float, str, np.number)) or value is None:
         check_real(name, value, low, high)
 
 

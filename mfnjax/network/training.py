@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from mfnjax._checks import check_int, check_real
+from mfnjax._checks import check_int, check_kind, check_real
 from mfnjax.config import SEED_MAX
 from mfnjax.errors import DataError, NumericalInstabilityError, ParameterError
 from mfnjax.network.checkpoints import Checkpoints
@@ -56,6 +56,8 @@ class TrainOptions:
         check_real("min_delta", self.min_delta, 0.0, 1e30)
         if self.patience is not None:
             check_int("patience", self.patience, 1, 10**9)
+        if self.stdp is not None:
+            check_kind("stdp", self.stdp, STDPRule)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from mfnjax._checks import check_kind
 from mfnjax.config import VALIDATION_RUNS, FeatureConfig, SimulationConfig, ValidationConfig
 from mfnjax.core.units import BODY_TEMPERATURE_K, FARADAY_CONSTANT, GAS_CONSTANT
 from mfnjax.fractal.ifs import chaos_game, random_similarity_system
@@ -96,6 +97,7 @@ def run_validation(
         (True, True)
     """
     config = ValidationConfig() if config is None else config
+    check_kind("config", config, ValidationConfig)
     runs = _simulate(config, progress)
     inputs = np.stack([network_inputs(run) for run in runs])
     loss_start, loss_final = _train(config, inputs)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfnjax import Grid, State, get_model, model_names, register_model, simulate
+from mfnjax import GrayScottModel, Grid, State, get_model, model_names, register_model, simulate
 from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import NumericalInstabilityError, ParameterError
 from mfnjax.models import IteratedMap, ReactionDiffusion, registry
@@ -266,3 +266,18 @@ def test_a_model_can_be_added_once_and_described() -> None:
         get_model("grayscott")
     with pytest.raises(ParameterError, match="no parameter 'z'"):
         registry.build_model(USER, {"z": 1})
+
+
+@pytest.mark.parametrize("diffusivity", [-1e-3, np.float32(-1), np.array([0.1, -0.1])])
+def test_a_negative_diffusivity_is_refused_with_its_field(diffusivity) -> None:
+    grid = Grid((4, 4))
+    with pytest.raises(ParameterError, match="GrayScottModel: the transport of 'v' amplifies"):
+        GrayScottModel(d_v=diffusivity).check(grid, 1.0)
+    GrayScottModel(d_v=0.0).check(grid, 1.0)
+    jax.eval_shape(lambda d: GrayScottModel(d_v=d).check(grid, 1.0), diffusivity)  # not known yet
+
+
+@pytest.mark.parametrize("name", ["", "two words", 3])
+def test_a_name_of_a_model_is_a_word(name) -> None:
+    with pytest.raises(ParameterError, match="name must be a word"):
+        register_model(name, GrayScottModel)

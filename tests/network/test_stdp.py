@@ -167,3 +167,10 @@ def test_stdp_changes_the_weights_of_its_layer_as_the_rule_says(layer):
 def test_out_of_range(build, name):
     with pytest.raises(ParameterError, match=name):
         build()
+
+
+def test_numbers_of_numpy_are_checked_too() -> None:
+    with pytest.raises(ParameterError, match="tau_plus_s must lie in"):
+        STDP(tau_plus_s=np.float32(9.0))
+    with pytest.raises(ParameterError, match="stdp must be a STDPRule, got True"):
+        TrainOptions(stdp=True)
