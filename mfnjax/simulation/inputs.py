@@ -59,6 +59,31 @@ class Inputs:
     save: str | None
 
 
+@final
+@dataclass(frozen=True)
+class Layout:
+    """How `unpack` finds its way: a problem's structure, and which leaves are in the vector."""
+
+    structure: Any
+    packed: tuple[bool, ...]
+
+
+def pack(problem: Problem) -> tuple[tuple[Any, list[Any]], Layout]:
+    """Return (the plain numbers of a problem in one vector, its other leaves), and the layout."""
+    leaves, structure = jax.tree.flatten(problem)
+    plain = tuple(isinstance(leaf, np.ndarray) and leaf.ndim == 0 for leaf in leaves)
+    numbers = np.array([leaf for leaf, is_plain in zip(leaves, plain, strict=True) if is_plain])
+    others = [leaf for leaf, is_plain in zip(leaves, plain, strict=True) if not is_plain]
+    return (numbers, others), Layout(structure, plain)
+
+
+def unpack(packed: tuple[Any, list[Any]], layout: Layout) -> Problem:
+    """The problem that `pack` packed."""
+    numbers, others = (iter(part) for part in packed)
+    leaves = [next(numbers if is_plain else others) for is_plain in layout.packed]
+    return jax.tree.unflatten(layout.structure, leaves)
+
+
 def is_traced(tree: Any) -> bool:
     """Whether any leaf is a tracer."""
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))

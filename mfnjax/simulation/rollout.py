@@ -25,7 +25,15 @@ from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State, StateLike
 from mfnjax.models.base import IteratedMap, Model, Values, all_cells
 from mfnjax.simulation.adjoint import choose_policy, static_loop
-from mfnjax.simulation.inputs import Inputs, Problem, is_traced, prepare_inputs
+from mfnjax.simulation.inputs import (
+    Inputs,
+    Layout,
+    Problem,
+    is_traced,
+    pack,
+    prepare_inputs,
+    unpack,
+)
 from mfnjax.simulation.steppers import Stepper
 from mfnjax.simulation.trajectory import Status, Trajectory
 
@@ -269,6 +277,32 @@ def dynamic_loop(
 _compiled_loop = partial(jax.jit, static_argnames=("capacity",))(dynamic_loop)
 
 
+@partial(jax.jit, static_argnames=("layout", "capacity"))
+def _compiled_chunk(
+    packed: tuple[Any, list[Any]],
+    values: Values,
+    integers: Any,
+    *,
+    layout: Layout,
+    capacity: int,
+) -> tuple[Values, jax.Array, Values]:
+    """`dynamic_loop` for a plain call, with few arguments and few results.
+
+    Each costs a plain call a microsecond or two, and a run has some twenty numbers beside its
+    fields: they go in and come out as one vector each.
+
+    Returns the fields, (step, first_bad, counts) and the buffers.
+    """
+    problem = unpack(packed, layout)
+    step, first_bad, steps, every = integers
+    step, steps, every = (n.astype(jnp.int32) for n in (step, steps, every))
+    counts = jnp.zeros(len(problem.model.counters), integers.dtype)
+    run = Run(values, step, counts, first_bad)
+    run, buffers = dynamic_loop(problem, run, steps, every, capacity)
+    numbers = jnp.stack([run.step.astype(integers.dtype), run.first_bad, *run.counts])
+    return run.values, numbers, buffers
+
+
 def _simulate_chunked(inputs: Inputs, progress: Progress | None) -> Trajectory:
     """A plain call: compiled chunks, gathered on the host."""
     every = inputs.save_every
@@ -283,8 +317,9 @@ def _simulate_chunked(inputs: Inputs, progress: Progress | None) -> Trajectory:
     histories = [
         np.empty((num_frames, *grid.shape), inputs.values[0].dtype) for _ in inputs.problem.saved
     ]
-    run, done, frames = start_run(inputs), 0, 0
-    nothing, totals = run.counts, np.zeros(len(run.counts), np.int64)
+    packed, layout = pack(inputs.problem)
+    values, step, first_bad = inputs.values, int(inputs.step), -1
+    totals, done, frames = np.zeros(len(inputs.problem.model.counters), np.int64), 0, 0
     while done < inputs.steps or done == 0:
         todo, interval = min(chunk, inputs.steps - done), every or chunk
         if every is not None and every > affordable:
@@ -292,21 +327,24 @@ def _simulate_chunked(inputs: Inputs, progress: Progress | None) -> Trajectory:
             # own, and the frame that stands at the interval's end is kept.
             todo = min(affordable, todo, every - done % every)
             interval = todo
-        run, buffers = _compiled_loop(
-            inputs.problem, run, np.int32(todo), np.int32(max(interval, 1)), capacity=capacity
+        integers = np.array([step, first_bad, todo, max(interval, 1)], jnp.result_type(int))
+        values, numbers, buffers = _compiled_chunk(
+            packed, values, integers, layout=layout, capacity=capacity
         )
         whole = 0 if every is None else (done + todo) // every - frames
         for history, buffer in zip(histories, buffers, strict=True):
             history[frames : frames + whole] = np.asarray(buffer)[:whole]
         frames += whole
         done += todo
-        totals += np.asarray(run.counts)
-        run = replace(run, counts=nothing)
+        host = np.asarray(numbers)
+        step, first_bad = host[:2].tolist()
+        totals += host[2:]
         if progress is not None:
             progress(done, inputs.steps)
         if inputs.steps == 0:
             break
-    return _trajectory(inputs, replace(run, counts=totals.tolist()), tuple(histories))
+    run = Run(values, np.int32(step), totals.tolist(), first_bad)
+    return _trajectory(inputs, run, tuple(histories))
 
 
 def _simulate_traced(inputs: Inputs) -> Trajectory:

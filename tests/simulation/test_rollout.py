@@ -139,7 +139,7 @@ def test_new_numbers_compile_nothing() -> None:
     model, start = MODELS["mycelium"], start_of(MODELS["mycelium"])
     simulate(model, start, grid=GRID, steps=3, key=KEY)
     simulate(model, start, grid=GRID, steps=3, save_every=1, key=KEY)
-    before = rollout._compiled_loop._cache_size()
+    before = rollout._compiled_chunk._cache_size()
     rng = np.random.default_rng(0)
     for index in range(100):
         other = MyceliumModel(
@@ -150,7 +150,7 @@ def test_new_numbers_compile_nothing() -> None:
         simulate(model, start, grid=GRID, steps=steps, save_every=1, key=KEY)
         simulate(model, start, grid=GRID, steps=steps, save_every=3, key=KEY)
     simulate(model, start, grid=Grid(GRID.shape, 1.5, "neumann"), steps=3, key=KEY)
-    assert rollout._compiled_loop._cache_size() == before
+    assert rollout._compiled_chunk._cache_size() == before
 
 
 def test_a_traced_number_of_steps() -> None:
