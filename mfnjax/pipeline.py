@@ -10,7 +10,7 @@ import dataclasses
 import json
 import secrets
 import zipfile
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -200,14 +200,19 @@ def mycelium_inputs(
     config: SimulationConfig, seed: int
 ) -> tuple[MyceliumModel, Grid, State, jax.Array]:
     """Return the model, the grid, the initial state and the key of a documented run."""
+    model, grid = _model_and_grid(config)
+    state, key = _chance(grid.shape, config.dtype, np.uint32(seed))
+    return model, grid, state, key
+
+
+@lru_cache(maxsize=32)
+def _model_and_grid(config: SimulationConfig) -> tuple[MyceliumModel, Grid]:
     model = MyceliumModel(
         **{name: getattr(config, name) for name in MYCELIUM_PARAMETERS},
         turing_enabled=config.turing_enabled,
         quantum_jitter=config.quantum_jitter,
     )
-    grid = Grid((config.grid_size, config.grid_size), boundary=config.boundary)
-    state, key = _chance(grid.shape, config.dtype, np.uint32(seed))
-    return model, grid, state, key
+    return model, Grid((config.grid_size, config.grid_size), boundary=config.boundary)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, final
 
 import jax
@@ -48,6 +49,25 @@ class Problem:
 
 @final
 @dataclass(frozen=True)
+class Layout:
+    """How `unpack` finds its way: a problem's structure, and which leaves are in the vector."""
+
+    structure: Any
+    plain: tuple[bool, ...]
+
+
+@final
+@dataclass(frozen=True)
+class Packed:
+    """A problem for a plain call: its plain numbers in one vector, and its other leaves."""
+
+    numbers: Any
+    others: list[Any]
+    layout: Layout
+
+
+@final
+@dataclass(frozen=True)
 class Inputs:
     """A checked call of `simulate`."""
 
@@ -57,31 +77,23 @@ class Inputs:
     steps: Any
     save_every: int | None
     save: str | None
+    packed: Packed | None
 
 
-@final
-@dataclass(frozen=True)
-class Layout:
-    """How `unpack` finds its way: a problem's structure, and which leaves are in the vector."""
-
-    structure: Any
-    packed: tuple[bool, ...]
-
-
-def pack(problem: Problem) -> tuple[tuple[Any, list[Any]], Layout]:
-    """Return (the plain numbers of a problem in one vector, its other leaves), and the layout."""
-    leaves, structure = jax.tree.flatten(problem)
+def pack(problem: Problem) -> Packed:
+    """Pack a problem; its key is left out."""
+    leaves, structure = jax.tree.flatten(replace(problem, key=None))
     plain = tuple(isinstance(leaf, np.ndarray) and leaf.ndim == 0 for leaf in leaves)
     numbers = np.array([leaf for leaf, is_plain in zip(leaves, plain, strict=True) if is_plain])
     others = [leaf for leaf, is_plain in zip(leaves, plain, strict=True) if not is_plain]
-    return (numbers, others), Layout(structure, plain)
+    return Packed(numbers, others, Layout(structure, plain))
 
 
-def unpack(packed: tuple[Any, list[Any]], layout: Layout) -> Problem:
-    """The problem that `pack` packed."""
-    numbers, others = (iter(part) for part in packed)
-    leaves = [next(numbers if is_plain else others) for is_plain in layout.packed]
-    return jax.tree.unflatten(layout.structure, leaves)
+def unpack(numbers: Any, others: list[Any], layout: Layout, key: Any) -> Problem:
+    """The problem that `pack` packed, with this key."""
+    numbers, rest = iter(numbers), iter(others)
+    leaves = [next(numbers if is_plain else rest) for is_plain in layout.plain]
+    return replace(jax.tree.unflatten(layout.structure, leaves), key=key)
 
 
 def is_traced(tree: Any) -> bool:
@@ -111,19 +123,57 @@ def prepare_inputs(
     chosen = choose_stepper(model, stepper)
     steps = _check_steps(steps, static=static_steps or save_every is not None)
     saved = _check_save(model, save_every, save)
-    _check_physics(model, grid, dt, chosen)
-    _check_key(model, key)
     dtype = state.values[0].dtype
-    problem = Problem(
+    physics = (model, grid, dt)
+    if all(type(leaf) in (int, float) for leaf in jax.tree.leaves(physics)):
+        problem, packed = _known_problem(*map(_Same, physics[:2]), dt, chosen, dtype, saved)
+    else:
+        problem, packed = _checked_problem(*physics, chosen, dtype, saved), None
+    _check_key(model, key)
+    problem = replace(problem, key=key)
+    return Inputs(problem, state.values, state.step, steps, save_every, save, packed)
+
+
+def _checked_problem(
+    model: Model, grid: Grid, dt: Any, stepper: Stepper, dtype: Any, saved: tuple[int, ...]
+) -> Problem:
+    """The problem without its key, the physics checked, the numbers cast."""
+    _check_physics(model, grid, dt, stepper)
+    return Problem(
         model=_cast(model, dtype),
         grid=_cast(grid, dtype),
         dt=_cast(dt, dtype),
-        key=key,
-        stepper=chosen,
+        key=None,
+        stepper=stepper,
         saved=saved,
         kinds=(type(model), type(grid.boundary)),
     )
-    return Inputs(problem, state.values, state.step, steps, save_every, save)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Same:
+    """An object that equals itself alone (a model need not be hashable, nor 1 be 1.0)."""
+
+    value: Any
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.value is other.value
+
+
+@lru_cache(maxsize=32)
+def _known_problem(
+    model: _Same, grid: _Same, dt: Any, stepper: Stepper, dtype: Any, saved: tuple[int, ...]
+) -> tuple[Problem, Packed]:
+    """`_checked_problem`, packed and remembered: for plain numbers, which do not change.
+
+    To check and cast them takes as long as to call the compiled loop.
+    """
+    problem = _checked_problem(model.value, grid.value, dt, stepper, dtype, saved)
+    return problem, pack(problem)
 
 
 def as_state(model: Model, state: StateLike, grid: Grid) -> State:

@@ -279,9 +279,11 @@ _compiled_loop = partial(jax.jit, static_argnames=("capacity",))(dynamic_loop)
 
 @partial(jax.jit, static_argnames=("layout", "capacity"))
 def _compiled_chunk(
-    packed: tuple[Any, list[Any]],
+    numbers: Any,
+    others: list[Any],
     values: Values,
     integers: Any,
+    key: Any,
     *,
     layout: Layout,
     capacity: int,
@@ -293,14 +295,14 @@ def _compiled_chunk(
 
     Returns the fields, (step, first_bad, counts) and the buffers.
     """
-    problem = unpack(packed, layout)
+    problem = unpack(numbers, others, layout, key)
     step, first_bad, steps, every = integers
     step, steps, every = (n.astype(jnp.int32) for n in (step, steps, every))
     counts = jnp.zeros(len(problem.model.counters), integers.dtype)
     run = Run(values, step, counts, first_bad)
     run, buffers = dynamic_loop(problem, run, steps, every, capacity)
-    numbers = jnp.stack([run.step.astype(integers.dtype), run.first_bad, *run.counts])
-    return run.values, numbers, buffers
+    seen = jnp.stack([run.step.astype(integers.dtype), run.first_bad, *run.counts])
+    return run.values, seen, buffers
 
 
 def _simulate_chunked(inputs: Inputs, progress: Progress | None) -> Trajectory:
@@ -317,7 +319,7 @@ def _simulate_chunked(inputs: Inputs, progress: Progress | None) -> Trajectory:
     histories = [
         np.empty((num_frames, *grid.shape), inputs.values[0].dtype) for _ in inputs.problem.saved
     ]
-    packed, layout = pack(inputs.problem)
+    packed, key = inputs.packed or pack(inputs.problem), inputs.problem.key
     values, step, first_bad = inputs.values, int(inputs.step), -1
     totals, done, frames = np.zeros(len(inputs.problem.model.counters), np.int64), 0, 0
     while done < inputs.steps or done == 0:
@@ -327,16 +329,21 @@ def _simulate_chunked(inputs: Inputs, progress: Progress | None) -> Trajectory:
             # own, and the frame that stands at the interval's end is kept.
             todo = min(affordable, todo, every - done % every)
             interval = todo
-        integers = np.array([step, first_bad, todo, max(interval, 1)], jnp.result_type(int))
-        values, numbers, buffers = _compiled_chunk(
-            packed, values, integers, layout=layout, capacity=capacity
+        values, seen, buffers = _compiled_chunk(
+            packed.numbers,
+            packed.others,
+            values,
+            np.array([step, first_bad, todo, max(interval, 1)]),
+            key,
+            layout=packed.layout,
+            capacity=capacity,
         )
         whole = 0 if every is None else (done + todo) // every - frames
         for history, buffer in zip(histories, buffers, strict=True):
             history[frames : frames + whole] = np.asarray(buffer)[:whole]
         frames += whole
         done += todo
-        host = np.asarray(numbers)
+        host = np.asarray(seen)
         step, first_bad = host[:2].tolist()
         totals += host[2:]
         if progress is not None:
