@@ -147,10 +147,26 @@ def _member_axes(model: Model, state: State, key: Any) -> tuple[Any, int]:
 
 
 def _members(tree: Any, axes: Any, size: int) -> Iterator[Any]:
-    # Sliced on the host: a slice on the device would compile a gather a shape.
-    host = jax.tree.map(lambda leaf: leaf if _is_key(leaf) else np.asarray(leaf), tree)
+    parts = [_rows(part, on, size) for part, on in zip(tree, axes, strict=True)]
+    yield from zip(*parts, strict=True)
+
+
+def _rows(part: Any, axes: Any, size: int) -> Iterator[Any]:
+    """A part of each member; what all share is handed on as it is (`simulate` knows it again)."""
+    if not any(jax.tree.leaves(axes)):
+        yield from [part] * size
+        return
+    leaves, structure = jax.tree.flatten(part)
+    flags = jax.tree.leaves(axes)
+    # Sliced on the host: a slice on the device would compile a gather a shape. Keys come apart in
+    # one go.
+    rows = [
+        (list(leaf) if _is_key(leaf) else np.asarray(leaf)) if on else leaf
+        for leaf, on in zip(leaves, flags, strict=True)
+    ]
     for member in range(size):
-        yield jax.tree.map(lambda leaf, on: leaf[member] if on else leaf, host, axes)  # noqa: B023
+        cut = [row[member] if on else row for row, on in zip(rows, flags, strict=True)]
+        yield jax.tree.unflatten(structure, cut)
 
 
 def _is_key(leaf: Any) -> bool:
