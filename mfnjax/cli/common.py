@@ -9,7 +9,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -201,6 +201,18 @@ def writing() -> Iterator[None]:
         yield
     except (DataError, OSError) as error:
         raise FailedRun(one_line(error)) from error
+
+
+@contextmanager
+def named(names: Mapping[str, str]) -> Iterator[None]:
+    """Errors that begin with the name of an argument begin with what the user wrote instead."""
+    try:
+        yield
+    except (ParameterError, DataError) as error:
+        name = re.split(r"\W", str(error), maxsplit=1)[0]
+        if name not in names:
+            raise
+        raise type(error)(f"{names[name]}{str(error)[len(name) :]}") from error
 
 
 def number(value: Any) -> str:

@@ -9,9 +9,13 @@ import click
 import jax
 
 from mfnjax._files import check_writable
-from mfnjax.cli.common import writing
+from mfnjax.cli.common import named, writing
 from mfnjax.fitting.snapshot import fit_snapshot
 from mfnjax.images import read_image
+
+OPTIONS = {"d_u": "--du", "d_v": "--dv", "noise": "--noise"}
+OPTIONS |= {"model": "--model", "boundary": "--boundary"}
+"""Argument of `fit_snapshot` → option of the command."""
 
 
 def fit_image(path: str, settings: dict[str, Any]) -> None:
@@ -20,16 +24,17 @@ def fit_image(path: str, settings: dict[str, Any]) -> None:
     if folder is not None:
         check_writable(folder / "fit.json")
     levels = read_image(path, channel=settings["channel"]).astype(float)
-    found = fit_snapshot(
-        -levels if settings["invert"] else levels,
-        settings["model"],
-        d_u=settings["du"],
-        d_v=settings["dv"],
-        noise=settings["noise"],
-        affine=True,
-        boundary=settings["boundary"],
-        key=jax.random.key(settings["seed"]),
-    )
+    with named({**OPTIONS, "image": path}):
+        found = fit_snapshot(
+            -levels if settings["invert"] else levels,
+            settings["model"],
+            d_u=settings["du"],
+            d_v=settings["dv"],
+            noise=settings["noise"],
+            affine=True,
+            boundary=settings["boundary"],
+            key=jax.random.key(settings["seed"]),
+        )
     if settings["as_json"]:
         click.echo(found.to_json())
     else:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mfnjax._files import check_writable, write_text
 from mfnjax._progress import ProgressBar
-from mfnjax.cli.common import assignments_of, console, number, table, writing
+from mfnjax.cli.common import assignments_of, console, named, number, table, writing
 from mfnjax.errors import ParameterError
 from mfnjax.fitting import covariance, fit, identifiability, profile
 from mfnjax.fitting.front import Misfit, misfit, scaled_start, table_objective
@@ -25,6 +25,8 @@ from mfnjax.models import build_model
 from mfnjax.plotting import save_figure
 
 CHECKPOINT = "checkpoint.npz"
+OPTIONS = {"fixed": "--fix", "dt": "--dt", "boundary": "--boundary", "stepper": "--stepper"}
+"""Argument → option of the command."""
 
 
 def fit_table(path: str, settings: dict[str, Any]) -> None:
@@ -38,7 +40,8 @@ def fit_table(path: str, settings: dict[str, Any]) -> None:
     folder = None if settings["out"] is None else Path(settings["out"])
     if folder is not None:
         check_writable(folder / "fit.json")
-    result = _fitted(measured, settings, folder)
+    with named(OPTIONS):
+        result = _fitted(measured, settings, folder)
     off = misfit(result)
     # Where the model is off by more than the noise, the noise alone says too little.
     scale = max(off.reduced, 1.0) if off.known else None

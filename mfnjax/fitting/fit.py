@@ -246,9 +246,11 @@ def _given_starts(
         )
     for start in listed:
         row = own.copy()
-        for given, value in start.items():
-            name = symbols.get(given, given)
+        named = [symbols.get(given, given) for given in start]
+        for name, (given, value) in zip(named, start.items(), strict=True):
             finite(f"starts: {given}", value)
+            if named.count(name) > 1:
+                raise ParameterError(f"starts: {name} is named twice ({', '.join(start)})")
             if name not in layout.names:
                 raise ParameterError(
                     f"starts: {name!r} is not fitted; fitted are {', '.join(layout.names)}"

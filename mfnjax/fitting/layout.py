@@ -131,21 +131,18 @@ def plan(
     check_kind("bounds", {} if bounds is None else bounds, Mapping)
     check_items("fixed", fixed, "names, or a mapping name → value")
     check_items("free", () if free is None else free, "names")
-    bounds = {_known(names, "bounds", name): value for name, value in (bounds or {}).items()}
-    held = {_known(names, "fixed", name) for name in fixed}
+    bounds = {name: bounds[given] for name, given in _each(names, "bounds", bounds or ()).items()}
+    held = _each(names, "fixed", fixed)
     if isinstance(fixed, Mapping):
-        values = {
-            _known(names, "fixed", name): finite(f"fixed: {name}", value)
-            for name, value in fixed.items()
-        }
+        values = {name: finite(f"fixed: {given}", fixed[given]) for name, given in held.items()}
         models = {
             label: dataclasses.replace(model, **values)  # type: ignore[type-var]
             for label, model in models.items()
         }
-    wanted = set(known) if free is None else {_known(names, "free", name) for name in free}
-    if free is not None and held & wanted:
-        raise ParameterError(f"{', '.join(sorted(held & wanted))} cannot be both free and fixed")
-    fitted = [name for name in known if name in wanted - held]
+    wanted = set(known if free is None else _each(names, "free", free))
+    if free is not None and (both := held.keys() & wanted):
+        raise ParameterError(f"{', '.join(sorted(both))} cannot be both free and fixed")
+    fitted = [name for name in known if name in wanted - held.keys()]
     groups = _groups(names, shared, fitted)
     for name in bounds:
         if (first := groups[1].get(name, name)) != name:
@@ -174,6 +171,18 @@ def _known(names: Mapping[str, str], where: str, name: str) -> str:
         known = ", ".join(dict.fromkeys(names.values()))
         raise ParameterError(f"{where}: no parameter {name!r}{hint}; parameters: {known}")
     return names[name]
+
+
+def _each(names: Mapping[str, str], where: str, given: Collection[str]) -> dict[str, str]:
+    """The parameters named, each → how; one that is named twice is refused."""
+    found: dict[str, str] = {}
+    for name in given:
+        parameter = _known(names, where, name)
+        if parameter in found:
+            twice = f"{found[parameter]} and {name}" if name != found[parameter] else name
+            raise ParameterError(f"{where}: {parameter} is named twice ({twice})")
+        found[parameter] = name
+    return found
 
 
 def finite(name: str, value: Any) -> Any:

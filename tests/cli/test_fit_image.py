@@ -39,8 +39,11 @@ def test_a_picture(mfn, picture, tmp_path) -> None:
     ("arguments", "message"),
     [
         (("--model", "gray-scott", "--image", "no.png"), "no such file"),
-        (("--model", "brusselator", "--image", "PICTURE"), "model must be one of gray-scott"),
-        (("--model", "gray-scott", "--image", "PICTURE", "--du", -1), "d_u must"),
+        (
+            ("--model", "brusselator", "--image", "PICTURE"),
+            "Error: --model must be one of gray-scott",
+        ),
+        (("--model", "gray-scott", "--image", "PICTURE", "--du", -1), "Error: --du must"),
         (("--model", "gray-scott", "--image", "PICTURE", "--data", "x.csv"), "one of the two"),
         (
             ("--model", "gray-scott", "--image", "PICTURE", "--fix", "F=0.03"),
@@ -52,3 +55,17 @@ def test_a_picture(mfn, picture, tmp_path) -> None:
 def test_bad_input_is_one_line(refused, picture, arguments, message) -> None:
     arguments = [picture if word == "PICTURE" else word for word in arguments]
     assert message in refused("fit", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        (np.full((32, 32), 7, np.uint8), "flat.png: every cell is the same"),
+        (np.eye(8, dtype=np.uint8), "flat.png must be real numbers of shape (H, W), at least 16"),
+    ],
+)
+def test_a_picture_that_cannot_be_used_is_named(refused, tmp_path, levels, message) -> None:
+    Image.fromarray(levels).save(tmp_path / "flat.png")
+    line = refused("fit", "--model", "gray-scott", "--image", tmp_path / "flat.png")
+    assert line.startswith(f"Error: {tmp_path}")
+    assert message in line

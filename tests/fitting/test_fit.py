@@ -158,6 +158,8 @@ def test_the_result_as_json_and_as_text(fitted, tmp_path) -> None:
         ({"fixed": ["D", "λ", "K"]}, "nothing is left to fit"),
         ({"fixed": "D"}, "fixed must be names, or a mapping"),
         ({"free": ["D"], "fixed": ["D"]}, "both free and fixed"),
+        ({"fixed": {"D": 1.0, "diffusivity": 2.0}}, r"diffusivity is named twice \(D and"),
+        ({"starts": [{"D": 1.0, "diffusivity": 2.0}]}, "diffusivity is named twice"),
         ({"fixed": ["D"], "bounds": {"D": (0, 1)}}, "not fitted"),
         ({"shared": [("D", "K"), ("K", "λ")]}, "stands in two groups"),
         ({"shared": [("D", "K")], "bounds": {"K": (0, 2)}}, "takes the value of diffusivity"),
