@@ -45,6 +45,14 @@ class Objective(abc.ABC):
         return {}
 
     @property
+    def prior(self) -> dict[str, tuple[Any, Any]]:
+        """(mean, σ) of the unknowns that were measured themselves; most were not.
+
+        Such an unknown is z = (value − mean)/σ, and z is among the residuals.
+        """
+        return {}
+
+    @property
     def is_least_squares(self) -> bool:
         """Whether the loss is half a sum of squared residuals."""
         return False
@@ -66,6 +74,18 @@ class Objective(abc.ABC):
             ParameterError: It is not one.
         """
         raise ParameterError(f"{type(self).__name__} is no least-squares objective: no residuals")
+
+    def measured_residuals(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """`residuals` without those of the `prior`."""
+        return self.residuals(model, unknowns)
+
+    def measured_loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """`loss` without that of the `prior`."""
+        return self.loss(model, unknowns)
+
+    def with_prior(self, prior: Mapping[str, tuple[Any, Any]]) -> Objective:
+        """The same objective with these measurements of its unknowns, where it has them."""
+        return self
 
     def redraw(self, model: Model, unknowns: Unknowns, *, scale: Any, key: jax.Array) -> Objective:
         """The same objective on synthetic data: the model's own, with noise of ``scale``·σ.
@@ -97,14 +117,16 @@ class Objective(abc.ABC):
 class WeightedSum(Objective):
     """Σ wₖ·lossₖ. A least-squares objective if all its terms are: residuals √wₖ·rₖ.
 
-    Unknowns of one name in several terms are one unknown.
+    Unknowns of one name in several terms are one unknown. What was measured of it (a noisy start)
+    is one measurement: it counts once, with the largest weight of those terms.
 
     Attributes:
-        terms: The objectives.
+        terms: The objectives; those of a sum among them stand in its place.
         weights: wₖ ≥ 0, traced.
 
     Raises:
-        ParameterError: A weight is negative or not finite, or an unknown has two shapes.
+        ParameterError: A weight is negative or not finite; an unknown has two shapes, or was
+            measured twice.
     """
 
     terms: tuple[Objective, ...]
@@ -114,7 +136,16 @@ class WeightedSum(Objective):
         for weight in self.weights:
             if isinstance(weight, (int, float, np.number)) and not 0 <= weight < np.inf:
                 raise ParameterError(f"the weight of an objective must be ≥ 0, got {weight!r}")
+        flat = list(zip(self.terms, self.weights, strict=True))
+        while any(isinstance(term, WeightedSum) for term, _ in flat):
+            flat = [pair for term, weight in flat for pair in _unfolded(term, weight)]
+        object.__setattr__(self, "terms", tuple(term for term, _ in flat))
+        object.__setattr__(self, "weights", tuple(weight for _, weight in flat))
+        self._check_unknowns()
+
+    def _check_unknowns(self) -> None:
         shapes: dict[str, tuple[int, ...]] = {}
+        priors: dict[str, Any] = {}
         for term in self.terms:
             for name, value in getattr(term, "unknowns", {}).items():
                 shape = np.shape(value)
@@ -123,11 +154,23 @@ class WeightedSum(Objective):
                         f"the unknown {name!r} has the shapes {shapes[name]} and {shape} in two "
                         "terms of one objective"
                     )
+            for name, prior in getattr(term, "prior", {}).items():
+                if not _same(priors.setdefault(name, prior), prior):
+                    raise ParameterError(
+                        f"the unknown {name!r} was measured twice, with two results, in two terms "
+                        "of one objective; give those that start apart as data sets: "
+                        "fit(model, {'a': …, 'b': …})"
+                    )
 
     @property
     def unknowns(self) -> dict[str, Any]:
         """All unknowns of the terms."""
         return {name: value for term in self.terms for name, value in term.unknowns.items()}
+
+    @property
+    def prior(self) -> dict[str, tuple[Any, Any]]:
+        """Those of the terms."""
+        return {name: prior for term in self.terms for name, prior in term.prior.items()}
 
     @property
     def is_least_squares(self) -> bool:
@@ -144,36 +187,78 @@ class WeightedSum(Objective):
     def num_residuals(self) -> int:
         """The sum over the terms; 0 where one does not know beforehand."""
         counts = [term.num_residuals for term in self.terms]
-        return sum(counts) if all(counts) else 0
+        return sum(counts) - self.num_repeated if all(counts) else 0
+
+    @property
+    def num_repeated(self) -> int:
+        """Residuals of shared unknowns that the terms count one by one, and the sum once."""
+        sizes = [{n: np.size(term.unknowns[n]) for n in term.prior} for term in self.terms]
+        once = {name: size for each in sizes for name, size in each.items()}
+        return sum(sum(each.values()) for each in sizes) - sum(once.values())
 
     def loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
         """Σ wₖ·lossₖ."""
-        losses = [term.loss(model, _part(term, unknowns)) for term in self.terms]
+        measured = self.measured_loss(model, unknowns)
+        return measured + sum(half_square(z) for z in self._prior_residuals(unknowns))
+
+    def measured_loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """The same without the prior."""
+        losses = [term.measured_loss(model, _part(term, unknowns)) for term in self.terms]
         weighted = [jnp.asarray(w, l.dtype) * l for w, l in zip(self.weights, losses, strict=True)]
         return sum(weighted[1:], weighted[0])
 
     def residuals(self, model: Model, unknowns: Unknowns) -> jax.Array:
-        """√wₖ·rₖ, one term after the other."""
-        parts = [term.residuals(model, _part(term, unknowns)) for term in self.terms]
-        weighted = [
-            jnp.sqrt(jnp.asarray(w, r.dtype)) * r for w, r in zip(self.weights, parts, strict=True)
-        ]
-        return jnp.concatenate(weighted)
+        """√wₖ·rₖ, one term after the other; then the z of every prior, once."""
+        measured = self.measured_residuals(model, unknowns)
+        return jnp.concatenate([measured, *self._prior_residuals(unknowns)])
+
+    def measured_residuals(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """The same without the prior."""
+        parts = [term.measured_residuals(model, _part(term, unknowns)) for term in self.terms]
+        return jnp.concatenate([_root(w, r) for w, r in zip(self.weights, parts, strict=True)])
+
+    def _prior_residuals(self, unknowns: Unknowns) -> list[jax.Array]:
+        weights: dict[str, Any] = {}
+        for term, weight in zip(self.terms, self.weights, strict=True):
+            for name in term.prior:
+                weights[name] = jnp.maximum(weights.get(name, 0.0), weight)
+        return [_root(weight, jnp.ravel(unknowns[name])) for name, weight in weights.items()]
 
     def redraw(self, model: Model, unknowns: Unknowns, *, scale: Any, key: jax.Array) -> Objective:
-        """Every term redrawn, each from its own key."""
+        """Every term redrawn, each from its own key; what they share is drawn once."""
         keys = jax.random.split(key, len(self.terms))
-        terms = tuple(
-            term.redraw(model, _part(term, unknowns), scale=scale, key=k)
-            for term, k in zip(self.terms, keys, strict=True)
-        )
-        return WeightedSum(terms, self.weights)
+        terms: list[Objective] = []
+        drawn: dict[str, tuple[Any, Any]] = {}
+        for term, term_key in zip(self.terms, keys, strict=True):
+            term = term.redraw(model, _part(term, unknowns), scale=scale, key=term_key)
+            drawn = {**term.prior, **drawn}
+            terms.append(term.with_prior(drawn))
+        return WeightedSum(tuple(terms), self.weights)
 
 
 def _as_sum(objective: Objective) -> WeightedSum:
     if isinstance(objective, WeightedSum):
         return objective
     return WeightedSum((objective,), (1.0,))
+
+
+def _unfolded(term: Objective, weight: Any) -> list[tuple[Objective, Any]]:
+    if not isinstance(term, WeightedSum):
+        return [(term, weight)]
+    return [(t, w * weight) for t, w in zip(term.terms, term.weights, strict=True)]
+
+
+def _root(weight: Any, residuals: jax.Array) -> jax.Array:
+    """√w·r."""
+    return jnp.sqrt(jnp.asarray(weight, residuals.dtype)) * residuals
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two measurements are one and the same, as far as that can be told now."""
+    leaves = jax.tree.leaves((one, other))
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        return True
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def _part(term: Objective, unknowns: Unknowns) -> Unknowns:

@@ -18,6 +18,7 @@ from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.fitting.objectives import Objective, Unknowns, half_square, run_of
+from mfnjax.fitting.refinement import refined
 from mfnjax.models.base import Model
 
 START = "start"
@@ -71,6 +72,11 @@ class Pointwise(Objective):
         return {f"{START}.{name}": jnp.zeros_like(s) for name, s in self.start_sigma.items()}
 
     @property
+    def prior(self) -> dict[str, tuple[Any, Any]]:
+        """The measured start of every field whose start is noisy, and its σ₀."""
+        return {f"{START}.{name}": (self.start[name], s) for name, s in self.start_sigma.items()}
+
+    @property
     def is_least_squares(self) -> bool:
         """True."""
         return True
@@ -95,20 +101,26 @@ class Pointwise(Objective):
 
     def initial(self, unknowns: Unknowns) -> dict[str, jax.Array]:
         """The start of the run, on the grid of the run."""
+        periodic = self.grid.boundary.name == "periodic"
         start = {}
         for name, value in self.start.items():
             if name in self.start_sigma:
                 value = value + self.start_sigma[name] * unknowns[f"{START}.{name}"]
-            start[name] = _refined(value, self.coarsen)
+            start[name] = refined(value, self.coarsen, periodic=periodic)
         return start
 
     def residuals(self, model: Model, unknowns: Unknowns) -> jax.Array:
         """(u − data)/σ, 0 where nothing was measured; then the z of a noisy start."""
-        parts = [jnp.ravel(r) for r in self.residual_fields(model, unknowns).values()]
-        return jnp.concatenate(parts + [jnp.ravel(unknowns[name]) for name in self.unknowns])
+        starts = [jnp.ravel(unknowns[name]) for name in self.prior]
+        return jnp.concatenate([self.measured_residuals(model, unknowns), *starts])
+
+    def measured_residuals(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """The same without the z."""
+        fields = self.residual_fields(model, unknowns).values()
+        return jnp.concatenate([jnp.ravel(r) for r in fields])
 
     def residual_fields(self, model: Model, unknowns: Unknowns) -> dict[str, jax.Array]:
-        """The same by field, (T, H, W), without the z."""
+        """The same by field, (T, H, W)."""
         predicted = self.predict(model, unknowns)
         return {
             name: jnp.where(self.mask[name], (predicted[name] - u) / self.sigma[name], 0)
@@ -118,6 +130,20 @@ class Pointwise(Objective):
     def loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
         """½Σr²."""
         return half_square(self.residuals(model, unknowns))
+
+    def measured_loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """The same without the z."""
+        return half_square(self.measured_residuals(model, unknowns))
+
+    def with_prior(self, prior: Mapping[str, tuple[Any, Any]]) -> Pointwise:
+        """The same with these measurements of its starts."""
+        own = {name: f"{START}.{name}" for name in self.start_sigma}
+        given = {name: prior[key] for name, key in own.items() if key in prior}
+        return replace(
+            self,
+            start=self.start | {name: start for name, (start, _) in given.items()},
+            start_sigma=self.start_sigma | {name: sigma for name, (_, sigma) in given.items()},
+        )
 
     def redraw(self, model: Model, unknowns: Unknowns, *, scale: Any, key: jax.Array) -> Pointwise:
         """The model's prediction with noise scale·σ; a noisy start is measured anew, too."""
@@ -175,10 +201,11 @@ def pointwise(
             is estimated from the residuals.
         mask: Field → which measurements count; beside the NaNs. None: all.
         start_sigma: Field → standard deviation of its start, where that was measured with noise:
-            the start is then estimated along with the parameters.
+            the start is then estimated along with the parameters. Needs ``sigma``.
         columns: The columns of the data's cells that were measured; None: all.
         coarsen: A cell of the data is the mean over so many cells of the run along every side.
-            The start is interpolated linearly between the centres of the data's cells.
+            The start on the run's cells is that of parabolas with these means (see
+            `mfnjax.fitting.refinement`).
         stepper: As for `mfnjax.simulate`.
         adjoint: Memory policy of reverse mode, as for `mfnjax.simulate`.
         key: Key of the run's randomness, for models that draw.
@@ -217,6 +244,11 @@ def pointwise(
     shape = (len(times), cells[0], cells[1] if chosen is None else len(chosen))
     _check_names("data", data, starts)
     _check_names("start_sigma", {} if start_sigma is None else start_sigma, starts)
+    if start_sigma and sigma is None:
+        raise ParameterError(
+            "start_sigma needs sigma=: how much the measured start counts depends on the noise of "
+            "the other measurements"
+        )
     _check_names("mask", {} if mask is None else mask, data)
     values, masks, sigmas = {}, {}, {}
     for name, value in data.items():
@@ -348,26 +380,3 @@ def _broadcast(what: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarr
         return np.broadcast_to(_as_frames(array, shape) if len(shape) == 3 else array, shape)
     except ValueError as error:
         raise ParameterError(f"{what} must broadcast to {shape}, got {array.shape}") from error
-
-
-def _refined(values: Any, factors: tuple[int, int]) -> jax.Array:
-    """Values at the centres of coarse cells, interpolated to the centres of the fine ones."""
-    rows, columns = factors
-    if rows > 1:
-        values = jnp.asarray(_interpolation(values.shape[0], rows), values.dtype) @ values
-    if columns > 1:
-        values = values @ jnp.asarray(_interpolation(values.shape[1], columns).T, values.dtype)
-    return values
-
-
-def _interpolation(size: int, factor: int) -> np.ndarray:
-    """The matrix (size·factor, size) of linear interpolation; constant beyond the ends."""
-    position = (np.arange(size * factor) + 0.5) / factor - 0.5
-    position = np.clip(position, 0, size - 1)
-    left = np.minimum(position.astype(int), max(size - 2, 0))
-    weight = position - left
-    matrix = np.zeros((size * factor, size))
-    at = np.arange(size * factor)
-    matrix[at, left] += 1 - weight
-    matrix[at, np.minimum(left + 1, size - 1)] += weight
-    return matrix

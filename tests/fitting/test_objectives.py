@@ -12,6 +12,7 @@ from mfnjax import FisherKPPModel, Grid, simulate
 from mfnjax.core import State
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.fitting import CallableObjective, pointwise
+from mfnjax.fitting.refinement import refined
 
 STEPS, DT = (20, 40, 60), 0.5
 MODEL = FisherKPPModel(diffusivity=0.4, growth_rate=0.12)
@@ -71,20 +72,33 @@ def test_coarse_data_are_means_of_cells() -> None:
     objective = pointwise(
         {"u": np.zeros((1, 4, 6))}, start={"u": start}, grid=fine, steps=[5], dt=0.1, coarsen=2
     )
-    refined = np.asarray(objective.initial({})["u"])
-    assert refined.shape == (8, 12)
-    # Linear in between: the value a quarter of the way from one centre to the next.
-    assert refined[1, 1] == pytest.approx(
-        0.75 * (0.75 * start[0, 0] + 0.25 * start[0, 1])
-        + 0.25 * (0.75 * start[1, 0] + 0.25 * start[1, 1])
-    )
-    run = simulate(MODEL, {"u": jnp.asarray(refined)}, grid=fine, steps=5, dt=0.1)
+    fine_start = np.asarray(objective.initial({})["u"])
+    assert fine_start.shape == (8, 12)
+    # The start's means over the data's cells are the data.
+    np.testing.assert_allclose(fine_start.reshape(4, 2, 6, 2).mean((1, 3)), start, rtol=1e-13)
+    run = simulate(MODEL, {"u": jnp.asarray(fine_start)}, grid=fine, steps=5, dt=0.1)
     means = np.asarray(run.state["u"]).reshape(4, 2, 6, 2).mean((1, 3))
     np.testing.assert_allclose(objective.predict(MODEL, {})["u"][0], means, rtol=1e-12)
 
 
+@pytest.mark.parametrize("boundary", ["periodic", "neumann"])
+def test_a_refined_start_is_of_third_order(boundary: str) -> None:
+    """cos(2πx) has the period of the torus, and no flux at 0 and 1."""
+
+    def error(cells: int) -> float:
+        edges = np.linspace(0.0, 1.0, 4 * cells + 1)
+        fine = np.diff(np.sin(2 * np.pi * edges)) / (2 * np.pi) * 4 * cells
+        coarse = fine.reshape(1, cells, 4).mean(2)
+        found = refined(coarse, (1, 4), periodic=boundary == "periodic")
+        np.testing.assert_allclose(found.reshape(1, cells, 4).mean(2), coarse, atol=1e-14)
+        return float(np.abs(np.asarray(found)[0] - fine).max())
+
+    orders = np.log2([error(n) / error(2 * n) for n in (8, 16, 32)])
+    assert np.all(orders > 2.8), orders
+
+
 def test_a_noisy_start_is_an_unknown(front) -> None:
-    objective = pointwise({"u": front.seen}, start_sigma={"u": 0.05}, **given(front))
+    objective = pointwise({"u": front.seen}, sigma=0.1, start_sigma={"u": 0.05}, **given(front))
     assert {k: v.shape for k, v in objective.unknowns.items()} == {"start.u": (1, 24)}
     assert objective.num_residuals == 72 + 24
     z = jnp.linspace(-1.0, 1.0, 24)[None]
@@ -132,18 +146,46 @@ def test_sums_weigh_and_keep_squares(front) -> None:
 
 
 def test_unknowns_of_one_name_are_one(front) -> None:
-    noisy = pointwise({"u": front.seen}, start_sigma={"u": 0.1}, **given(front))
+    noise = {"sigma": 0.1, "start_sigma": {"u": 0.1}}
+    noisy = pointwise({"u": front.seen}, **noise, **given(front))
     assert list((noisy + noisy).unknowns) == ["start.u"]
     short = Grid((1, 12), boundary="neumann")
     other = pointwise(
         {"u": np.zeros((1, 12))},
         start={"u": np.zeros((1, 12))},
-        start_sigma={"u": 0.1},
+        **noise,
         grid=short,
         steps=[4],
     )
     with pytest.raises(ParameterError, match=r"'start.u' has the shapes \(1, 24\) and \(1, 12\)"):
         _ = noisy + other
+    again = pointwise({"u": front.seen}, **noise, **given(front, start={"u": front.start + 0.01}))
+    with pytest.raises(ParameterError, match=r"'start\.u' was measured twice"):
+        _ = noisy + again
+
+
+def test_a_start_that_terms_share_counts_once(front) -> None:
+    """One objective in three pieces, time by time, is that objective."""
+    noise = {"sigma": 0.1, "start_sigma": {"u": 0.05}}
+    whole = pointwise({"u": front.seen}, **noise, **given(front))
+    parts = [
+        pointwise({"u": front.seen[k : k + 1]}, **noise, **given(front, steps=[step]))
+        for k, step in enumerate(STEPS)
+    ]
+    total = parts[0] + (parts[1] + parts[2])
+    z = {"start.u": jnp.linspace(-1.0, 1.0, 24)[None]}
+    assert total.num_residuals == whole.num_residuals == 72 + 24
+    assert float(total.loss(MODEL, z)) == pytest.approx(float(whole.loss(MODEL, z)), rel=1e-12)
+    np.testing.assert_allclose(total.residuals(MODEL, z), whole.residuals(MODEL, z), rtol=1e-9)
+    doubled = 2.0 * total  # weighs every part, the start once more among them
+    assert float(doubled.loss(MODEL, z)) == pytest.approx(2 * float(whole.loss(MODEL, z)))
+    mixed = total + CallableObjective(lambda m: 0.0 * m.diffusivity)  # no least squares
+    assert float(mixed.loss(MODEL, z)) == pytest.approx(float(whole.loss(MODEL, z)))
+    drawn = total.redraw(MODEL, total.unknowns, scale=1.0, key=jax.random.key(1))
+    starts = [np.asarray(term.start["u"]) for term in drawn.terms]
+    assert np.abs(starts[0] - front.start).max() > 0.05
+    np.testing.assert_array_equal(starts[0], starts[1])
+    np.testing.assert_array_equal(starts[0], starts[2])
 
 
 def test_the_gradient_goes_through_both_ways(front) -> None:
@@ -173,6 +215,7 @@ def test_the_gradient_goes_through_both_ways(front) -> None:
         ({"sigma": {"v": 0.1}}, ParameterError, "sigma has no 'u'; it has v"),
         ({"start_sigma": {"w": 1.0}}, ParameterError, "'w' that the start has not"),
         ({"start_sigma": 0.1}, ParameterError, "start_sigma must be a mapping"),
+        ({"start_sigma": {"u": 0.1}}, ParameterError, "start_sigma needs sigma="),
         ({"mask": {"w": True}}, ParameterError, "'w' that the data has not"),
         ({"mask": {"u": np.ones(5, bool)}}, ParameterError, "mask of 'u' must broadcast"),
         ({"columns": [1, 1]}, ParameterError, "different columns"),
