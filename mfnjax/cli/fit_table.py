@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,14 @@ from mfnjax._files import check_writable, write_text
 from mfnjax._progress import ProgressBar
 from mfnjax.cli.common import assignments_of, console, named, number, table, writing
 from mfnjax.errors import ParameterError
-from mfnjax.fitting import covariance, fit, identifiability, profile
+from mfnjax.fitting import (
+    LowerMinimumWarning,
+    Profile,
+    covariance,
+    fit,
+    identifiability,
+    profile,
+)
 from mfnjax.fitting.front import Misfit, misfit, scaled_start, table_objective
 from mfnjax.fitting.identifiability import Identifiability
 from mfnjax.fitting.plots import plot_history, plot_profiles, plot_residuals, plot_table_fit
@@ -47,14 +55,18 @@ def fit_table(path: str, settings: dict[str, Any]) -> None:
     scale = max(off.reduced, 1.0) if off.known else None
     sure = covariance(result, scale=scale, along_x=True)
     told = identifiability(result, scale=scale)
+    profiles = _profiles(result, sure, settings["level"]) if settings["profiles"] else []
     report = _report(result, sure, told, off, measured, settings["level"])
+    if profiles:
+        report["profiles"] = {found.name: found.to_dict() for found in profiles}
     if settings["as_json"]:
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         _print(result, sure, told, off, measured, settings["level"])
+        _print_profiles(profiles)
     if folder is not None:
         with writing():
-            _write(folder, result, measured, report, settings)
+            _write(folder, result, measured, report, profiles)
         if not settings["as_json"]:
             click.echo(f"Written to {folder}: {', '.join(_written(folder))}")
 
@@ -222,21 +234,44 @@ def _print(
         click.echo(f"Misfit: {sentence}.")
 
 
+def _profiles(result: FitResult, sure: Covariance, level: float) -> list[Profile]:
+    with warnings.catch_warnings(), ProgressBar("Profiles") as progress:
+        warnings.simplefilter("ignore", LowerMinimumWarning)  # it is told in the report
+        found: list[Profile] = []
+
+        def told(done: int, most: int) -> None:
+            progress(len(found) * most + done, len(sure.names) * most)
+
+        for name in sure.names:
+            found += [profile(result, name, level=level, scale=sure.scale, progress=told)]
+        return found
+
+
+def _print_profiles(profiles: list[Profile]) -> None:
+    for found in profiles:
+        low, high = (number(end) if end is not None else "open" for end in found.interval)
+        click.echo(f"Profile of {found.name}, {100 * found.level:g} %: {low} … {high}.")
+        if found.better is not None:
+            at = ", ".join(f"{name} = {number(value)}" for name, value in found.better.items())
+            click.echo(
+                f"  χ² is lower by {found.fall:.3g} at {at}: the fit was not at the lowest "
+                "minimum; start there (--set), or from more places (--starts)."
+            )
+
+
 def _write(
     folder: Path,
     result: FitResult,
     measured: Table,
     report: dict[str, Any],
-    settings: dict[str, Any],
+    profiles: list[Profile],
 ) -> None:
     write_text(folder / "fit.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     save_figure(plot_table_fit(result, measured), folder / "fit.png")
     save_figure(plot_residuals(result, measured), folder / "residuals.png")
     save_figure(plot_history(result), folder / "descent.png")
-    if settings["profiles"]:
-        level, scale = settings["level"], report["uncertainty"]["scale"]
-        found = [profile(result, n, level=level, scale=scale) for n in result.parameters]
-        plot_profiles(found, folder / "profiles.png")
+    if profiles:
+        plot_profiles(profiles, folder / "profiles.png")
 
 
 def _written(folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ from mfnjax.fitting.identifiability import Direction, Identifiability, identifia
 from mfnjax.fitting.objectives import CallableObjective, Objective, WeightedSum
 from mfnjax.fitting.plots import plot_history, plot_profiles
 from mfnjax.fitting.pointwise import Pointwise, pointwise
-from mfnjax.fitting.profiles import Profile, profile
+from mfnjax.fitting.profiles import LowerMinimumWarning, Profile, profile
 from mfnjax.fitting.result import FitResult, StartReport
 from mfnjax.fitting.snapshot import (
     SnapshotFit,
@@ -34,6 +34,7 @@ __all__ = [
     "Identifiability",
     "Identity",
     "Interval",
+    "LowerMinimumWarning",
     "Objective",
     "Pointwise",
     "Positive",

@@ -17,9 +17,8 @@ import numpy as np
 
 from mfnjax._checks import check_kind, check_real
 from mfnjax.errors import ParameterError
-from mfnjax.fitting.lanes import Problem
 from mfnjax.fitting.result import FitResult
-from mfnjax.fitting.uncertainty import curvatures, jacobian_of, noise_scale, resolution
+from mfnjax.fitting.uncertainty import curvatures, jacobian_at, noise_scale, resolution
 
 PART = 0.1
 """A parameter takes part in a direction if its component is over this."""
@@ -168,9 +167,7 @@ def _relative_sensitivity(result: FitResult) -> np.ndarray:
     """A square root of the information about relative changes, unknowns projected out."""
     layout, free = result.layout, jnp.asarray(result.free)
     if result.is_least_squares:
-        problem = Problem(result.models, result.objectives)
-        jacobian = np.asarray(jacobian_of(layout, free, problem)[1], float)
-        root = np.asarray(np.linalg.qr(jacobian, mode="r"))
+        root = np.asarray(np.linalg.qr(jacobian_at(result), mode="r"))
     else:
         values, vectors = curvatures(result)
         root = np.sqrt(values)[:, None] * vectors.T

@@ -21,12 +21,12 @@ import numpy as np
 from scipy import stats
 
 from mfnjax._checks import check_kind, check_real
-from mfnjax.errors import ParameterError
+from mfnjax.errors import FitError, ParameterError
+from mfnjax.fitting.correlation import correlated_along_x
 from mfnjax.fitting.engines import value_and_jacobian
 from mfnjax.fitting.lanes import Problem, loss_of, residuals_of
 from mfnjax.fitting.layout import Layout
 from mfnjax.fitting.objectives import Objective, Unknowns, WeightedSum
-from mfnjax.fitting.pointwise import Pointwise
 from mfnjax.fitting.result import FitResult
 from mfnjax.models.base import Model
 
@@ -43,7 +43,8 @@ class Covariance:
         matrix: Covariance of the values themselves (to first order).
         scale: Factor s² on the variance of the noise: 1 where it is known, else χ²/(n − p).
         degrees_of_freedom: n − p, or None where the noise is known.
-        correlation_along_x: The lag-1 correlation of the residuals that was allowed for, or None.
+        correlation_along_x: The correlation of residuals as far apart as the nearest columns are
+            that was allowed for, or None.
         result: The fit.
     """
 
@@ -131,7 +132,9 @@ def covariance(
             was given), else estimated as χ²/(n − p).
         along_x: Allow for residuals that are correlated along the columns of each frame, as an
             autoregressive process of first order: the covariance becomes A⁻¹JᵀRJA⁻¹ with
-            R = ρ^|Δx|, A = JᵀJ, and ρ ≥ 0 estimated from the residuals. Pointwise objectives only.
+            R = ρ^|Δx|, A = JᵀJ, and ρ ≥ 0 estimated from the residuals. Δx is the distance of two
+            columns, be they evenly spaced or not, in units of the smallest. A start that was
+            measured is one more frame. Pointwise objectives only.
 
     Returns:
         A `Covariance`.
@@ -139,6 +142,7 @@ def covariance(
     Raises:
         ParameterError: No parameters were fitted; fewer residuals than parameters; ``along_x``
             for another kind of objective.
+        FitError: The derivatives are not finite at the fit.
 
     Examples:
         >>> import jax, jax.numpy as jnp
@@ -155,15 +159,13 @@ def covariance(
     if not result.layout.entries:
         raise ParameterError("no parameters were fitted, so they have no covariance")
     factor, dof = noise_scale(result, scale)
-    problem = Problem(result.models, result.objectives)
     rho = None
     if result.is_least_squares:
-        at = jnp.asarray(result.free)
-        jacobian = np.asarray(jacobian_of(result.layout, at, problem)[1], float)
+        jacobian = jacobian_at(result)
         directions = _singular(jacobian, resolution(result.layout))
         inverse = _pseudo_inverse(*directions)
         if along_x:
-            rho, correlated = _correlated(result, jacobian)
+            rho, correlated = correlated_along_x(result, jacobian)
             whole = inverse @ inverse.T @ (jacobian.T @ correlated) @ (inverse @ inverse.T)
         else:
             whole = inverse @ inverse.T
@@ -228,7 +230,8 @@ def _count(objective: Objective, model: Model, unknowns: Unknowns) -> int:
     """The residuals that count, those of a function too, which does not know beforehand."""
     if isinstance(objective, WeightedSum):
         own = [{name: unknowns[name] for name in term.unknowns} for term in objective.terms]
-        return sum(_count(t, model, z) for t, z in zip(objective.terms, own, strict=True))
+        counts = [_count(t, model, z) for t, z in zip(objective.terms, own, strict=True)]
+        return sum(counts) - objective.num_repeated
     known = objective.num_residuals
     return known or int(jax.eval_shape(objective.residuals, model, unknowns).size)
 
@@ -237,6 +240,27 @@ def _count(objective: Objective, model: Model, unknowns: Unknowns) -> int:
 def jacobian_of(layout: Layout, free: jax.Array, problem: Problem) -> tuple[jax.Array, jax.Array]:
     """The residuals (n,) and their Jacobian (n, p) by y."""
     return value_and_jacobian(partial(residuals_of, layout), free, problem)
+
+
+def jacobian_at(result: FitResult) -> np.ndarray:
+    """The Jacobian (n, p) at the fit.
+
+    Raises:
+        FitError: It is not finite there.
+    """
+    problem = Problem(result.models, result.objectives)
+    return _finite(result, jacobian_of(result.layout, jnp.asarray(result.free), problem)[1])
+
+
+def _finite(result: FitResult, derivatives: jax.Array) -> np.ndarray:
+    found = np.asarray(derivatives, float)
+    if not np.all(np.isfinite(found)):
+        at = ", ".join(f"{name} = {value:.6g}" for name, value in result.parameters.items())
+        raise FitError(
+            f"the derivatives of the loss are not finite at {at} (status {result.status}): this "
+            "fit has no uncertainty; start it elsewhere, or give bounds"
+        )
+    return found
 
 
 @partial(jax.jit, static_argnames="layout")
@@ -248,8 +272,8 @@ def hessian_of(layout: Layout, free: jax.Array, problem: Problem) -> jax.Array:
 def curvatures(result: FitResult) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues of the Hessian at the fit, 0 where lost in rounding or negative; vectors."""
     problem = Problem(result.models, result.objectives)
-    hessian = np.asarray(hessian_of(result.layout, jnp.asarray(result.free), problem), float)
-    values, vectors = np.linalg.eigh(hessian)
+    hessian = hessian_of(result.layout, jnp.asarray(result.free), problem)
+    values, vectors = np.linalg.eigh(_finite(result, hessian))
     # Squares of what `resolution` is for, but the rounding is that of the Hessian itself.
     smallest = max(1e-12, 64 * float(np.finfo(result.layout.dtype).eps))
     return np.where(values > values.max(initial=0) * smallest, values, 0.0), vectors
@@ -286,46 +310,3 @@ def _pseudo_inverse(values: np.ndarray, vectors: np.ndarray, seen: np.ndarray) -
 def _undetermined(values: np.ndarray, vectors: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Which columns of J have a part in a direction that is not seen."""
     return np.any(np.abs(vectors[~seen]) > BLIND, axis=0)
-
-
-def _correlated(result: FitResult, jacobian: np.ndarray) -> tuple[float, np.ndarray]:
-    """ρ, and RJ with R the correlation of the residuals along x."""
-    blocks = _frames(result)
-    rho = max(_lag_one(blocks), 0.0)
-    out = jacobian.copy()
-    for at, mask, _ in blocks:
-        width = mask.shape[-1]
-        decay = rho ** np.abs(np.subtract.outer(np.arange(width), np.arange(width)))
-        rows = jacobian[at : at + mask.size].reshape(-1, width, jacobian.shape[1])
-        mixed = np.einsum("xy,nyp->nxp", decay, rows)
-        mixed *= mask.reshape(-1, width)[:, :, None]
-        out[at : at + mask.size] = mixed.reshape(mask.size, -1)
-    return rho, out
-
-
-def _frames(result: FitResult) -> list[tuple[int, np.ndarray, np.ndarray]]:
-    """For each measured field: its place among the residuals, mask, and residuals (T, H, W)."""
-    models, unknowns = result.fitted_models, result.unknowns
-    blocks, at = [], 0
-    # A compiled function, such as the Jacobian's, is handed every dict in the order of its names.
-    for label, objective in jax.tree.map(lambda leaf: leaf, result.objectives).items():
-        if not isinstance(objective, Pointwise):
-            raise ParameterError("along_x needs pointwise objectives")
-        fields = objective.residual_fields(models[label], unknowns[label])
-        for name, residuals in fields.items():
-            blocks.append((at, np.asarray(objective.mask[name]), np.asarray(residuals, float)))
-            at += residuals.size
-        at += sum(int(np.size(s)) for s in objective.start_sigma.values())
-    return blocks
-
-
-def _lag_one(blocks: list[tuple[int, np.ndarray, np.ndarray]]) -> float:
-    """The correlation of neighbouring residuals along x, pooled over all frames."""
-    product = first = second = 0.0
-    for _, mask, residuals in blocks:
-        both = mask[..., 1:] & mask[..., :-1]
-        left, right = residuals[..., :-1][both], residuals[..., 1:][both]
-        product += float(np.sum(left * right))
-        first += float(np.sum(left**2))
-        second += float(np.sum(right**2))
-    return product / np.sqrt(first * second) if first * second > 0 else 0.0

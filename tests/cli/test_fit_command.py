@@ -96,6 +96,31 @@ def test_wrong_use_is_one_line(refused, cells, arguments, message: str) -> None:
     assert message in refused("fit", *columns, *given)
 
 
+@pytest.fixture(scope="module")
+def front_table(tmp_path_factory) -> Path:
+    """A front of tanh shape that moves, as a spreadsheet of another country writes it."""
+    x, rows = np.arange(10.0), ["\ufeffOrt;Zeit;Dichte\r"]
+    for t in (4.0, 0.0, 2.0):  # in no order
+        u = 0.5 - 0.5 * np.tanh((x - 3 - t / 2) / 2) + 0.01 * np.cos(5 * x + t)
+        rows += [f"{a:g};{t:g};{b:.5f}\r" for a, b in zip(x[::-1], u[::-1], strict=True)]
+    path = tmp_path_factory.mktemp("front") / "Größe.csv"
+    path.write_bytes("\n".join(rows).encode())
+    return path
+
+
+def test_profiles_are_told_written_and_drawn(mfn, front_table, tmp_path) -> None:
+    given = ("fit", "--model", "fisher-kpp", "--data", front_table, "--x", "Ort", "--t", "Zeit")
+    given += ("--y", "Dichte", "--fix", "K=1", "--refine", 1, "--starts", 1, "--profiles")
+    told = mfn(*given, "--out", tmp_path).stdout
+    assert "Profile of diffusivity, 90 %: " in told
+    report = json.loads((tmp_path / "fit.json").read_text(encoding="utf-8"))
+    assert list(report["profiles"]) == ["diffusivity", "growth_rate"]
+    low, high = report["profiles"]["growth_rate"]["interval"]
+    laplace = report["uncertainty"]["parameters"]["growth_rate"]
+    assert (low, high) == pytest.approx((laplace["low"], laplace["high"]), rel=0.3)
+    assert (tmp_path / "profiles.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_an_empty_file_is_called_empty(refused, tmp_path) -> None:
     (tmp_path / "none.csv").write_text("")
     line = refused("fit", "--model", "fisher-kpp", "--data", tmp_path / "none.csv")

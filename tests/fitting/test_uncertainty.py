@@ -8,14 +8,17 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from scipy import stats
+from scipy.linalg import block_diag
 
 from mfnjax import FisherKPPModel, Grid, MyceliumModel, fit, simulate
 from mfnjax.core.pytree import register_pytree
-from mfnjax.errors import ParameterError
+from mfnjax.errors import FitError, ParameterError
 from mfnjax.fitting import (
     CallableObjective,
+    LowerMinimumWarning,
     bootstrap,
     covariance,
     identifiability,
@@ -23,7 +26,10 @@ from mfnjax.fitting import (
     pointwise,
     profile,
 )
+from mfnjax.fitting.correlation import Frames, neighbour_correlation
+from mfnjax.fitting.lanes import Problem
 from mfnjax.fitting.profiles import chi_square_p_value
+from mfnjax.fitting.uncertainty import jacobian_of
 from mfnjax.models.base import ReactionDiffusion
 from tests.fitting.test_fit import RATES, START, observed
 
@@ -101,6 +107,19 @@ def test_a_stiff_direction_does_not_hide_another_that_is_well_determined() -> No
     assert report.condition_number == pytest.approx(1e4, rel=1e-3)
 
 
+@pytest.mark.parametrize("squares", [True, False])
+def test_derivatives_that_are_not_finite_are_told(squares: bool) -> None:
+    def root(model) -> jax.Array:
+        return jnp.sqrt(jnp.abs(jnp.asarray(model.diffusivity) - 1.0))
+
+    objective = CallableObjective(root, squares=squares)
+    optimizer = None if squares else optax.sgd(0.1)
+    result = fit(FisherKPPModel(1.0), objective, free=["D"], optimizer=optimizer, max_steps=2)
+    for of in (covariance, identifiability):
+        with pytest.raises(FitError, match=r"not finite at diffusivity = 1 "):
+            of(result, scale=1.0)
+
+
 def test_what_the_hessian_loses_in_rounding_is_not_seen() -> None:
     with jax.enable_x64(False):
         result = fit(
@@ -147,6 +166,30 @@ def test_a_single_parameter_has_a_profile(front) -> None:
         profile(one, "Q")
 
 
+def test_a_profile_that_falls_below_the_fit_says_so() -> None:
+    """A double well: the fit ends in the higher one, the profile reaches the lower."""
+
+    def wells(model) -> jax.Array:
+        at = jnp.asarray(model.growth_rate)
+        return (
+            5 * (at - 1) ** 2 * (at - 3) ** 2 + 0.5 * (3 - at) + 0.1 * (model.diffusivity - 1) ** 2
+        )
+
+    result = fit(FisherKPPModel(0.9, 1.1), wells, **FREE)
+    assert result.parameters["growth_rate"] == pytest.approx(1.0, abs=0.05)
+    with pytest.warns(LowerMinimumWarning, match="falls below the fit"):
+        found = profile(result, "λ", width=16, points=81)
+    assert found.better["growth_rate"] == pytest.approx(3.0, abs=0.05)
+    assert found.fall == pytest.approx(
+        2 * (result.loss - float(wells(FisherKPPModel(1.0, 3.0)))), rel=0.05
+    )
+    assert found.rise.min() == 0.0
+    again = fit(FisherKPPModel(0.9, 1.1), wells, starts=[found.better], **FREE)
+    low, high = found.interval  # of the lower well
+    assert low < again.parameters["growth_rate"] < high
+    assert found.to_dict()["better"] == found.better
+
+
 def test_correlated_residuals_widen_the_interval(front) -> None:
     # Noise that is the mean of five neighbours: correlated along x, ρ₁ = 0.8.
     rng = np.random.default_rng(3)
@@ -165,6 +208,49 @@ def test_correlated_residuals_widen_the_interval(front) -> None:
     np.testing.assert_allclose(same.free, covariance(other).free, rtol=1e-9)
     with pytest.raises(ParameterError, match="pointwise objectives"):
         covariance(fit(FisherKPPModel(0.7, 1.4), LINE, **FREE), along_x=True)
+
+
+def test_the_correlation_is_found_at_uneven_columns() -> None:
+    """An autoregressive process, ρ = 0.7 from cell to cell, seen at a few of its cells."""
+    rng = np.random.default_rng(5)
+    noise = rng.normal(size=(40_000, 12))
+    process = [noise[:, 0]]
+    for k in range(1, 12):
+        process.append(0.7 * process[-1] + np.sqrt(1 - 0.7**2) * noise[:, k])
+    for columns in ([0, 1, 2, 3], [0, 3, 4, 11], [9, 2, 0, 5], [0, 4, 8]):
+        seen = np.stack([process[k] for k in columns], axis=1)
+        rows = [Frames(0, np.ones(seen.shape, bool), np.array(columns, float), seen)]
+        # 40 000 rows know a correlation to 0.005; the last columns lie four cells apart.
+        assert neighbour_correlation(rows, 1.0) == pytest.approx(0.7, abs=0.02)
+    assert neighbour_correlation(rows, 4.0) == pytest.approx(0.7**4, abs=0.02)
+
+
+@pytest.mark.compile_bound
+def test_uneven_columns_and_a_measured_start_are_correlated_by_their_distance(front) -> None:
+    columns = [0, 1, 2, 7, 11, 23]
+    seen = front.seen[:, :, columns] + 0.06 * np.array([1.0, -1.0, 1.0])[:, None, None]
+    start = np.maximum(front.start, 1e-3)
+    objective = observed(
+        front._replace(seen=seen),
+        start={"u": start},
+        columns=columns,
+        sigma=0.05,
+        start_sigma={"u": 0.05},
+    )
+    result = fit(START, objective, free=RATES)
+    found = covariance(result, along_x=True)
+    jacobian = np.asarray(
+        jacobian_of(
+            result.layout, jnp.asarray(result.free), Problem(result.models, result.objectives)
+        )[1]
+    )
+    blocks = [np.array(columns)] * 3 + [np.arange(24)]
+    rho = found.correlation_along_x
+    assert rho > 0.2
+    correlation = block_diag(*[rho ** np.abs(np.subtract.outer(x, x)) for x in blocks])
+    inverse = np.linalg.inv(jacobian.T @ jacobian)
+    expected = inverse @ jacobian.T @ correlation @ jacobian @ inverse
+    np.testing.assert_allclose(found.free, expected[:2, :2], rtol=1e-6)
 
 
 @pytest.mark.compile_bound
