@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, final
@@ -18,6 +19,9 @@ from mfnjax.models.base import Model
 
 TIME_STEPS = 100
 """Steps over the whole span of time, at least."""
+
+LARGEST_JACOBIAN = 2**27
+"""Residuals × unknowns that a fit with an unknown start may have: 1 GiB."""
 
 
 def table_objective(
@@ -47,7 +51,8 @@ def table_objective(
             the table's standard deviations, or without them that of all other measurements.
 
     Raises:
-        ParameterError: The model has several fields, or cannot be stepped with a dt of choice.
+        ParameterError: The model has several fields, or cannot be stepped with a dt of choice; a
+            noisy start of too many positions.
         DataError: The times have no common step.
     """
     if len(model.fields) != 1:
@@ -60,6 +65,13 @@ def table_objective(
         stepper = "etdrk4" if exact else model.steppers[0]
     if dt is not None:
         check_real("dt", dt, 0.0, np.inf, open_low=True)
+    unknowns = len(table.positions) + len(dataclasses.fields(model))  # type: ignore[arg-type]
+    if noisy_start and table.values.size * unknowns > LARGEST_JACOBIAN:
+        raise ParameterError(
+            f"{len(table.positions)} positions at {len(table.times)} times, with a start that is "
+            "estimated along, are too many unknowns: take the start as exact (--no-start-noise), "
+            "or average neighbouring positions"
+        )
     span = float(table.times[-1] - table.times[0])
     step, counts = common_step(table.times, span / TIME_STEPS if dt is None else dt)
     (field,) = model.fields

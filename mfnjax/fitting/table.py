@@ -15,7 +15,7 @@ from typing import final
 
 import numpy as np
 
-from mfnjax.errors import DataError
+from mfnjax.errors import DataError, ParameterError
 
 FLOOR = 0.5
 """A standard deviation is taken to be at least this part of the median of the positive ones: those
@@ -70,7 +70,8 @@ def read_table(
         DataError: No such file or column; a blank, a word, a NaN or an infinity in a column that
             is used; a negative standard deviation; a position twice at one time; positions that
             are not evenly spaced; a first time that is not complete; fewer than 3 positions or 2
-            times.
+            times; measurements that are all the same.
+        ParameterError: One column is named twice.
 
     Examples:
         >>> import tempfile, pathlib
@@ -80,6 +81,9 @@ def read_table(
         [[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]
     """
     columns = {"x": x, "t": t, "y": y} | ({} if sd is None else {"sd": sd})
+    for role, name in columns.items():
+        if (other := next(r for r, n in columns.items() if n == name)) != role:
+            raise ParameterError(f"column {name!r} is named for both {other} and {role}")
     rows = _read(Path(path), list(columns.values()))
     seen: dict[tuple[float, float], int] = {}
     numbers: dict[tuple[float, float], list[float]] = {}
@@ -103,6 +107,10 @@ def read_table(
         at = (int(np.searchsorted(times, time)), int(np.searchsorted(positions, position)))
         values[at] = measured[0]
         spread[at] = measured[1] if sd is not None else np.nan
+    if np.nanmin(values) == np.nanmax(values):
+        raise DataError(
+            f"{path}: column {y}: every measurement is {np.nanmin(values):g}: nothing can be fitted"
+        )
     if sd is None:
         return Table(positions, times, values, None, None, 0, columns)
     spread, floor, raised = _floored(f"{path}: column {sd}", spread / math.sqrt(replicates))
@@ -172,7 +180,8 @@ def _number(path: str | Path, line: int, name: str, cell: str) -> float:
     try:
         value = float(cell)
     except ValueError:
-        raise DataError(f"{path}: row {line}, column {name}: {cell!r} is no number") from None
+        hint = " (a decimal comma? write a point)" if cell.count(",") == 1 else ""
+        raise DataError(f"{path}: row {line}, column {name}: {cell!r} is no number{hint}") from None
     if not math.isfinite(value):
         raise DataError(f"{path}: row {line}, column {name}: {cell.strip()} is not finite")
     return value

@@ -75,6 +75,11 @@ def changed(row: int, text: str) -> list[str]:
             [*GOOD[:3], *GOOD[4:]],
             r"first time \(Time = 0\) .* must be complete: it has no row for Position = 125",
         ),
+        (changed(5, '75,12,"0,8",0.2,'), r"'0,8' is no number \(a decimal comma"),
+        (
+            [GOOD[0], *(f"{x},{t},0.5,0.1," for t in (0, 12) for x in (25, 75, 125))],
+            "column Density: every measurement is 0.5",
+        ),
         (GOOD[:4], "3 positions .* at 2 times"),
         (GOOD[:1], "no rows below the header"),
         ([""], "row 1: no column 'Position'"),
@@ -83,6 +88,25 @@ def changed(row: int, text: str) -> list[str]:
 def test_an_error_names_row_and_column(tmp_path, lines, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_table(written(tmp_path, lines), **NAMES)
+
+
+def test_a_column_named_twice_and_a_start_of_too_many_unknowns_are_refused(tmp_path) -> None:
+    with pytest.raises(ParameterError, match="'Time' is named for both x and t"):
+        read_table(written(tmp_path, GOOD), x="Time", t="Time", y="Density")
+    width = 6000
+    table = Table(
+        positions=np.arange(float(width)),
+        times=np.arange(4.0),
+        values=np.outer(np.arange(1.0, 5.0), np.ones(width)),
+        sd=None,
+        floor=None,
+        raised=0,
+        names={"x": "x", "t": "t", "y": "y"},
+    )
+    with pytest.raises(ParameterError, match=r"6000 positions .*--no-start-noise"):
+        table_objective(table, FisherKPPModel())
+    exact = table_objective(table, FisherKPPModel(), noisy_start=False)
+    assert exact.num_residuals == 3 * width
 
 
 def test_files_that_cannot_be_read(tmp_path) -> None:
