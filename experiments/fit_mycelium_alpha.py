@@ -130,7 +130,7 @@ def picture() -> Figure:
     figure = Figure(figsize=(8.2, 2.7), layout="constrained")
     known = by_potential.objectives[""].residual_fields(by_potential.model, {})["potential"]
     panels = [
-        (1e3 * noisy["potential"][-1], "potential (mV)", "viridis", None),
+        (1e3 * noisy["potential"][-1], "potential", "viridis", None),
         (known[-1], "events known", "RdBu_r", 6),
         (residuals[-1], "events left out", "RdBu_r", 6),
     ]
@@ -138,6 +138,7 @@ def picture() -> Figure:
         low = None if limit is None else -limit
         shown = axes.imshow(image, cmap=colours, vmin=low, vmax=limit)
         axes.set(title=title, xticks=[], yticks=[])
+        axes.spines[:].set_visible(True)
         label = "mV" if limit is None else "(model − data)/σ"
         figure.colorbar(shown, ax=axes, shrink=0.85, label=label)
     return figure

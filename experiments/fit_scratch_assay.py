@@ -115,8 +115,14 @@ for seeding, table in tables.items():
 # %%
 for seeding, table in tables.items():
     name = seeding.replace(" ", "")
-    show(plot_table_fit(results[seeding], table), OUT / f"profiles_{name}.png")
-    show(plot_residuals(results[seeding], table), OUT / f"residuals_{name}.png")
+    profiles_of_table = plot_table_fit(results[seeding], table)
+    profiles_of_table.axes[0].set(xlabel="x (µm)", ylabel="cells/µm²")
+    profiles_of_table.suptitle(f"{seeding}, t in h")
+    show(profiles_of_table, OUT / f"profiles_{name}.png")
+    residuals_of_table = plot_residuals(results[seeding], table)
+    residuals_of_table.axes[0].set(xlabel="x (µm)", ylabel="t (h)")
+    residuals_of_table.suptitle(seeding)
+    show(residuals_of_table, OUT / f"residuals_{name}.png")
 
 # %% [markdown]
 # ## An independent fit
@@ -229,6 +235,9 @@ def ellipses() -> Figure:
         axes.plot(*(results[seeding].parameters[n] for n in RATES), "o", color=colour, markersize=4)
     axes.plot(*(shared.parameters[n] for n in RATES), "k+", markersize=9, label="one pair for both")
     axes.set(xscale="log", xlabel="D (µm²/h)", ylabel="λ (1/h)")
+    ticks = [200, 300, 400, 600, 1000]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xticks([], minor=True)
     axes.legend()
     return figure
 

@@ -131,7 +131,8 @@ def plan(
     check_kind("bounds", {} if bounds is None else bounds, Mapping)
     check_items("fixed", fixed, "names, or a mapping name → value")
     check_items("free", () if free is None else free, "names")
-    bounds = {name: bounds[given] for name, given in _each(names, "bounds", bounds or ()).items()}
+    ends = {} if bounds is None else bounds
+    bounds = {name: ends[given] for name, given in _each(names, "bounds", ends).items()}
     held = _each(names, "fixed", fixed)
     if isinstance(fixed, Mapping):
         values = {name: finite(f"fixed: {given}", fixed[given]) for name, given in held.items()}

@@ -67,9 +67,10 @@ def plot_profiles(profiles: Sequence[Profile], path: str | Path | None = None) -
         axes.axhline(found.threshold, color="#888888", linestyle="--", linewidth=0.9)
         axes.axvline(found.best, color="#b23b3b", linewidth=0.9)
         low, high = found.interval
-        if low is not None and high is not None:
-            axes.axvspan(low, high, color="#2f6f9f", alpha=0.12, linewidth=0)
-        axes.plot(found.values, found.rise, color="#2f6f9f", marker=".", markersize=4)
+        ends = (found.values[0] if low is None else low, found.values[-1] if high is None else high)
+        axes.axvspan(*ends, color="#2f6f9f", alpha=0.12, linewidth=0)
+        axes.plot(*_smooth(found), color="#2f6f9f")
+        axes.plot(found.values, found.rise, ".", color="#2f6f9f", markersize=4)
         axes.set(xlabel=found.name, ylim=(0, 3 * found.threshold))
         if index == 0:
             axes.set_ylabel("2 Δ loss / s²")
@@ -82,6 +83,17 @@ def plot_profiles(profiles: Sequence[Profile], path: str | Path | None = None) -
                 color="#666666",
             )
     return also_saved(figure, path)
+
+
+def _smooth(found: Profile) -> tuple[np.ndarray, np.ndarray]:
+    """The profile between its points, as the ends of the interval are found: ±√rise is linear."""
+    good = np.isfinite(found.rise)
+    values, rise = found.values[good], found.rise[good]
+    if not len(values):
+        return values, rise
+    fine = np.linspace(values[0], values[-1], 400)
+    side = np.sign(values - values[int(np.argmin(rise))])
+    return fine, np.interp(fine, values, side * np.sqrt(rise)) ** 2
 
 
 @in_style
@@ -123,11 +135,13 @@ def plot_residuals(result: FitResult, table: Table, label: str = "") -> Figure:
     from matplotlib.figure import Figure
 
     off = misfit(result, label)
-    figure = Figure(figsize=(6.4, 0.9 + 0.36 * len(off.residuals)), layout="constrained")
+    told = np.isfinite(off.residuals).any(axis=1)  # an exact start has no residuals
+    residuals, times = off.residuals[told], table.times[told]
+    figure = Figure(figsize=(6.4, 0.9 + 0.36 * len(times)), layout="constrained")
     axes = figure.add_subplot()
     step = table.spacing
     image = axes.imshow(
-        off.residuals,
+        residuals,
         cmap="RdBu_r",
         vmin=-4,
         vmax=4,
@@ -135,11 +149,11 @@ def plot_residuals(result: FitResult, table: Table, label: str = "") -> Figure:
         extent=(
             table.positions[0] - step / 2,
             table.positions[-1] + step / 2,
-            len(off.residuals) - 0.5,
+            len(times) - 0.5,
             -0.5,
         ),
     )
-    axes.set_yticks(range(len(off.residuals)), [f"{time:g}" for time in table.times])
+    axes.set_yticks(range(len(times)), [f"{time:g}" for time in times])
     axes.set(xlabel=table.names["x"], ylabel=table.names["t"])
     figure.colorbar(image, label="(model − data)/σ", extend="both")
     return figure
