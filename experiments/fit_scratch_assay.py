@@ -117,11 +117,11 @@ for seeding, table in tables.items():
     name = seeding.replace(" ", "")
     profiles_of_table = plot_table_fit(results[seeding], table)
     profiles_of_table.axes[0].set(xlabel="x (µm)", ylabel="cells/µm²")
-    profiles_of_table.suptitle(f"{seeding}, t in h")
+    profiles_of_table.suptitle(f"{seeding} cells per well, t in h", fontsize=10)
     show(profiles_of_table, OUT / f"profiles_{name}.png")
     residuals_of_table = plot_residuals(results[seeding], table)
     residuals_of_table.axes[0].set(xlabel="x (µm)", ylabel="t (h)")
-    residuals_of_table.suptitle(seeding)
+    residuals_of_table.suptitle(f"{seeding} cells per well", fontsize=10)
     show(residuals_of_table, OUT / f"residuals_{name}.png")
 
 # %% [markdown]
