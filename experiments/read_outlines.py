@@ -4,7 +4,7 @@
 with random parameters from random starts (again with other seeds, side by side if wanted);
 ``… learn`` fits the small networks of `mfnjax.fitting.snapshot.outline_reader` to the statistics of
 their outlines, and reports by cross-validation what those can tell. Everything goes to
-out/read_outlines/; the networks of the package came from four runs of 700 to 840 seconds.
+out/read_outlines/; the networks of the package came from seeds 1 and 2, 840 seconds each.
 """
 
 from __future__ import annotations

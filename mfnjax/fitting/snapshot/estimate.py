@@ -176,8 +176,9 @@ def time_steps(values: dict[str, float], duration: float, grid: Grid) -> tuple[i
 
 def draw_starts(number: int, names: list[str], *, key: jax.Array) -> list[dict[str, float]]:
     """A low-discrepancy sample of starts for the named unknowns, log-uniform in `STARTS`."""
-    seed = int(jax.random.randint(key, (), 0, 2**31 - 1))
-    points = qmc.Sobol(len(names), rng=seed).random(number)
+    # NumPy's generator: JAX's own would compile a program for one number.
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    points = qmc.Sobol(len(names), rng=rng).random(number)
     low, high = np.log(np.asarray([STARTS[name] for name in names])).T
     return [
         dict(zip(names, (float(x) for x in np.exp(low + (high - low) * point)), strict=True))

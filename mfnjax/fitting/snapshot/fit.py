@@ -135,13 +135,12 @@ def fit_snapshot(
     if is_black_and_white(raw):
         return fit_outlines(raw, known, boundary=boundary, key=key)
     task = _prepare(raw, known, sigma, affine, boundary)
-    start_key, noise_key = jax.random.split(key)
-    candidates = _candidates(task, key=start_key)
+    candidates = _candidates(task, key=key)
     last, duration, spread = _lengthen(task, candidates)
     compared = predicted(task.image, last.values, duration)
     structured = _structured_misfit(task.image, compared)
     moving = not (last.misfit <= LARGEST_MISFIT and structured <= LARGEST_STRUCTURE)
-    errors = {} if moving else _errors(task, last, compared, replicates, key=noise_key)
+    errors = {} if moving else _errors(task, last, compared, replicates, key=key)
     reach = {name: _reach(error, spread[name], replicates) for name, error in errors.items()}
     return _report(task, last, reach, compared, structured, duration, moving, began)
 

@@ -62,7 +62,7 @@ def _outlines(fit: SnapshotFit) -> Figure:
     axes = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
     shown = [(fit.image, "image", "#21406f")]
     if fit.parameters:
-        shown.append((fit.compared, "grown anew from a random start", "#c2571a"))
+        shown.append((fit.compared, "grown anew", "#c2571a"))
     for ax, (values, title, colour) in zip(axes, shown, strict=False):
         ax.imshow(values, cmap="gray")
         ax.set_title(title)
@@ -74,6 +74,7 @@ def _outlines(fit: SnapshotFit) -> Figure:
     for ax in axes[len(shown) : 2]:
         ax.set_axis_off()
     axes[2].set(xlabel="wavelength (cells)", title="share of the variance", xscale="log")
+    axes[2].minorticks_off()
     axes[2].set_xticks([5, 10, 20, 40], ["5", "10", "20", "40"])
     axes[2].legend(loc="upper right")
     figure.suptitle(_headline(fit), fontsize=10)

@@ -68,6 +68,7 @@ def wiener_filter(image: np.ndarray, noise: float, grid: Grid) -> np.ndarray:
     return factors
 
 
+@jax.jit
 def apply_filter(factors: jax.Array, field: jax.Array, grid: Grid) -> jax.Array:
     """The field with each mode times its factor."""
     return from_modes(scale_modes(factors, to_modes(field, grid)), grid)
@@ -76,6 +77,11 @@ def apply_filter(factors: jax.Array, field: jax.Array, grid: Grid) -> jax.Array:
 def _spectrum(image: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray, float]:
     """(modes, −λ, power of unit white noise in a mode); the mean is taken out first."""
     values = jnp.asarray(image, jnp.result_type(float))
-    modes = np.asarray(to_modes(values - jnp.mean(values), grid))
+    modes = np.asarray(_modes(values, grid))
     curvature = -np.asarray(laplacian_eigenvalues(grid, values.dtype), float)
     return modes, curvature, float(grid.num_cells) if np.iscomplexobj(modes) else 1.0
+
+
+@jax.jit
+def _modes(values: jax.Array, grid: Grid) -> jax.Array:
+    return to_modes(values - jnp.mean(values), grid)
