@@ -67,10 +67,12 @@ def plot_profiles(profiles: Sequence[Profile], path: str | Path | None = None) -
         axes.axhline(found.threshold, color="#888888", linestyle="--", linewidth=0.9)
         axes.axvline(found.best, color="#b23b3b", linewidth=0.9)
         low, high = found.interval
-        ends = (found.values[0] if low is None else low, found.values[-1] if high is None else high)
+        good = np.isfinite(found.values)  # an open side may reach to infinity
+        seen = found.values[good]
+        ends = (seen[0] if low is None else low, seen[-1] if high is None else high)
         axes.axvspan(*ends, color="#2f6f9f", alpha=0.12, linewidth=0)
         axes.plot(*_smooth(found), color="#2f6f9f")
-        axes.plot(found.values, found.rise, ".", color="#2f6f9f", markersize=4)
+        axes.plot(seen, found.rise[good], ".", color="#2f6f9f", markersize=4)
         axes.set(xlabel=found.name, ylim=(0, 3 * found.threshold))
         if index == 0:
             axes.set_ylabel("2 Δ loss / s²")
@@ -87,7 +89,7 @@ def plot_profiles(profiles: Sequence[Profile], path: str | Path | None = None) -
 
 def _smooth(found: Profile) -> tuple[np.ndarray, np.ndarray]:
     """The profile between its points, as the ends of the interval are found: ±√rise is linear."""
-    good = np.isfinite(found.rise)
+    good = np.isfinite(found.rise) & np.isfinite(found.values)
     values, rise = found.values[good], found.rise[good]
     if not len(values):
         return values, rise

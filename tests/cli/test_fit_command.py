@@ -69,7 +69,10 @@ def test_the_scratch_assay(mfn, cells, tmp_path) -> None:
             ),
             "bounds: diffusivity is named twice (D and diffusivity)",
         ),
-        (("--model", "fisher-kpp", "--data", "DATA", "--set", "D=-1"), "its diffusivity must be ≥ 0"),
+        (
+            ("--model", "fisher-kpp", "--data", "DATA", "--set", "D=-1"),
+            "its diffusivity must be ≥ 0",
+        ),
         (("--model", "fisher-kpp", "--data", "DATA", "--bound", "D=3"), "NAME=LOW:HIGH"),
         (("--model", "fisher-kpp", "--data", "DATA", "--bound", "D=9:3"), "low < high"),
         (
