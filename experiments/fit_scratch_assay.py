@@ -136,10 +136,8 @@ for seeding, table in tables.items():
 def scipy_fit(table: Table) -> np.ndarray:
     """(D, λ) by `scipy.optimize.least_squares` over `scipy.integrate.solve_ivp`."""
     dx = table.spacing / REFINE
-    centres = (np.arange(len(table.positions) * REFINE) + 0.5) * dx
-    start = np.interp(
-        centres, table.positions - table.positions[0] + table.spacing / 2, table.values[0]
-    )
+    same = table_objective(table, model_for(table), refine=REFINE, noisy_start=False)
+    start = np.asarray(same.initial({})["u"], float)[0]
 
     def rate(_: float, u: np.ndarray, d: float, growth: float) -> np.ndarray:
         padded = np.pad(u, 1, mode="edge")
