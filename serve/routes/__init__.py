@@ -34,6 +34,7 @@ HANDLERS: list[Any] = [
     federated.aggregate,
     jobs.fit,
     jobs.jobs,
+    jobs.job_methods,
     jobs.job,
     jobs.cancel,
     jobs.resume,

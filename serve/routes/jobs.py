@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, delete, get, post
+from litestar import HttpMethod, Request, Response, delete, get, post, route
 from litestar.params import Parameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
@@ -65,6 +65,18 @@ async def jobs(request: Request[Any, Any, Any]) -> JobsResponse:
     """The latest jobs, without their results."""
     found = await asyncio.to_thread(service_of(request).jobs.store.recent)
     return JobsResponse(jobs=[_response(job) for job in found])
+
+
+@route(
+    "/jobs/{job_id:str}",
+    http_method=[HttpMethod.OPTIONS],
+    include_in_schema=False,
+    status_code=204,
+    sync_to_thread=False,
+)
+def job_methods(job_id: JobId) -> Response[None]:
+    """The methods of a job's address: the framework's own answer names those of one handler."""
+    return Response(None, status_code=204, headers={"Allow": "DELETE, GET, OPTIONS"})
 
 
 @get("/jobs/{job_id:str}", tags=["jobs"])

@@ -119,6 +119,17 @@ def test_the_server_does_what_its_description_says(
     assert json.loads(report.read_text())["test_cases"]["generated"] >= least
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/simulate", "OPTIONS, POST"), (f"/jobs/{'0' * 32}", "DELETE, GET, OPTIONS")],
+)
+def test_options_names_every_method_of_a_path(
+    server: ServerProcess, path: str, methods: str
+) -> None:
+    answer = server.client.options(path)
+    assert (answer.status_code, answer.headers["allow"]) == (204, methods)
+
+
 def test_a_wrong_method_is_told_the_right_ones(server: ServerProcess) -> None:
     answer = server.client.put("/simulate")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST, OPTIONS")
