@@ -102,7 +102,7 @@ def test_the_open_loop_keeps_its_rate_and_counts_every_status(url: str) -> None:
     assert offered.count(503) == 50
     assert offered.count(200) == 100
     assert offered.without_retry_after == 0
-    # Held up by its neighbours, it ends late, never early; one request after the other would take 3 s.
+    # Held up by its neighbours it ends late, never early; one request after another takes 3 s.
     assert 0.9 < offered.seconds < 2.0
     assert offered.percentile(200, 50) >= 1e3 * DELAY_S
 
