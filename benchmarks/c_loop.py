@@ -4,7 +4,8 @@
 
 The loop (``c_loop.c``) is compiled at run time with ``gcc -O3 -march=native -ffast-math``. It runs
 on one core, double-buffered, with growth events and both counts, as our side does. The results of
-a run without events are compared first; then both are timed in one run, five runs a turn.
+a run without events are compared first; then both are timed in one run, five runs a turn. JAX is
+set up by `mfnjax.configure_cpu`.
 
 The loop looks at every cell in every step. Ours does so only where something could happen (see
 docs/speed.md), which with the default parameters is never. The column 'full' is the same run with
@@ -29,7 +30,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from mfnjax import Grid, MyceliumModel, simulate
+from mfnjax import Grid, MyceliumModel, configure_cpu, simulate
 from mfnjax.bench import interleaved, pin_to_one_core
 from mfnjax.bench.baselines import baseline
 
@@ -137,6 +138,7 @@ def main() -> int:
     if compiler() is None:
         print("benchmarks.c_loop: no C compiler (gcc or cc) is on the path, nothing is compared")
         return 0
+    configure_cpu()
     rows = [row(name) for name in CASES if name != PINNED]
     child = [sys.executable, "-m", "benchmarks.c_loop", "--pinned-child"]
     done = subprocess.run(child, capture_output=True, text=True)

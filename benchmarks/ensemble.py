@@ -3,9 +3,10 @@
     python -m benchmarks.ensemble
 
 64 runs of the v4.1 model at 64² × 100, keys of their own. The ensemble is one call of
-`simulate_ensemble` in this process. Each of the two rivals is a process pinned to one core that
-calls the compiled run 64 times, one after the other; both run at the same time. The two sides take
-turns; the ratio is of the runs per second of the ensemble to those of both processes together.
+`simulate_ensemble` in this process, with a device of JAX for each core. Each of the two rivals is a
+process pinned to one core that calls the compiled run 64 times, one after the other; both run at
+the same time. JAX is set up by `mfnjax.configure_cpu` everywhere. The two sides take turns; the
+ratio is of the runs per second of the ensemble to those of both processes together.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
-from mfnjax import Grid, MyceliumModel, simulate, simulate_ensemble
+from mfnjax import Grid, MyceliumModel, configure_cpu, simulate, simulate_ensemble
 from mfnjax.bench.baselines import baseline
 
 MEMBERS, SIZE, STEPS, TURNS = 64, 64, 100, 9
@@ -47,6 +48,7 @@ def child(core: int) -> int:
     import os
 
     os.sched_setaffinity(0, {core})
+    configure_cpu()
     model, start, grid, keys = problem()
     run = jax.jit(partial(simulate, grid=grid, steps=STEPS))
     each = list(keys)
@@ -70,6 +72,7 @@ def main() -> int:
     if len(cores) < 2:
         print("benchmarks.ensemble: needs two cores and a system that can pin processes")
         return 0
+    configure_cpu(devices=len(cores))
     model, start, grid, keys = problem()
     ensemble = partial(
         simulate_ensemble, model, start, grid=grid, steps=STEPS, threads=len(cores), key=keys

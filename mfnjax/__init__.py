@@ -13,6 +13,7 @@ from mfnjax._version import __version__
 
 if TYPE_CHECKING:
     from mfnjax._cache import enable_compilation_cache
+    from mfnjax._cpu import configure_cpu
     from mfnjax.config import (
         DatasetConfig,
         FeatureConfig,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "mfnjax._cache": ("enable_compilation_cache",),
+    "mfnjax._cpu": ("configure_cpu",),
     "mfnjax.config": (
         "DatasetConfig",
         "FeatureConfig",

@@ -25,7 +25,7 @@ from mfnjax.features import feature_vector, field_statistics
 from mfnjax.features.record import FEATURE_NAMES, MASK_FEATURES
 from mfnjax.models import Model, MyceliumModel
 from mfnjax.simulation.inputs import prepare_inputs
-from mfnjax.simulation.rollout import dynamic_loop, start_run
+from mfnjax.simulation.loop import dynamic_loop, start_run
 
 DTYPE = "float32"
 

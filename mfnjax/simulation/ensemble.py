@@ -1,30 +1,50 @@
 """Many runs at once, in bounded memory, on all cores.
 
 On a CPU a vectorised batch of these runs is no faster than the runs one after the other (the
-arithmetic is the same and the conditional counts become unconditional), but two runs on two
-threads are. So the members go through one compiled loop, one after the other, in blocks; the
-blocks go to as many threads as there are cores.
+arithmetic is the same and the conditional counts become unconditional). So short runs go through
+one compiled loop, one after the other, in blocks, which saves a call a member; and the blocks go to
+threads. A device of JAX runs one program at a time: for runs on two cores at the same time there
+must be two devices, which `mfnjax.configure_cpu` makes.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
+from mfnjax._checks import check_key
 from mfnjax.core.grid import Grid
 from mfnjax.core.state import State, StateLike
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model
-from mfnjax.simulation.rollout import Progress, simulate
+from mfnjax.simulation.inputs import Inputs, Layout, pack, prepare_inputs
+from mfnjax.simulation.rollout import (
+    CHUNK_CELL_STEPS,
+    Progress,
+    run_chunk,
+    simulate,
+)
 from mfnjax.simulation.steppers import Stepper
 from mfnjax.simulation.trajectory import Status, Trajectory
+
+BLOCK = 32
+"""Members of a block at most: what a call costs is a few per cent of that many short runs."""
+
+_CODE = (np.floor_divide, np.remainder)
+"""How the first bad step and field are read from the number that the loop carries."""
+
+Member = tuple[Model, State, Any]
 
 
 def simulate_ensemble(
@@ -55,8 +75,9 @@ def simulate_ensemble(
         stepper: As for `simulate`.
         save_every: As for `simulate`.
         save: As for `simulate`.
-        threads: Runs at a time; None takes one for each core. Memory grows with it.
-        progress: Called with (members done, members in all).
+        threads: Blocks of runs at a time; None takes one for each core. Memory grows with it. On
+            a CPU they run at the same time only if JAX has a device for each: `configure_cpu`.
+        progress: Called with (members done, members in all) after each block.
         key: A key, shared by all members, or keys (n,).
 
     Returns:
@@ -76,43 +97,164 @@ def simulate_ensemble(
     """
     state = state if isinstance(state, State) else _named(model, state)
     axes, size = _member_axes(model, state, key)
-    run = partial(
-        simulate,
-        grid=grid,
-        steps=steps,
-        dt=dt,
-        stepper=stepper,
-        save_every=save_every,
-        save=save,
-    )
+    keys = _HostKeys.of(key)
+    options = {
+        "grid": grid,
+        "steps": steps,
+        "dt": dt,
+        "stepper": stepper,
+        "save_every": save_every,
+        "save": save,
+    }
     threads = threads or os.cpu_count() or 1
+    each = 1 if save_every is not None else _block_size(grid, steps, -(-size // threads))
     results: list[Trajectory] = []
-    with ThreadPoolExecutor(threads) as pool:
-        running: list[Future[Trajectory]] = []
+    with ThreadPoolExecutor(threads, initializer=_take_a_device(threads)) as pool:
+        running: list[tuple[Future[Trajectory], int]] = []
+        done = 0
         try:
-            for member_model, member_state, member_key in _members((model, state, key), axes, size):
-                running.append(pool.submit(run, member_model, member_state, key=member_key))
-                if len(running) - len(results) > 2 * threads:
-                    _collect(running, results, size, progress)
-            while len(results) < size:
-                _collect(running, results, size, progress)
+            members = _members((model, state, keys and keys.data), axes, size)
+            while (block := list(itertools.islice(members, each))) or running:
+                if block:
+                    part = partial(_run_members, block, each, keys, options)
+                    running.append((pool.submit(_on_own_device, part), len(block)))
+                if not block or len(running) > 2 * threads:
+                    future, count = running.pop(0)
+                    results.append(future.result())
+                    done += count
+                    if progress is not None:
+                        progress(done, size)
         except BaseException:
-            for future in running:
+            for future, _ in running:
                 future.cancel()
             raise
-    return _stack(results)
+    return results[0] if len(results) == 1 else jax.tree.map(_joined, *results)
 
 
-def _collect(
-    running: list[Future[Trajectory]],
-    results: list[Trajectory],
-    size: int,
-    progress: Progress | None,
-) -> None:
-    results.append(running[len(results)].result())
-    running[len(results) - 1] = Future()
-    if progress is not None:
-        progress(len(results), size)
+def _joined(*parts: Any) -> np.ndarray:
+    return np.concatenate(parts)
+
+
+def _block_size(grid: Grid, steps: Any, share: int) -> int:
+    """Members in one call: a power of two, so that few sizes are compiled.
+
+    No more than a thread's share, and than may be done between two looks for Ctrl-C.
+    """
+    work = grid.num_cells * max(steps, 1) if isinstance(steps, int) else CHUNK_CELL_STEPS
+    most = max(min(BLOCK, share, CHUNK_CELL_STEPS // work), 1)
+    return 1 << (most.bit_length() - 1)
+
+
+def _take_a_device(threads: int) -> Callable[[], None]:
+    """An initializer that gives each thread one of JAX's devices, in turn."""
+    chosen = getattr(jax.config, "jax_default_device", None)
+    devices = itertools.cycle([chosen] if chosen is not None else jax.local_devices())
+    free = [next(devices) for _ in range(threads)]
+
+    def take() -> None:
+        _thread.device = free.pop()
+
+    return take
+
+
+_thread = threading.local()
+
+
+def _on_own_device(function: Callable[[], Any]) -> Any:
+    with jax.default_device(_thread.device):
+        return function()
+
+
+@final
+@dataclass(frozen=True)
+class _HostKeys:
+    """Keys as numbers on the host: to take one from a typed array is a program of JAX."""
+
+    first: jax.Array
+    data: np.ndarray
+    impl: str
+
+    @classmethod
+    def of(cls, key: Any) -> _HostKeys | None:
+        """The key or keys of a call, the first of them checked."""
+        if key is None:
+            return None
+        first = key[0] if np.ndim(key) > 0 else key
+        check_key(first)
+        return cls(first, np.asarray(jax.random.key_data(key)), str(jax.random.key_impl(key)))
+
+    def typed(self, data: np.ndarray) -> jax.Array:
+        """The key of one member."""
+        return jax.random.wrap_key_data(jnp.asarray(data), impl=self.impl)
+
+
+def _run_members(
+    block: list[Member], size: int, keys: _HostKeys | None, options: dict[str, Any]
+) -> Trajectory:
+    """Run some members: in one call where they are many and short, else one by one."""
+    if len(block) < size or size == 1:
+        return _stack(
+            [
+                simulate(model, state, key=keys and keys.typed(data), **options)
+                for model, state, data in block
+            ]
+        )
+    inputs: list[Inputs] = []
+    before: Any = None
+    for model, state, _ in block:
+        if before is None or model is not before[0] or state is not before[1]:
+            first = keys and keys.first
+            prepared = prepare_inputs(model, state, key=first, static_steps=False, **options)
+        before = model, state
+        inputs.append(prepared)
+    packed = [each.packed or pack(each.problem) for each in inputs]
+    values, seen = _compiled_block(
+        _stacked([each.numbers for each in packed]),
+        [_stacked(leaves) for leaves in zip(*(each.others for each in packed), strict=True)],
+        tuple(map(_stacked, zip(*(each.values for each in inputs), strict=True))),
+        np.array([[int(each.step), -1, each.steps, max(each.steps, 1)] for each in inputs]),
+        keys and _stacked([data for _, _, data in block]),
+        layout=packed[0].layout,
+        impl=keys and keys.impl,
+    )
+    step, first_bad, *counts = np.asarray(seen).T
+    fields, counters = block[0][0].fields, block[0][0].counters
+    bad = (np.where(first_bad < 0, -1, part(first_bad, len(fields))) for part in _CODE)
+    return Trajectory(
+        state=State(fields, tuple(map(np.asarray, values)), step.astype(np.int32)),
+        history=None,
+        counts=dict(zip(counters, (count.astype(np.int64) for count in counts), strict=True)),
+        status=Status(fields, *bad),
+    )
+
+
+@partial(jax.jit, static_argnames=("layout", "impl"))
+def _compiled_block(
+    numbers: Any,
+    others: list[Any],
+    values: Any,
+    integers: Any,
+    keys: Any,
+    *,
+    layout: Layout,
+    impl: str | None,
+) -> Any:
+    """`run_chunk` for one member after the other."""
+
+    def one(member: Any) -> Any:
+        numbers, others, values, integers, data = member
+        key = None if data is None else jax.random.wrap_key_data(data, impl=impl)
+        return run_chunk(numbers, others, values, integers, key, layout=layout, capacity=0)[:2]
+
+    return lax.map(one, (numbers, others, values, integers, keys))
+
+
+def _stacked(leaves: Sequence[Any]) -> np.ndarray:
+    """The leaves of some members as one array; what they share is not copied."""
+    first = np.asarray(leaves[0])
+    if all(leaf is leaves[0] for leaf in leaves):
+        return np.broadcast_to(first, (len(leaves), *first.shape))
+    return np.stack([np.asarray(leaf) for leaf in leaves])
 
 
 def _named(model: Model, state: Any) -> State:
@@ -158,19 +300,11 @@ def _rows(part: Any, axes: Any, size: int) -> Iterator[Any]:
         return
     leaves, structure = jax.tree.flatten(part)
     flags = jax.tree.leaves(axes)
-    # Sliced on the host: a slice on the device would compile a gather a shape. Keys come apart in
-    # one go.
-    rows = [
-        (list(leaf) if _is_key(leaf) else np.asarray(leaf)) if on else leaf
-        for leaf, on in zip(leaves, flags, strict=True)
-    ]
+    # Sliced on the host: a slice on the device would compile a gather a shape.
+    rows = [np.asarray(leaf) if on else leaf for leaf, on in zip(leaves, flags, strict=True)]
     for member in range(size):
         cut = [row[member] if on else row for row, on in zip(rows, flags, strict=True)]
         yield jax.tree.unflatten(structure, cut)
-
-
-def _is_key(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _stack(results: list[Trajectory]) -> Trajectory:

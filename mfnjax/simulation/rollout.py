@@ -1,4 +1,4 @@
-"""The loop: `simulate` takes a model from a state through a number of steps.
+"""`simulate` takes a model from a state through a number of steps.
 
 Three ways through one body of code:
 
@@ -11,9 +11,9 @@ Three ways through one body of code:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial, reduce
-from typing import Any, final
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,9 +21,8 @@ import numpy as np
 from jax import lax
 
 from mfnjax.core.grid import Grid
-from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State, StateLike
-from mfnjax.models.base import IteratedMap, Model, Values, all_cells
+from mfnjax.models.base import Model, Values
 from mfnjax.simulation.adjoint import choose_policy, static_loop
 from mfnjax.simulation.inputs import (
     Inputs,
@@ -33,6 +32,14 @@ from mfnjax.simulation.inputs import (
     pack,
     prepare_inputs,
     unpack,
+)
+from mfnjax.simulation.loop import (
+    Run,
+    drawn_step,
+    dynamic_loop,
+    note_bad_start,
+    prepare_step,
+    start_run,
 )
 from mfnjax.simulation.steppers import Stepper
 from mfnjax.simulation.trajectory import Status, Trajectory
@@ -44,25 +51,7 @@ no count can overflow 32 bits."""
 CHUNK_HISTORY_CELLS = 2**18
 """Cells of history that one compiled call returns."""
 
-DRAW_BLOCK = 32
-"""Steps whose random numbers are drawn in one go."""
-
 Progress = Callable[[int, int], None]
-
-
-@final
-@register_pytree
-@dataclass(frozen=True)
-class Run:
-    """What the loop carries: the fields, the step, and what has been seen so far.
-
-    ``first_bad`` is −1 or, in one number so that the loop carries one, step·fields + field.
-    """
-
-    values: Values
-    step: Any
-    counts: Any
-    first_bad: Any
 
 
 def simulate(
@@ -136,149 +125,10 @@ def simulate(
     return _simulate_chunked(inputs, progress)
 
 
-def start_run(inputs: Inputs) -> Run:
-    """The carry before the first step."""
-    counts = np.zeros(len(inputs.problem.model.counters), jnp.result_type(int))
-    return Run(inputs.values, inputs.step, counts, np.int64(-1).astype(counts.dtype))
-
-
-def _draw(problem: Problem, run: Run, step: Any) -> Any:
-    """The random numbers of the step that starts at ``step``."""
-    if problem.key is None:
-        return None
-    key = jax.random.fold_in(problem.key, step)
-    return problem.stepper.draw(problem.model, run.values[0].dtype, key=key)
-
-
-def _one_step(problem: Problem, prepared: Any, run: Run, draw: Any) -> Run:
-    """One step: advance, and note counts and the first bad field."""
-    after = problem.stepper.step(
-        problem.model, problem.grid, problem.dt, prepared, run.values, draw=draw
-    )
-    counts = run.counts
-    if after.counts is not None:
-        counts = counts + after.counts.astype(counts.dtype)
-    run = replace(run, values=after.values, step=run.step + 1, counts=counts)
-    return _note_bad(run, after.finite)
-
-
-def _drawn_step(problem: Problem, prepared: Any, run: Run) -> Run:
-    """One step that draws its own numbers."""
-    return _one_step(problem, prepared, run, _draw(problem, run, run.step))
-
-
-def _steps(problem: Problem, prepared: Any, run: Run, count: Any, *, blocked: bool) -> Run:
-    """``count`` (traced) steps; ``blocked``: in blocks, where the model gains by that."""
-    if blocked and isinstance(problem.model, IteratedMap):
-        return _blocks(problem, prepared, run, count)
-    return lax.fori_loop(0, count, lambda _, r: _drawn_step(problem, prepared, r), run)
-
-
-def _blocks(problem: Problem, prepared: Any, run: Run, count: Any) -> Run:
-    """``count`` steps of a map: the random numbers of a block at once, quiet blocks cut short."""
-
-    def block(index: jax.Array, run: Run) -> Run:
-        todo = jnp.minimum(DRAW_BLOCK, count - index * DRAW_BLOCK)
-        draws = None
-        if problem.key is not None:
-            steps = run.step + jnp.arange(DRAW_BLOCK, dtype=jnp.int32)
-            draws = jax.vmap(lambda step: _draw(problem, run, step))(steps)
-
-        def step(k: jax.Array, run: Run) -> Run:
-            return _one_step(problem, prepared, run, jax.tree.map(lambda x: x[k], draws))
-
-        def step_by_step(run: Run) -> Run:
-            return lax.fori_loop(0, todo, step, run)
-
-        def cut_short(run: Run) -> Run:
-            values, counts = quiet.run()
-            counts = run.counts + counts.astype(run.counts.dtype)
-            return replace(run, values=values, step=run.step + todo, counts=counts)
-
-        quiet = problem.model.quiet(run.values, problem.grid, draws=draws, count=todo)
-        if quiet is None:
-            return step_by_step(run)
-        return lax.cond(_unanimous(quiet.possible), cut_short, step_by_step, run)
-
-    return lax.fori_loop(0, -(-count // DRAW_BLOCK), block, run)
-
-
-@jax.custom_batching.custom_vmap
-def _unanimous(flag: jax.Array) -> jax.Array:
-    """The flag; in a batch, whether all agree: so that a `lax.cond` still runs one branch.
-
-    A batch of batches asks again.
-    """
-    return flag
-
-
-@_unanimous.def_vmap
-def _unanimous_batch(size: int, is_batched: list[bool], flags: jax.Array) -> tuple[jax.Array, bool]:
-    return _unanimous(jnp.all(flags)), False
-
-
-def _note_bad(run: Run, finite: tuple[jax.Array, ...]) -> Run:
-    """Remember the step and the first field that is not finite, if none is remembered yet."""
-    field = jnp.int32(-1)
-    for index in reversed(range(len(finite))):
-        field = jnp.where(finite[index], field, jnp.int32(index))
-    dtype = run.first_bad.dtype
-    seen = run.step.astype(dtype) * len(finite) + field.astype(dtype)
-    is_news = (field >= 0) & (run.first_bad < 0)
-    return replace(run, first_bad=jnp.where(is_news, seen, run.first_bad))
-
-
-def _note_bad_start(run: Run) -> Run:
-    """Remember the first field that is not finite before the first step."""
-    finite = [jnp.isfinite(u) for u in run.values]
-    good = all_cells(reduce(jnp.logical_and, finite))
-
-    def look(run: Run) -> Run:
-        return _note_bad(run, tuple(all_cells(each) for each in finite))
-
-    return lax.cond(good, lambda run: run, look, run)
-
-
-def _prepare(problem: Problem, run: Run) -> Any:
-    dtype = run.values[0].dtype
-    return problem.stepper.prepare(problem.model, problem.grid, problem.dt, dtype)
-
-
-def dynamic_loop(
-    problem: Problem, run: Run, steps: Any, every: Any, capacity: int
-) -> tuple[Run, Values]:
-    """Run ``steps`` (traced), storing the saved fields after each ``every`` of them.
-
-    Returns the carry and one buffer (capacity, H, W) a saved field. The body of a step is
-    compiled once, whatever the number of steps and frames.
-    """
-    prepared = _prepare(problem, run)
-    run = _note_bad_start(run)
-    buffers = tuple(
-        jnp.zeros((capacity, *run.values[i].shape), run.values[i].dtype) for i in problem.saved
-    )
-
-    if not capacity:
-        return _steps(problem, prepared, run, steps, blocked=True), ()
-
-    def frame(index: jax.Array, carry: tuple[Run, Values]) -> tuple[Run, Values]:
-        run, buffers = carry
-        count = jnp.minimum(every, steps - index * every)
-        run = _steps(problem, prepared, run, count, blocked=False)
-        buffers = tuple(
-            lax.dynamic_update_index_in_dim(buffer, run.values[i], index, 0)
-            for buffer, i in zip(buffers, problem.saved, strict=True)
-        )
-        return run, buffers
-
-    return lax.fori_loop(0, -(-steps // every), frame, (run, buffers))
-
-
 _compiled_loop = partial(jax.jit, static_argnames=("capacity",))(dynamic_loop)
 
 
-@partial(jax.jit, static_argnames=("layout", "capacity"))
-def _compiled_chunk(
+def run_chunk(
     numbers: Any,
     others: list[Any],
     values: Values,
@@ -303,6 +153,9 @@ def _compiled_chunk(
     run, buffers = dynamic_loop(problem, run, steps, every, capacity)
     seen = jnp.stack([run.step.astype(integers.dtype), run.first_bad, *run.counts])
     return run.values, seen, buffers
+
+
+_compiled_chunk = partial(jax.jit, static_argnames=("layout", "capacity"))(run_chunk)
 
 
 def _simulate_chunked(inputs: Inputs, progress: Progress | None) -> Trajectory:
@@ -380,9 +233,9 @@ def _room(inputs: Inputs, capacity: int) -> int:
 def _compiled_scan(
     problem: Problem, run: Run, *, steps: int, every: int | None, policy: str
 ) -> tuple[Run, Values]:
-    prepared = _prepare(problem, run)
-    run = _note_bad_start(run)
-    body = partial(_drawn_step, problem, prepared)
+    prepared = prepare_step(problem, run)
+    run = note_bad_start(run)
+    body = partial(drawn_step, problem, prepared)
     if every is None:
         return static_loop(body, run, steps, policy), ()
 

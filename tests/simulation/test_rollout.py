@@ -298,6 +298,37 @@ def test_an_ensemble_member_is_the_run_alone_bit_for_bit() -> None:
     assert many.status.ok.tolist() == [True] * 5
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_members_of_a_block_are_the_runs_alone_bit_for_bit(dtype: str) -> None:
+    """Two blocks of eight, each in one call, and three that are left over."""
+    count = 19
+    start = start_of(MODELS["mycelium"], dtype)
+    lifted = {
+        name: np.stack([np.asarray(value) * (1 + member / 100) for member in range(count)])
+        for name, value in start.asdict().items()
+    }
+    alphas = np.linspace(0.05, 0.2, count)
+    keys = jax.random.split(KEY, count)
+    many = simulate_ensemble(
+        MyceliumModel(alpha=alphas), lifted, grid=GRID, steps=70, key=keys, threads=2
+    )
+    for index, alpha in enumerate(alphas):
+        fields = {name: value[index] for name, value in lifted.items()}
+        alone = simulate(MyceliumModel(alpha=alpha), fields, grid=GRID, steps=70, key=keys[index])
+        member = jax.tree.map(lambda leaf, i=index: leaf[i], many)
+        assert_same_bits(member.state, alone.state)
+        assert {n: int(c) for n, c in member.counts.items()} == alone.counts
+    assert many.status.ok.tolist() == [True] * count
+
+
+def test_a_bad_member_of_a_block_is_named_alone() -> None:
+    fields = np.random.default_rng(0).uniform(size=(8, 10, 12))
+    fields[5, 3, 4] = np.nan
+    many = simulate_ensemble(MODELS["fisher-kpp"], {"u": fields}, grid=GRID, steps=4)
+    assert many.status.ok.tolist() == [index != 5 for index in range(8)]
+    assert many.status.first_bad_step[5] == 0
+
+
 def test_an_ensemble_over_fields_alone() -> None:
     model = MODELS["fisher-kpp"]
     fields = np.random.default_rng(0).uniform(size=(3, 10, 12))

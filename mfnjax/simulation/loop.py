@@ -1,0 +1,176 @@
+"""The compiled loop: a state through a traced number of steps.
+
+A step is compiled once, whatever the number of steps and frames; `mfnjax.simulation.rollout` calls
+the loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from mfnjax.core.pytree import register_pytree
+from mfnjax.models.base import IteratedMap, Values, all_cells
+from mfnjax.simulation.inputs import Inputs, Problem
+
+DRAW_BLOCK = 32
+"""Steps whose random numbers are drawn in one go."""
+
+
+@final
+@register_pytree
+@dataclass(frozen=True)
+class Run:
+    """What the loop carries: the fields, the step, and what has been seen so far.
+
+    ``first_bad`` is −1 or, in one number so that the loop carries one, step·fields + field.
+    """
+
+    values: Values
+    step: Any
+    counts: Any
+    first_bad: Any
+
+
+def start_run(inputs: Inputs) -> Run:
+    """The carry before the first step."""
+    counts = np.zeros(len(inputs.problem.model.counters), jnp.result_type(int))
+    return Run(inputs.values, inputs.step, counts, np.int64(-1).astype(counts.dtype))
+
+
+def _draw(problem: Problem, run: Run, step: Any) -> Any:
+    """The random numbers of the step that starts at ``step``."""
+    if problem.key is None:
+        return None
+    key = jax.random.fold_in(problem.key, step)
+    return problem.stepper.draw(problem.model, run.values[0].dtype, key=key)
+
+
+def _one_step(problem: Problem, prepared: Any, run: Run, draw: Any) -> Run:
+    """One step: advance, and note counts and the first bad field."""
+    after = problem.stepper.step(
+        problem.model, problem.grid, problem.dt, prepared, run.values, draw=draw
+    )
+    counts = run.counts
+    if after.counts is not None:
+        counts = counts + after.counts.astype(counts.dtype)
+    run = replace(run, values=after.values, step=run.step + 1, counts=counts)
+    return _note_bad(run, after.finite)
+
+
+def drawn_step(problem: Problem, prepared: Any, run: Run) -> Run:
+    """One step that draws its own numbers."""
+    return _one_step(problem, prepared, run, _draw(problem, run, run.step))
+
+
+def _steps(problem: Problem, prepared: Any, run: Run, count: Any, *, blocked: bool) -> Run:
+    """``count`` (traced) steps; ``blocked``: in blocks, where the model gains by that."""
+    if blocked and isinstance(problem.model, IteratedMap):
+        return _blocks(problem, prepared, run, count)
+    return lax.fori_loop(0, count, lambda _, r: drawn_step(problem, prepared, r), run)
+
+
+def _blocks(problem: Problem, prepared: Any, run: Run, count: Any) -> Run:
+    """``count`` steps of a map: the random numbers of a block at once, quiet blocks cut short."""
+
+    def block(index: jax.Array, run: Run) -> Run:
+        todo = jnp.minimum(DRAW_BLOCK, count - index * DRAW_BLOCK)
+        draws = None
+        if problem.key is not None:
+            steps = run.step + jnp.arange(DRAW_BLOCK, dtype=jnp.int32)
+            draws = jax.vmap(lambda step: _draw(problem, run, step))(steps)
+
+        def step(k: jax.Array, run: Run) -> Run:
+            return _one_step(problem, prepared, run, jax.tree.map(lambda x: x[k], draws))
+
+        def step_by_step(run: Run) -> Run:
+            return lax.fori_loop(0, todo, step, run)
+
+        def cut_short(run: Run) -> Run:
+            values, counts = quiet.run()
+            counts = run.counts + counts.astype(run.counts.dtype)
+            return replace(run, values=values, step=run.step + todo, counts=counts)
+
+        quiet = problem.model.quiet(run.values, problem.grid, draws=draws, count=todo)
+        if quiet is None:
+            return step_by_step(run)
+        return lax.cond(_unanimous(quiet.possible), cut_short, step_by_step, run)
+
+    return lax.fori_loop(0, -(-count // DRAW_BLOCK), block, run)
+
+
+@jax.custom_batching.custom_vmap
+def _unanimous(flag: jax.Array) -> jax.Array:
+    """The flag; in a batch, whether all agree: so that a `lax.cond` still runs one branch.
+
+    A batch of batches asks again.
+    """
+    return flag
+
+
+@_unanimous.def_vmap
+def _unanimous_batch(size: int, is_batched: list[bool], flags: jax.Array) -> tuple[jax.Array, bool]:
+    return _unanimous(jnp.all(flags)), False
+
+
+def _note_bad(run: Run, finite: tuple[jax.Array, ...]) -> Run:
+    """Remember the step and the first field that is not finite, if none is remembered yet."""
+    field = jnp.int32(-1)
+    for index in reversed(range(len(finite))):
+        field = jnp.where(finite[index], field, jnp.int32(index))
+    dtype = run.first_bad.dtype
+    seen = run.step.astype(dtype) * len(finite) + field.astype(dtype)
+    is_news = (field >= 0) & (run.first_bad < 0)
+    return replace(run, first_bad=jnp.where(is_news, seen, run.first_bad))
+
+
+def note_bad_start(run: Run) -> Run:
+    """Remember the first field that is not finite before the first step."""
+    finite = [jnp.isfinite(u) for u in run.values]
+    good = all_cells(reduce(jnp.logical_and, finite))
+
+    def look(run: Run) -> Run:
+        return _note_bad(run, tuple(all_cells(each) for each in finite))
+
+    return lax.cond(good, lambda run: run, look, run)
+
+
+def prepare_step(problem: Problem, run: Run) -> Any:
+    dtype = run.values[0].dtype
+    return problem.stepper.prepare(problem.model, problem.grid, problem.dt, dtype)
+
+
+def dynamic_loop(
+    problem: Problem, run: Run, steps: Any, every: Any, capacity: int
+) -> tuple[Run, Values]:
+    """Run ``steps`` (traced), storing the saved fields after each ``every`` of them.
+
+    Returns the carry and one buffer (capacity, H, W) a saved field. The body of a step is
+    compiled once, whatever the number of steps and frames.
+    """
+    prepared = prepare_step(problem, run)
+    run = note_bad_start(run)
+    buffers = tuple(
+        jnp.zeros((capacity, *run.values[i].shape), run.values[i].dtype) for i in problem.saved
+    )
+
+    if not capacity:
+        return _steps(problem, prepared, run, steps, blocked=True), ()
+
+    def frame(index: jax.Array, carry: tuple[Run, Values]) -> tuple[Run, Values]:
+        run, buffers = carry
+        count = jnp.minimum(every, steps - index * every)
+        run = _steps(problem, prepared, run, count, blocked=False)
+        buffers = tuple(
+            lax.dynamic_update_index_in_dim(buffer, run.values[i], index, 0)
+            for buffer, i in zip(buffers, problem.saved, strict=True)
+        )
+        return run, buffers
+
+    return lax.fori_loop(0, -(-steps // every), frame, (run, buffers))
