@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -16,10 +17,13 @@ _CACHE = "JAX_COMPILATION_CACHE_DIR"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the workers of one run, and the processes that they start, one cache of programs.
+    """Heed Ctrl-C; give the workers of one run, and what they start, one cache of programs.
 
     It is empty when the run begins and gone when it ends; a cache of your own is left alone.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A run in the background of a script ignores Ctrl-C, and so would what the tests interrupt.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     leads_workers = bool(getattr(config.option, "numprocesses", None))
     if leads_workers and not hasattr(config, "workerinput") and _CACHE not in os.environ:
         folder = tempfile.TemporaryDirectory(prefix="mfnjax-programs-", ignore_cleanup_errors=True)

@@ -123,10 +123,13 @@ def prometheus(target: str, folder: Path) -> Iterator[str]:
 def ask(address: str, query: str) -> list[dict]:
     """The series that answer a query now; none while Prometheus starts."""
     try:
-        answer = httpx.get(f"{address}/api/v1/query", params={"query": query}).json()
+        answer = httpx.get(f"{address}/api/v1/query", params={"query": query})
     except httpx.TransportError:
         return []
-    return answer["data"]["result"] if answer["status"] == "success" else []
+    if answer.status_code == 503:
+        return []
+    told = answer.json()
+    return told["data"]["result"] if told["status"] == "success" else []
 
 
 def value(series: list[dict], **labels: str) -> float | None:

@@ -71,7 +71,7 @@ def test_what_is_accepted_is_answered_after_a_sigterm(tmp_path: Path) -> None:
     assert took <= 10
     accepted = [answer for answer in load.answers if answer[0] < signalled - READ_SECONDS]
     assert {status for _, _, status in accepted} == {200}
-    assert sum(answered > signalled for _, answered, _ in accepted) >= 2  # it was busy with them
+    assert any(answered > signalled for _, answered, _ in accepted)  # it was busy with them
     assert {status for _, _, status in load.answers} <= {200, 503, None}
     log = server.log()
     assert '"path":"/simulate"' in log
