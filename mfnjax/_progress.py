@@ -33,6 +33,7 @@ class ProgressBar:
     def __call__(self, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` is done."""
         if self._interrupted:
+            self._interrupted = False
             raise KeyboardInterrupt
         if not sys.stderr.isatty():
             return
