@@ -5,10 +5,10 @@
 Both sides do the full step of the model, growth events and counts included: `simulate` compiled
 with ``jax.jit`` in float32, called with its parameters on the device (as one does who calls it
 often), against the plain float64 NumPy model; 'simulate()' is the plain call with a plain model.
-JAX is set up by `mfnjax.configure_cpu`, so that a program runs on the thread that calls it; the
-rows 'as JAX comes' are measured without, in a process of their own. Compile time is apart (column
-'first'), results are waited for, and the rivals run in turn, some runs a turn, so that a drift hits
-both. The targets stand in ``benchmarks/baselines.toml``.
+JAX is set up by `mfnjax.configure_cpu`, so that no kernel is split over threads; the rows 'as JAX
+comes' are measured without, in a process of their own. Compile time is apart (column 'first'),
+results are waited for, and the rivals run in turn, some runs a turn, so that a drift hits both. The
+targets stand in ``benchmarks/baselines.toml``.
 """
 
 from __future__ import annotations

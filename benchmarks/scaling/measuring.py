@@ -21,6 +21,7 @@ from mfnjax import __version__
 from mfnjax._files import check_writable, write_text
 from mfnjax._progress import ProgressBar
 from mfnjax.bench.machine import fingerprint, machine
+from mfnjax.bench.results import read_format
 from mfnjax.errors import DataError, MfnError
 
 FORMAT = "mfnjax-scaling-1"
@@ -94,15 +95,7 @@ class Curves:
         Raises:
             DataError: There is no such file, or it holds no curves.
         """
-        path = Path(path)
-        try:
-            data: Any = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-        except ValueError as error:
-            raise DataError(f"{path}: is no JSON file ({error})") from error
-        if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise DataError(f"{path}: holds no scaling curves (format {FORMAT})")
+        data = read_format(path, FORMAT, "scaling curves")
         try:
             points = tuple(Point.from_dict(point) for point in data["points"])
             head = {name: data[name] for name in _HEAD}

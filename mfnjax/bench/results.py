@@ -72,15 +72,7 @@ class Results:
         Raises:
             DataError: There is no such file, or it holds no results.
         """
-        path = Path(path)
-        try:
-            data: Any = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-        except ValueError as error:
-            raise DataError(f"{path}: is no JSON file ({error})") from error
-        if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise DataError(f"{path}: holds no results of mfn bench (format {FORMAT})")
+        data = read_format(path, FORMAT, "results of mfn bench")
         try:
             rows = tuple(
                 Measurement(**row | {name: tuple(row[name]) for name in ("values", "ratios")})
@@ -89,6 +81,23 @@ class Results:
             return cls(rows, dict(data["machine"]), str(data["date"]))
         except (TypeError, KeyError) as error:
             raise DataError(f"{path}: damaged results ({error})") from error
+
+
+def read_format(path: str | Path, version: str, what: str) -> dict[str, Any]:
+    """Read a JSON object that names its format.
+
+    Raises:
+        DataError: There is no such file, or it holds no ``what`` of this format.
+    """
+    try:
+        data: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise DataError(f"{path}: is no JSON file ({error})") from error
+    if not isinstance(data, dict) or data.get("format") != version:
+        raise DataError(f"{path}: holds no {what} (format {version})")
+    return data
 
 
 def merged(parts: list[Results]) -> Results:

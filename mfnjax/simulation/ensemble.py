@@ -29,12 +29,7 @@ from mfnjax.core.state import State, StateLike
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model
 from mfnjax.simulation.inputs import Inputs, Layout, pack, prepare_inputs
-from mfnjax.simulation.rollout import (
-    CHUNK_CELL_STEPS,
-    Progress,
-    run_chunk,
-    simulate,
-)
+from mfnjax.simulation.rollout import CHUNK_CELL_STEPS, Progress, run_chunk, simulate
 from mfnjax.simulation.steppers import Stepper
 from mfnjax.simulation.trajectory import Status, Trajectory
 
@@ -95,6 +90,8 @@ def simulate_ensemble(
         >>> simulate_ensemble(models, start, grid=grid, steps=10).state["v"].shape
         (5, 16, 16)
     """
+    if not isinstance(grid, Grid):
+        raise ParameterError(f"grid must be a Grid, got {grid!r}")
     state = state if isinstance(state, State) else _named(model, state)
     axes, size = _member_axes(model, state, key)
     keys = _HostKeys.of(key)
@@ -280,7 +277,7 @@ def _member_axes(model: Model, state: State, key: Any) -> tuple[Any, int]:
         for leaf, batched in zip(leaves, jax.tree.leaves(axes), strict=True)
         if batched
     }
-    if len(sizes) != 1:
+    if len(sizes) != 1 or sizes == {0}:
         raise ParameterError(
             "an ensemble needs a leading axis of members on a parameter, a field or the key, "
             f"and one size for all; got {sorted(sizes) or 'none'}"

@@ -6,6 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -182,18 +183,9 @@ def test_the_tables_of_a_call_add_up() -> None:
     ],
 )
 def test_wrong_options_give_one_clear_line(
-    arguments: list[str],
-    told: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    refusal: Callable[..., str], arguments: list[str], told: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(SystemExit) as end:
-        profiling.main(arguments)
-    assert end.value.code
-    last = capsys.readouterr().err.strip().splitlines()[-1]
+    last = refusal(profiling.main, arguments)
     assert told in last
     assert last.startswith("python -m benchmarks.profiling: ")
 

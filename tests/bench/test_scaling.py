@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -308,18 +309,9 @@ def test_a_run_goes_on_only_from_its_like(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_options_give_one_clear_line(
-    arguments: list[str],
-    told: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    refusal: Callable[..., str], arguments: list[str], told: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(SystemExit) as end:
-        command.main(arguments)
-    assert end.value.code
-    last = capsys.readouterr().err.strip().splitlines()[-1]
+    last = refusal(command.main, arguments)
     assert told in last
     assert last.startswith("python -m benchmarks.scaling: ")
 

@@ -337,6 +337,10 @@ def test_an_ensemble_over_fields_alone() -> None:
     np.testing.assert_array_equal(many.state["u"][2], alone.state["u"])
     with pytest.raises(ParameterError, match="leading axis of members"):
         simulate_ensemble(model, {"u": fields[0]}, grid=GRID, steps=4)
+    with pytest.raises(ParameterError, match="leading axis of members"):
+        simulate_ensemble(model, {"u": fields[:0]}, grid=GRID, steps=4)
+    with pytest.raises(ParameterError, match="grid must be a Grid"):
+        simulate_ensemble(model, {"u": fields}, grid=(10, 12), steps=4)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
