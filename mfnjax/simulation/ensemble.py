@@ -105,19 +105,21 @@ def simulate_ensemble(
     }
     threads = threads or os.cpu_count() or 1
     each = 1 if save_every is not None else _block_size(grid, steps, -(-size // threads))
-    results: list[Trajectory] = []
+    gathered = _Gathered(size)
     with ThreadPoolExecutor(threads, initializer=_take_a_device(threads)) as pool:
-        running: list[tuple[Future[Trajectory], int]] = []
-        done = 0
+        running: list[tuple[Future[None], int]] = []
+        begun, done = 0, 0
         try:
             members = _members((model, state, keys and keys.data), axes, size)
             while (block := list(itertools.islice(members, each))) or running:
                 if block:
-                    part = partial(_run_members, block, each, keys, options)
-                    running.append((pool.submit(_on_own_device, part), len(block)))
+                    run = partial(_run_members, block, each, keys, options)
+                    future = pool.submit(_gather_on_own_device, gathered, begun, run)
+                    running.append((future, len(block)))
+                    begun += len(block)
                 if not block or len(running) > 2 * threads:
                     future, count = running.pop(0)
-                    results.append(future.result())
+                    future.result()
                     done += count
                     if progress is not None:
                         progress(done, size)
@@ -125,11 +127,32 @@ def simulate_ensemble(
             for future, _ in running:
                 future.cancel()
             raise
-    return results[0] if len(results) == 1 else jax.tree.map(_joined, *results)
+    return gathered.whole
 
 
-def _joined(*parts: Any) -> np.ndarray:
-    return np.concatenate(parts)
+@final
+class _Gathered:
+    """The results of all members, in arrays that the first block to end makes.
+
+    Each thread writes the rows of its own blocks, while others still run: nothing is held twice.
+    """
+
+    whole: Any = None
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+
+    def put(self, at: int, part: Trajectory) -> None:
+        """Write the members from number ``at`` on."""
+        with self._lock:
+            if self.whole is None:
+                self.whole = jax.tree.map(self._room, part)
+        for whole, rows in zip(jax.tree.leaves(self.whole), jax.tree.leaves(part), strict=True):
+            whole[at : at + len(rows)] = rows
+
+    def _room(self, rows: np.ndarray) -> np.ndarray:
+        return np.empty((self._size, *rows.shape[1:]), rows.dtype)
 
 
 def _block_size(grid: Grid, steps: Any, share: int) -> int:
@@ -157,9 +180,9 @@ def _take_a_device(threads: int) -> Callable[[], None]:
 _thread = threading.local()
 
 
-def _on_own_device(function: Callable[[], Any]) -> Any:
+def _gather_on_own_device(gathered: _Gathered, at: int, run: Callable[[], Trajectory]) -> None:
     with jax.default_device(_thread.device):
-        return function()
+        gathered.put(at, run())
 
 
 @final
@@ -167,18 +190,17 @@ def _on_own_device(function: Callable[[], Any]) -> Any:
 class _HostKeys:
     """Keys as numbers on the host: to take one from a typed array is a program of JAX."""
 
-    first: jax.Array
+    given: jax.Array
     data: np.ndarray
     impl: str
 
     @classmethod
     def of(cls, key: Any) -> _HostKeys | None:
-        """The key or keys of a call, the first of them checked."""
+        """The key or keys of a call, checked."""
         if key is None:
             return None
-        first = key[0] if np.ndim(key) > 0 else key
-        check_key(first)
-        return cls(first, np.asarray(jax.random.key_data(key)), str(jax.random.key_impl(key)))
+        check_key(key)
+        return cls(key, np.asarray(jax.random.key_data(key)), str(jax.random.key_impl(key)))
 
     def typed(self, data: np.ndarray) -> jax.Array:
         """The key of one member."""
@@ -198,23 +220,22 @@ def _run_members(
         )
     inputs: list[Inputs] = []
     before: Any = None
+    key = keys and keys.given
     for model, state, _ in block:
         if before is None or model is not before[0] or state is not before[1]:
-            first = keys and keys.first
-            prepared = prepare_inputs(model, state, key=first, static_steps=False, **options)
+            prepared = prepare_inputs(model, state, key=key, static_steps=False, **options)
         before = model, state
         inputs.append(prepared)
     packed = [each.packed or pack(each.problem) for each in inputs]
+    members = [
+        (each.numbers, each.others, one.values, data)
+        for each, one, (_, _, data) in zip(packed, inputs, block, strict=True)
+    ]
+    integers = np.array([[int(one.step), -1, one.steps, max(one.steps, 1)] for one in inputs])
     values, seen = _compiled_block(
-        _stacked([each.numbers for each in packed]),
-        [_stacked(leaves) for leaves in zip(*(each.others for each in packed), strict=True)],
-        tuple(map(_stacked, zip(*(each.values for each in inputs), strict=True))),
-        np.array([[int(each.step), -1, each.steps, max(each.steps, 1)] for each in inputs]),
-        keys and _stacked([data for _, _, data in block]),
-        layout=packed[0].layout,
-        impl=keys and keys.impl,
+        *_shared_and_own(members), integers, layout=packed[0].layout, impl=keys and keys.impl
     )
-    step, first_bad, *counts = np.asarray(seen).T
+    step, first_bad, *counts = np.asarray(seen).T.astype(np.int64)
     fields, counters = block[0][0].fields, block[0][0].counters
     bad = (np.where(first_bad < 0, -1, part(first_bad, len(fields))) for part in _CODE)
     return Trajectory(
@@ -227,31 +248,44 @@ def _run_members(
 
 @partial(jax.jit, static_argnames=("layout", "impl"))
 def _compiled_block(
-    numbers: Any,
-    others: list[Any],
-    values: Any,
-    integers: Any,
-    keys: Any,
-    *,
-    layout: Layout,
-    impl: str | None,
-) -> Any:
+    shared: Any, own: Any, integers: Any, *, layout: Layout, impl: str | None
+) -> tuple[Any, jax.Array]:
     """`run_chunk` for one member after the other."""
 
     def one(member: Any) -> Any:
-        numbers, others, values, integers, data = member
+        own, integers = member
+        numbers, others, values, data = jax.tree.map(_the_one_given, own, shared, is_leaf=_is_none)
         key = None if data is None else jax.random.wrap_key_data(data, impl=impl)
         return run_chunk(numbers, others, values, integers, key, layout=layout, capacity=0)[:2]
 
-    return lax.map(one, (numbers, others, values, integers, keys))
+    return lax.map(one, (own, integers))
 
 
-def _stacked(leaves: Sequence[Any]) -> np.ndarray:
-    """The leaves of some members as one array; what they share is not copied."""
-    first = np.asarray(leaves[0])
-    if all(leaf is leaves[0] for leaf in leaves):
-        return np.broadcast_to(first, (len(leaves), *first.shape))
-    return np.stack([np.asarray(leaf) for leaf in leaves])
+def _shared_and_own(members: Sequence[Any]) -> tuple[Any, Any]:
+    """The members' leaves in two trees: those that all share, and stacks of those that differ.
+
+    Each tree has None where the other has a leaf, so that what is shared is neither copied nor cut.
+    """
+
+    def shared(*leaves: Any) -> Any:
+        return np.asarray(leaves[0]) if _all_same(leaves) else None
+
+    def own(*leaves: Any) -> Any:
+        return None if _all_same(leaves) else np.stack([np.asarray(leaf) for leaf in leaves])
+
+    return jax.tree.map(shared, *members), jax.tree.map(own, *members)
+
+
+def _all_same(leaves: Sequence[Any]) -> bool:
+    return all(leaf is leaves[0] for leaf in leaves)
+
+
+def _the_one_given(own: Any, shared: Any) -> Any:
+    return shared if own is None else own
+
+
+def _is_none(leaf: Any) -> bool:
+    return leaf is None
 
 
 def _named(model: Model, state: Any) -> State:

@@ -321,6 +321,17 @@ def test_members_of_a_block_are_the_runs_alone_bit_for_bit(dtype: str) -> None:
     assert many.status.ok.tolist() == [True] * count
 
 
+def test_members_of_a_block_share_what_is_the_same() -> None:
+    """Eight keys and one start: a block in which only the keys are the members' own."""
+    start, keys = start_of(MODELS["mycelium"], "float32"), jax.random.split(KEY, 9)
+    many = simulate_ensemble(MODELS["mycelium"], start, grid=GRID, steps=70, key=keys, threads=1)
+    for index in range(9):
+        alone = simulate(MODELS["mycelium"], start, grid=GRID, steps=70, key=keys[index])
+        assert_same_bits(jax.tree.map(lambda leaf, i=index: leaf[i], many.state), alone.state)
+    integers = [*many.counts.values(), many.status.first_bad_step, many.status.bad_field]
+    assert {leaf.dtype for leaf in integers} == {np.dtype("int64")}
+
+
 def test_a_bad_member_of_a_block_is_named_alone() -> None:
     fields = np.random.default_rng(0).uniform(size=(8, 10, 12))
     fields[5, 3, 4] = np.nan
