@@ -345,7 +345,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--steps", type=int, metavar="T", help="number of steps")
     options.add_argument(
         "-o", "--output", type=Path, default=Path("out", "profile"), metavar="FOLDER",
-        help="where trace.json.gz and profile.json go (out/profile)",
+        help="where trace.json.gz, profile.json and run.hlo.txt go (out/profile)",
     )  # fmt: skip
     return options
 
@@ -378,7 +378,9 @@ def profile(config: SimulationConfig, folder: Path) -> list[Path]:
     data = {"config": config.to_dict(), "machine": machine(), "tables": told}
     numbers = folder / "profile.json"
     write_text(numbers, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-    return [trace, numbers]
+    program = folder / "run.hlo.txt"
+    write_text(program, subject.run.program.as_text())
+    return [trace, numbers, program]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -386,10 +388,10 @@ def main(argv: list[str] | None = None) -> int:
     options = parser()
     given = options.parse_args(argv)
     try:
-        trace, numbers = profile(configuration(given), given.output)
+        trace, numbers, program = profile(configuration(given), given.output)
     except MfnError as error:
         options.exit(1, f"{options.prog}: {error}\n")
-    print(f"Wrote {numbers} and {trace}.")
+    print(f"Wrote {numbers}, {trace} and {program} (the run as XLA compiled it).")
     print(f"Open {trace} at https://ui.perfetto.dev (it stays on your machine) or chrome://tracing")
     return 0
 

@@ -201,6 +201,9 @@ def test_the_command_profiles_a_small_run(tmp_path: Path) -> None:
     *parts, total = [float(row[1]) for row in call["rows"]]
     assert sum(parts) == pytest.approx(total, abs=1e-3)
     assert any("while" in row[-1] for row in steps["rows"])
+    program = (tmp_path / "run.hlo.txt").read_text(encoding="utf-8")
+    for name, *_ in steps["rows"][:-1]:
+        assert f"%{name} = " in program
     assert [row[0] for row in stages["rows"]][:2] == ["run", "run with history"]
     run = memory["rows"][0]
     assert float(run[1]) >= 3 * 4 * 16**2 / 2**20 - 1e-3
