@@ -6,6 +6,7 @@ is fit to be quoted.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -21,6 +22,14 @@ def output_folder(name: str) -> Path:
     folder = Path(os.environ.get("MFNJAX_OUT", ROOT / "out")) / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def flags(**meanings: str) -> argparse.Namespace:
+    """Which of the named flags (name → meaning) a script was called with; none in a notebook."""
+    parser = argparse.ArgumentParser()
+    for name, meaning in meanings.items():
+        parser.add_argument(f"--{name}", action="store_true", help=meaning)
+    return parser.parse_args([] if "ipykernel" in sys.modules else None)
 
 
 def show(figure: Any, path: Path) -> None:

@@ -24,7 +24,7 @@ from scipy.stats import qmc
 
 from mfnjax.core.grid import Grid
 from mfnjax.core.operators import largest_stable_step
-from mfnjax.fitting.snapshot.smoothing import apply_filter
+from mfnjax.fitting.snapshot.smoothing import apply_filter, as_default_float
 from mfnjax.fitting.snapshot.stationary import imbalance, substrate_at_rest
 from mfnjax.models.gray_scott import GrayScottModel
 from mfnjax.simulation import simulate
@@ -81,11 +81,16 @@ class Estimate:
 
     Attributes:
         values: Unknown → value.
-        misfit: Root mean square of its residuals.
+        residuals: There, one a cell, flat.
     """
 
     values: dict[str, float]
-    misfit: float
+    residuals: np.ndarray
+
+    @property
+    def misfit(self) -> float:
+        """Root mean square of the residuals."""
+        return float(np.sqrt(np.mean(self.residuals**2)))
 
 
 def at_rest(
@@ -106,8 +111,7 @@ def at_rest(
     Returns:
         The estimates; their misfit is in units of 1/cell².
     """
-    dtype = jnp.result_type(float)
-    z, factors = jnp.asarray(image.smooth, dtype), jnp.asarray(image.factors, dtype)
+    z, factors = as_default_float(image.smooth), as_default_float(image.factors)
 
     def evaluate(point: jax.Array, base: jax.Array, basis: jax.Array) -> Any:
         return _rest_residuals(point, base, basis, z, factors, image.grid)
@@ -144,26 +148,19 @@ def stays(
     Returns:
         The estimate; its misfit is in units of the noise.
     """
-    dtype = jnp.result_type(float)
-    z, raw = jnp.asarray(image.smooth, dtype), jnp.asarray(image.raw, dtype)
+    z, raw = as_default_float(image.smooth), as_default_float(image.raw)
     steps, dt = time_steps({**known, **start}, duration, image.grid)
-    sigma = jnp.asarray(image.noise, dtype)
+    rest = as_default_float(image.noise), steps, as_default_float(dt), image.grid
 
     def evaluate(point: jax.Array, base: jax.Array, basis: jax.Array) -> Any:
-        return _run_residuals(
-            point, base, basis, z, raw, sigma, steps, jnp.asarray(dt, dtype), image.grid
-        )
+        return _run_residuals(point, base, basis, z, raw, *rest)
 
     return _solve(evaluate, known, start, max_evaluations, 1e-6)
 
 
-def predicted(image: Standardised, values: dict[str, float], duration: float) -> np.ndarray:
-    """z at the end of the run from the smoothed image (H, W), float64."""
-    dtype = jnp.result_type(float)
-    steps, dt = time_steps(values, duration, image.grid)
-    logs = jnp.log(jnp.asarray([values[name] for name in UNKNOWNS], dtype))
-    smooth = jnp.asarray(image.smooth, dtype)
-    return np.asarray(_end(logs, smooth, steps, jnp.asarray(dt, dtype), image.grid)[0], float)
+def predicted(image: Standardised, end: Estimate) -> np.ndarray:
+    """z at the end of the run of an estimate by `stays` (H, W)."""
+    return image.raw + image.noise * end.residuals.reshape(image.raw.shape)
 
 
 def time_steps(values: dict[str, float], duration: float, grid: Grid) -> tuple[int, float]:
@@ -195,17 +192,16 @@ def _solve(
 ) -> Estimate:
     """Least squares over the logarithms of the unknowns that are not known."""
     names = [name for name in UNKNOWNS if name not in known]
-    dtype = jnp.result_type(float)
-    base = np.asarray([0.0 if name in names else np.log(known[name]) for name in UNKNOWNS])
-    basis = np.asarray([[float(row == name) for name in names] for row in UNKNOWNS])
-    fixed = jnp.asarray(base, dtype), jnp.asarray(basis, dtype)
+    base = [0.0 if name in names else np.log(known[name]) for name in UNKNOWNS]
+    basis = [[float(row == name) for name in names] for row in UNKNOWNS]
+    fixed = as_default_float(base), as_default_float(basis)
     seen: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
 
     def both(point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mark = point.tobytes()
         if mark not in seen:
             seen.clear()
-            pair = evaluate(jnp.asarray(point, dtype), *fixed)
+            pair = evaluate(as_default_float(point), *fixed)
             residuals, slopes = (np.asarray(part, float) for part in pair)
             bad = MISMATCH, 0.0
             seen[mark] = (
@@ -227,8 +223,7 @@ def _solve(
         gtol=None,
     )
     values = dict(zip(names, (float(x) for x in np.exp(end.x)), strict=True)) | known
-    misfit = float(np.sqrt(2 * end.cost / end.fun.size))
-    return Estimate({name: float(values[name]) for name in UNKNOWNS}, misfit)
+    return Estimate({name: float(values[name]) for name in UNKNOWNS}, end.fun)
 
 
 def _with_slopes(residuals: Callable[[jax.Array], jax.Array], point: jax.Array) -> Any:
@@ -272,22 +267,18 @@ def _run_residuals(
     grid: Grid,
 ) -> Any:
     def residuals(x: jax.Array) -> jax.Array:
-        return jnp.ravel(_run(base + basis @ x, z, steps, dt, grid)[0] - raw) / sigma
+        return jnp.ravel(_run(base + basis @ x, z, steps, dt, grid) - raw) / sigma
 
     return _with_slopes(residuals, point)
 
 
-_end = jax.jit(lambda logs, z, steps, dt, grid: _run(logs, z, steps, dt, grid))
-
-
 def _run(logs: jax.Array, z: jax.Array, steps: Any, dt: Any, grid: Grid) -> Any:
-    """(z, u, v) after a run from the pattern that z is, if it is at rest."""
+    """z after a run from the pattern that z is, if it is at rest."""
     model, level, amplitude = _read(logs)
     v = level + amplitude * z
     u = substrate_at_rest(model, v, grid)
     run = simulate(model, (u, v), grid=grid, steps=steps, dt=dt, stepper="euler")
-    u, v = run.state.values
-    return (v - level) / amplitude, u, v
+    return (run.state["v"] - level) / amplitude
 
 
 def _read(logs: jax.Array) -> tuple[GrayScottModel, jax.Array, jax.Array]:

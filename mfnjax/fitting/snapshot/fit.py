@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mfnjax._checks import check_bool, check_choice, check_int, check_key, check_real
@@ -25,7 +24,7 @@ from mfnjax.fitting.snapshot.estimate import (
 )
 from mfnjax.fitting.snapshot.outline_fit import fit_outlines, is_black_and_white
 from mfnjax.fitting.snapshot.result import MOVING, STATIONARY, SnapshotFit
-from mfnjax.fitting.snapshot.smoothing import apply_filter, estimate_noise, wiener_filter
+from mfnjax.fitting.snapshot.smoothing import estimate_noise, filtered, wiener_filter
 from mfnjax.fitting.uncertainty import two_sided_quantile
 
 MODELS = ("gray-scott",)
@@ -137,7 +136,7 @@ def fit_snapshot(
     task = _prepare(raw, known, sigma, affine, boundary)
     candidates = _candidates(task, key=key)
     last, duration, spread = _lengthen(task, candidates)
-    compared = predicted(task.image, last.values, duration)
+    compared = predicted(task.image, last)
     structured = _structured_misfit(task.image, compared)
     moving = not (last.misfit <= LARGEST_MISFIT and structured <= LARGEST_STRUCTURE)
     errors = {} if moving else _errors(task, last, compared, replicates, key=key)
@@ -210,10 +209,7 @@ def standardised(raw: np.ndarray, sigma: float, grid: Grid) -> Standardised:
     mean, deviation = raw.mean(), raw.std()
     z = (raw - mean) / deviation
     factors = wiener_filter(z, sigma / deviation, grid)
-    dtype = jnp.result_type(float)
-    smooth = np.asarray(
-        apply_filter(jnp.asarray(factors, dtype), jnp.asarray(z, dtype), grid), float
-    )
+    smooth = filtered(z, factors, grid)
     if smooth.std() < 0.3:
         raise DataError(
             f"image: no pattern above the noise (standard deviation {deviation:.4g}, of which "
@@ -276,10 +272,8 @@ def _lengthen(task: Task, candidates: list[Estimate]) -> tuple[Estimate, float, 
 
 def _structured_misfit(image: Standardised, compared: np.ndarray) -> float:
     """Residuals at the pattern's own wavelengths, in units of what noise would leave there."""
-    dtype = jnp.result_type(float)
-    residual = jnp.asarray(compared - image.raw, dtype)
     band = (image.factors > 0.5).astype(float)
-    inside = np.asarray(apply_filter(jnp.asarray(band, dtype), residual, image.grid), float)
+    inside = filtered(compared - image.raw, band, image.grid)
     # The share of white noise in the band, by a filter of noise's flat spectrum.
     share = _band_share(band, image.grid)
     return float(inside.std() / (image.noise * np.sqrt(max(share, 1.0 / inside.size))))

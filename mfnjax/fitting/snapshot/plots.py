@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 
+from mfnjax.fitting.snapshot.result import decimals
 from mfnjax.fitting.snapshot.statistics import radial_power_spectrum
 from mfnjax.plotting.style import in_style
 
@@ -108,6 +109,8 @@ def _headline(fit: SnapshotFit) -> str:
     for name, symbol in (("feed", "F"), ("kill", "k"), ("d_u", "D_u"), ("d_v", "D_v")):
         if name in fit.intervals:
             low, high = fit.intervals[name]
-            parts.append(f"{symbol} = {fit.parameters[name]:.4f} ± {(high - low) / 2:.4f}")
+            half = (high - low) / 2
+            d = decimals(half)
+            parts.append(f"{symbol} = {fit.parameters[name]:.{d}f} ± {half:.{d}f}")
     judged = "" if fit.outlines_only else f" (misfit {fit.misfit:.2f})"
     return f"{fit.pattern_class}, {fit.verdict}{judged}:  " + ",  ".join(parts)

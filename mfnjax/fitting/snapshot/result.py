@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -20,6 +21,11 @@ STATIONARY, MOVING = "stationary", "not stationary"
 
 APPROXIMATE, UNLIKE = "approximate", "unlike a pattern of the model"
 """Of a black-and-white picture: read off its outlines; or like nothing that was learned from."""
+
+
+def decimals(error: float) -> int:
+    """How many decimals show an error with two digits: 4 for 0.0012."""
+    return max(0, 1 - math.floor(math.log10(error))) if error > 0 else 6
 
 
 @final
@@ -117,7 +123,8 @@ class SnapshotFit:
         for name, value in self.parameters.items():
             if name in self.intervals:
                 low, high = self.intervals[name]
-                lines.append(f"  {name:<5} = {value:<9.5g} (90 %: {low:.5g} to {high:.5g})")
+                d = decimals((high - low) / 2)
+                lines.append(f"  {name:<5} = {value:<9.{d}f} (90 %: {low:.{d}f} to {high:.{d}f})")
             else:
                 lines.append(f"  {name:<5} = {value:<9.5g} (given)")
         lines += [f"  {text}" for text in self.assumptions]

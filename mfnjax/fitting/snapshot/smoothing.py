@@ -7,6 +7,8 @@ weighs each wavenumber by the share of its power that is not noise, takes most o
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -68,7 +70,16 @@ def wiener_filter(image: np.ndarray, noise: float, grid: Grid) -> np.ndarray:
     return factors
 
 
-@jax.jit
+def filtered(image: np.ndarray, factors: np.ndarray, grid: Grid) -> np.ndarray:
+    """The image with each mode times its factor (H, W), float64."""
+    return np.asarray(_filtered(as_default_float(factors), as_default_float(image), grid), float)
+
+
+def as_default_float(values: Any) -> np.ndarray:
+    """As an array of JAX's default floating dtype, made on the host: there it compiles nothing."""
+    return np.asarray(values, jnp.result_type(float))
+
+
 def apply_filter(factors: jax.Array, field: jax.Array, grid: Grid) -> jax.Array:
     """The field with each mode times its factor."""
     return from_modes(scale_modes(factors, to_modes(field, grid)), grid)
@@ -76,12 +87,14 @@ def apply_filter(factors: jax.Array, field: jax.Array, grid: Grid) -> jax.Array:
 
 def _spectrum(image: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray, float]:
     """(modes, −λ, power of unit white noise in a mode); the mean is taken out first."""
-    values = jnp.asarray(image, jnp.result_type(float))
-    modes = np.asarray(_modes(values, grid))
-    curvature = -np.asarray(laplacian_eigenvalues(grid, values.dtype), float)
-    return modes, curvature, float(grid.num_cells) if np.iscomplexobj(modes) else 1.0
+    modes, eigenvalues = map(np.asarray, _modes(as_default_float(image), grid))
+    white = float(grid.num_cells) if np.iscomplexobj(modes) else 1.0
+    return modes, -eigenvalues.astype(float), white
 
 
 @jax.jit
-def _modes(values: jax.Array, grid: Grid) -> jax.Array:
-    return to_modes(values - jnp.mean(values), grid)
+def _modes(values: jax.Array, grid: Grid) -> tuple[jax.Array, jax.Array]:
+    return to_modes(values - jnp.mean(values), grid), laplacian_eigenvalues(grid, values.dtype)
+
+
+_filtered = jax.jit(apply_filter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -27,6 +28,15 @@ def test_exact_v(targets):
         assert fit.pattern_class == name
         assert fit.intervals == {}
         assert fit.degeneracy is None
+
+
+def test_a_first_fit_compiles_four_programs(targets, caplog):
+    """Most of a first call's time is compilation: a fifth program has to be worth its while."""
+    odd = targets["holes"].v[:50, :46]  # a shape that no other test compiles for
+    with caplog.at_level("DEBUG", "jax._src.dispatch"), jax.log_compiles():
+        fit_snapshot(odd, **GIVEN, noise=0.0, boundary="neumann", replicates=0, key=KEY)
+    programs = [r.args[0] for r in caplog.records if "XLA compilation" in r.getMessage()]
+    assert len(programs) == 4, programs
 
 
 def test_v_with_noise(targets):
@@ -91,6 +101,11 @@ def test_the_result_is_written(affine_fit, tmp_path):
     affine_fit.plot(tmp_path / "fit.png")
     assert (tmp_path / "fit.png").stat().st_size > 10_000
     assert "90 %" in repr(affine_fit)
+    sharp = replace(
+        affine_fit, parameters={"kill": 0.058}, intervals={"kill": (0.057988, 0.058012)}
+    )
+    assert "0.058000  (90 %: 0.057988 to 0.058012)" in repr(sharp)
+    assert "k = 0.058000 ± 0.000012" in sharp.plot().get_suptitle()
     assert "s·v + o" in repr(affine_fit)
     assert affine_fit.model.feed == affine_fit.parameters["feed"]
 

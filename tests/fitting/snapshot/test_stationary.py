@@ -17,7 +17,7 @@ from mfnjax.fitting.snapshot import (
     substrate_at_rest,
     wiener_filter,
 )
-from mfnjax.fitting.snapshot.smoothing import apply_filter
+from mfnjax.fitting.snapshot.smoothing import filtered
 from tests.tolerances import RELATIVE
 
 MODEL = GrayScottModel(0.035, 0.061, 0.16, 0.08)
@@ -95,7 +95,7 @@ def test_noise_is_measured_and_filtered(boundary, sigma):
     # The short waves are some 1600 modes: a standard error of 2 %.
     assert estimate_noise(clean + noise, grid) == pytest.approx(sigma, rel=0.06)
     factors = wiener_filter(clean + noise, sigma, grid)
-    smooth = apply_filter(jnp.asarray(factors), jnp.asarray(clean + noise), grid)
+    smooth = filtered(clean + noise, factors, grid)
     assert np.std(smooth - clean) < 0.5 * sigma
     np.testing.assert_array_equal(wiener_filter(clean, 0.0, grid), 1)
 
