@@ -14,6 +14,7 @@ import numpy as np
 from mfnjax._files import check_writable, write_text
 from mfnjax._progress import ProgressBar
 from mfnjax.cli.common import assignments_of, console, named, number, table, writing
+from mfnjax.cli.group import Interrupted
 from mfnjax.errors import ParameterError
 from mfnjax.fitting import (
     LowerMinimumWarning,
@@ -96,19 +97,25 @@ def _fitted(measured: Table, settings: dict[str, Any], folder: Path | None) -> F
         dt=settings["dt"],
         noisy_start=settings["start_noise"],
     )
-    with ProgressBar("Fitting") as progress:
-        return fit(
-            model,
-            objective,
-            fixed=fixed,
-            bounds=bounds,
-            starts=settings["starts"],
-            max_steps=settings["max_steps"],
-            progress=progress,
-            checkpoint=None if folder is None else folder / CHECKPOINT,
-            resume=settings["resume"],
-            key=jax.random.key(settings["seed"]),
-        )
+    checkpoint = None if folder is None else folder / CHECKPOINT
+    try:
+        with ProgressBar("Fitting") as progress:
+            return fit(
+                model,
+                objective,
+                fixed=fixed,
+                bounds=bounds,
+                starts=settings["starts"],
+                max_steps=settings["max_steps"],
+                progress=progress,
+                checkpoint=checkpoint,
+                resume=settings["resume"],
+                key=jax.random.key(settings["seed"]),
+            )
+    except KeyboardInterrupt:
+        if checkpoint is None or not checkpoint.exists():
+            raise
+        raise Interrupted(f"Interrupted: with --out {folder} --resume it goes on.") from None
 
 
 def _inside(value: float, low: float | None, high: float | None) -> float:

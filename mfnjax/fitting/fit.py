@@ -75,7 +75,8 @@ def fit(
             Levenberg–Marquardt, 50 of others.
         progress: True shows a bar on a terminal; or a function of (iterations, at most).
         checkpoint: File that the state is kept in, so that an interrupted fit can be resumed.
-        resume: Go on from the checkpoint: ends with the same bits as without an interruption.
+        resume: Go on from the checkpoint: ends as without an interruption, in one process with
+            the same bits.
         key: Key of the starts.
 
     Returns:
