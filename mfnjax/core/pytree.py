@@ -34,13 +34,12 @@ def register_pytree(cls: type[T]) -> type[T]:
     fields = dataclasses.fields(cls)  # type: ignore[arg-type]
     static = tuple(f.name for f in fields if f.metadata.get("static"))
     traced = tuple(f.name for f in fields if f.name not in static)
+    names = traced + static
     keys = tuple(jax.tree_util.GetAttrKey(name) for name in traced)
 
-    def auxiliary(node: T) -> Any:
-        return (cls, *(getattr(node, name) for name in static))
-
     def flatten(node: T) -> tuple[tuple[Any, ...], Any]:
-        return tuple(getattr(node, name) for name in traced), auxiliary(node)
+        values = node.__dict__
+        return tuple([values[name] for name in traced]), (cls, *[values[name] for name in static])
 
     def flatten_with_keys(node: T) -> tuple[tuple[Any, ...], Any]:
         children, aux = flatten(node)
@@ -48,8 +47,7 @@ def register_pytree(cls: type[T]) -> type[T]:
 
     def unflatten(aux: Any, children: Any) -> T:
         node = object.__new__(cls)
-        for name, value in (*zip(traced, children), *zip(static, aux[1:])):  # noqa: B905
-            object.__setattr__(node, name, value)
+        node.__dict__.update(zip(names, (*children, *aux[1:])))  # noqa: B905
         return node
 
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
