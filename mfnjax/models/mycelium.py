@@ -22,6 +22,7 @@ from mfnjax.core.operators import largest_stable_step, with_difference_sum
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.rng import normal_field, uniform_field
 from mfnjax.core.state import State
+from mfnjax.core.threefry import fold_in, uniform
 from mfnjax.errors import ParameterError, StabilityError
 from mfnjax.models._common import clip
 from mfnjax.models.base import (
@@ -155,8 +156,8 @@ class MyceliumModel(IteratedMap):
         The event reads the key at the counters 0…4, so the stream of the jitter is free. (A split
         would cost one more Threefry call for every step.)
         """
-        jitter_key = jax.random.fold_in(key, _JITTER_STREAM) if self.quantum_jitter else None
-        return jax.random.uniform(key, (5,), dtype), jitter_key
+        jitter_key = fold_in(key, _JITTER_STREAM) if self.quantum_jitter else None
+        return uniform(key, 5, dtype), jitter_key
 
     def advance(self, values: Values, grid: Grid, *, draw: Any) -> Advanced:
         """One step of the map; with ``draw=None`` steps 1 and 4 are left out."""

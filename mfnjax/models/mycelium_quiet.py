@@ -124,7 +124,7 @@ def _is_quiet(
         rates = (model.r_activator, model.r_inhibitor)
         for rate in rates:
             quiet &= (rate >= 0) & (rate <= 1)
-        ceiling = model.turing_threshold - margin - steps * (model.r_activator / 4)
+        ceiling = model.turing_threshold - margin - (steps / 4) * model.r_activator
         calm &= (a >= 0) & (a <= jnp.minimum(ceiling, 1)) & (i >= 0) & (i <= 1)
     for diffusivity in diffusivities:
         quiet &= (diffusivity >= 0) & (diffusivity * scale <= 0.25)
@@ -158,9 +158,6 @@ def _run(
     stack = jnp.stack(fields)
     dtype, (_, height, width) = stack.dtype, stack.shape
     scale = 1 / (jnp.asarray(grid.spacing, dtype) ** 2)
-    is_potential = jnp.arange(len(fields), dtype=jnp.int32)[:, None, None] == 0
-    rows = jnp.arange(height, dtype=jnp.int32)[:, None]
-    columns = jnp.arange(width, dtype=jnp.int32)[None, :]
 
     def column(*numbers: Any) -> jax.Array:
         """One number a field, (fields, 1, 1)."""
@@ -174,7 +171,9 @@ def _run(
     def step(k: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         stack, padded = carry
         if added is not None:
-            here = is_potential & (rows == cells[0][k]) & (columns == cells[1][k])
+            # Made here, the indices are computed; made before the loop, they would be stored.
+            field, row, column = (lax.broadcasted_iota(jnp.int32, stack.shape, i) for i in range(3))
+            here = (field == 0) & (row == cells[0][k]) & (column == cells[1][k])
             stack = stack + jnp.where(here, added[k], 0)
         padded = _fill(padded, stack, grid)
         centre = padded[:, 1:-1, 1:-1]

@@ -16,6 +16,7 @@ import numpy as np
 from jax import lax
 
 from mfnjax.core.pytree import register_pytree
+from mfnjax.core.threefry import fold_in
 from mfnjax.models.base import IteratedMap, Values, all_cells
 from mfnjax.simulation.inputs import Inputs, Problem
 
@@ -48,7 +49,7 @@ def _draw(problem: Problem, run: Run, step: Any) -> Any:
     """The random numbers of the step that starts at ``step``."""
     if problem.key is None:
         return None
-    key = jax.random.fold_in(problem.key, step)
+    key = fold_in(problem.key, step)
     return problem.stepper.draw(problem.model, run.values[0].dtype, key=key)
 
 
@@ -76,11 +77,18 @@ def _steps(problem: Problem, prepared: Any, run: Run, count: Any, *, blocked: bo
     return lax.fori_loop(0, count, lambda _, r: drawn_step(problem, prepared, r), run)
 
 
-def _blocks(problem: Problem, prepared: Any, run: Run, count: Any) -> Run:
-    """``count`` steps of a map: the random numbers of a block at once, quiet blocks cut short."""
+def _blocks(problem: Problem, prepared: Any, start: Run, count: Any) -> Run:
+    """``count`` steps of a map: the random numbers of a block at once, quiet blocks cut short.
 
-    def block(index: jax.Array, run: Run) -> Run:
-        todo = jnp.minimum(DRAW_BLOCK, count - index * DRAW_BLOCK)
+    What need not be carried through a block, or be a result of it, is kept out: each would be a
+    kernel more (see ``docs/speed.md``).
+    """
+
+    def block(index: jax.Array, carry: tuple[Values, Any, Any]) -> tuple[Values, Any, Any]:
+        values, counts, first_bad = carry
+        done = index * DRAW_BLOCK
+        run = Run(values, start.step + done, jnp.zeros_like(counts), first_bad)
+        todo = jnp.minimum(DRAW_BLOCK, count - done)
         draws = None
         if problem.key is not None:
             steps = run.step + jnp.arange(DRAW_BLOCK, dtype=jnp.int32)
@@ -89,20 +97,25 @@ def _blocks(problem: Problem, prepared: Any, run: Run, count: Any) -> Run:
         def step(k: jax.Array, run: Run) -> Run:
             return _one_step(problem, prepared, run, jax.tree.map(lambda x: x[k], draws))
 
-        def step_by_step(run: Run) -> Run:
-            return lax.fori_loop(0, todo, step, run)
+        def step_by_step(run: Run) -> tuple[Values, Any, Any]:
+            run = lax.fori_loop(0, todo, step, run)
+            return run.values, run.counts, run.first_bad
 
-        def cut_short(run: Run) -> Run:
+        def cut_short(run: Run) -> tuple[Values, Any, Any]:
             values, counts = quiet.run()
-            counts = run.counts + counts.astype(run.counts.dtype)
-            return replace(run, values=values, step=run.step + todo, counts=counts)
+            return values, counts.astype(run.counts.dtype), run.first_bad
 
-        quiet = problem.model.quiet(run.values, problem.grid, draws=draws, count=todo)
+        quiet = problem.model.quiet(values, problem.grid, draws=draws, count=todo)
         if quiet is None:
-            return step_by_step(run)
-        return lax.cond(_unanimous(quiet.possible), cut_short, step_by_step, run)
+            values, new, first_bad = step_by_step(run)
+        else:
+            possible = _unanimous(quiet.possible)
+            values, new, first_bad = lax.cond(possible, cut_short, step_by_step, run)
+        return values, counts + new, first_bad
 
-    return lax.fori_loop(0, -(-count // DRAW_BLOCK), block, run)
+    carry = (start.values, start.counts, start.first_bad)
+    values, counts, first_bad = lax.fori_loop(0, -(-count // DRAW_BLOCK), block, carry)
+    return Run(values, start.step + count, counts, first_bad)
 
 
 @jax.custom_batching.custom_vmap
@@ -132,11 +145,10 @@ def _note_bad(run: Run, finite: tuple[jax.Array, ...]) -> Run:
 
 def note_bad_start(run: Run) -> Run:
     """Remember the first field that is not finite before the first step."""
-    finite = [jnp.isfinite(u) for u in run.values]
-    good = all_cells(reduce(jnp.logical_and, finite))
+    good = all_cells(reduce(jnp.logical_and, map(jnp.isfinite, run.values)))
 
     def look(run: Run) -> Run:
-        return _note_bad(run, tuple(all_cells(each) for each in finite))
+        return _note_bad(run, tuple(all_cells(jnp.isfinite(u)) for u in run.values))
 
     return lax.cond(good, lambda run: run, look, run)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 
 import jax
+import numpy as np
 import pytest
 
-from mfnjax import configure_cpu
+from benchmarks.hlo import FREE, Instruction, Program
+from mfnjax import Grid, MyceliumModel, configure_cpu, simulate
 from mfnjax.errors import MfnError, ParameterError
 
 TWO_DEVICES = """
@@ -53,3 +56,53 @@ def test_it_is_refused_once_jax_has_started() -> None:
 def test_a_number_of_devices_is_a_positive_integer(devices: object) -> None:
     with pytest.raises(ParameterError, match="devices must be a positive integer"):
         configure_cpu(devices)  # type: ignore[arg-type]
+
+
+FEW = 8
+"""XLA's CPU runtime runs so many kernels in the order they stand in. Of more than that it hands
+half of the ready ones to another thread, where more than so many are ready beside the one that runs
+(``ThunkExecutor`` and ``ExecuteSession`` in jaxlib 0.10.2)."""
+
+NO_KERNEL = FREE - {"while", "conditional", "call"}
+
+
+def most_ready(kernels: dict[str, Instruction]) -> int:
+    """How many kernels of a computation are ready beside the one that runs, at most.
+
+    They run first come, first served, each once all that it reads is there.
+    """
+    sources: dict[str, set[str]] = {}
+    for name, one in kernels.items():
+        read = {o for o in one.operands if o in kernels}
+        sources[name] = set().union(
+            *(sources[o] if kernels[o].opcode in NO_KERNEL else {o} for o in read)
+        )
+    waiting = {name: sources[name] for name in kernels if kernels[name].opcode not in NO_KERNEL}
+    if len(waiting) <= FEW:
+        return 0
+    most, ready = 0, [name for name in waiting if not waiting[name]]
+    while ready:
+        done, *ready = ready
+        most = max(most, len(ready))
+        for name, left in waiting.items():
+            if done in left:
+                left = waiting[name] = left - {done}
+                ready += [] if left else [name]
+    return most
+
+
+@pytest.mark.parametrize(
+    ("size", "steps", "save_every"), [(32, 32, None), (64, 100, None), (64, 100, 1)]
+)
+def test_no_part_of_a_compiled_run_is_handed_to_another_thread(size, steps, save_every) -> None:
+    """To wake a thread takes longer than a tenth of a short run (docs/speed.md)."""
+    grid, model = Grid((size, size)), jax.tree.map(np.float32, MyceliumModel())
+    state = model.initial_state(grid, dtype="float32", key=jax.random.key(0))
+    run = jax.jit(partial(simulate, grid=grid, steps=steps, save_every=save_every))
+    text = run.lower(model, state, key=jax.random.key(1)).compile().as_text()
+    assert "is_scheduled=true" in text
+    computations = Program(text).computations
+    fused = {one.calls for inside in computations.values() for one in inside.values()}
+    ready = {name: most_ready(computations[name]) for name in computations if name not in fused}
+    assert max(ready.values()) > 0
+    assert {name: most for name, most in ready.items() if most > FEW} == {}
