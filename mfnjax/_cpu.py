@@ -16,9 +16,10 @@ def configure_cpu(devices: int = 1) -> None:
     As it comes, JAX splits the kernels of a program over all cores and hands each call to a thread
     of its own. For the small kernels of a simulation both cost more than they gain (measured in
     ``docs/speed.md``). After this call kernels are not split, and a call is not handed over as a
-    whole; XLA still hands parts of a program to one other thread, which only pinning the process to
-    a core makes cheap. A device runs one program at a time, so `simulate_ensemble` needs one device
-    for each core that it shall use at the same time: ``configure_cpu(devices=os.cpu_count())``.
+    whole; of a program that has many kernels ready at once, XLA still hands some to one other
+    thread, which only pinning the process to a core makes cheap. A device runs one program at a
+    time, so `simulate_ensemble` needs one device for each core that it shall use at the same time:
+    ``configure_cpu(devices=os.cpu_count())``.
 
     It concerns all that JAX computes on the CPU in this process, other people's matrix products
     among it: where those matter more, leave JAX as it is. An ``NPROC`` in the environment wins.
