@@ -13,8 +13,9 @@
 # F and k, says how sure, and refuses pictures of patterns that still move.
 #
 # `python -m experiments.fit_gray_scott_snapshot` writes figures and tables to
-# out/fit_gray_scott_snapshot/. With `--coverage` every noise and every level is drawn three times,
-# to count how often the intervals hold the truth; with `--resume` it goes on where it was stopped.
+# out/fit_gray_scott_snapshot/. With `--coverage` the noise on v and the level of the outlines are
+# drawn three times, to count how often the intervals hold the truth; with `--resume` it goes on
+# where it was stopped.
 
 # %%
 from __future__ import annotations
@@ -38,7 +39,7 @@ from mfnjax.fitting.snapshot import classify_pattern, rates_of_fields
 from mfnjax.plotting.style import in_style
 
 ASKED = flags(
-    coverage="draw each noise and level three times: how often do intervals hold the truth?",
+    coverage="draw the noise on v and the outlines' level three times: do intervals hold the truth?",
     resume="keep the fits of the last run, which was stopped",
 )
 OUT = output_folder("fit_gray_scott_snapshot")
@@ -87,18 +88,18 @@ class Case:
     draws: int = 3 if ASKED.coverage else 1
 
 
-BOTH, NOISY = "exact u and v", "v with noise"
+BOTH, NOISY, SCALED = "exact u and v", "v with noise", "s·v + o with noise"
 CASES = {
     "exact v": Case(lambda v, *_: v, {"noise": 0.0, "replicates": 0}, draws=1),
     NOISY: Case(noisy),
-    "s·v + o with noise": Case(lambda v, *draw: 90 * noisy(v, *draw) + 25, {"affine": True}),
+    SCALED: Case(lambda v, *draw: 90 * noisy(v, *draw) + 25, {"affine": True}, draws=1),
     "outlines": Case(cut),
 }
 LIMITS = {
     BOTH: (1, 0.2),
     "exact v": (1, 0.2),
     NOISY: (5, 1.5),
-    "s·v + o with noise": (10, 3),
+    SCALED: (10, 3),
     "outlines": (10, 3),
 }
 if FAST:  # on 64² cells outlines say too little, and are refused
