@@ -39,7 +39,7 @@ from mfnjax.fitting.snapshot import classify_pattern, rates_of_fields
 from mfnjax.plotting.style import in_style
 
 ASKED = flags(
-    coverage="draw the noise on v and the outlines' level three times: do intervals hold the truth?",
+    coverage="draw noise and level three times: how often do intervals hold the truth?",
     resume="keep the fits of the last run, which was stopped",
 )
 OUT = output_folder("fit_gray_scott_snapshot")
