@@ -42,8 +42,8 @@ def fit_image(path: str, settings: dict[str, Any]) -> None:
         if not found.stationary:
             click.echo(
                 "  No parameters are given: no pattern at rest looks like this picture. It may "
-                "still move, be cut at edges of another kind (--boundary), or be inverted "
-                "(--invert)."
+                "still move, be cut out of a larger one, have edges of another kind (--boundary), "
+                "be inverted (--invert), or be a JPEG, whose errors are no white noise (--noise 3)."
             )
     if folder is not None:
         with writing():

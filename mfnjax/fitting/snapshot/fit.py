@@ -352,8 +352,7 @@ def _report(
         offset=float(task.mean - scale * level),
         duration=duration,
         pattern_class=classify_pattern(
-            level + amplitude * task.image.smooth,
-            periodic=task.image.grid.boundary.name == "periodic",
+            task.image.smooth, periodic=task.image.grid.boundary.name == "periodic"
         ),
         degeneracy=DEGENERACY if task.gauge else None,
         assumptions=_assumptions(task),
