@@ -26,7 +26,7 @@ def fit_image(path: str, settings: dict[str, Any]) -> None:
     levels = read_image(path, channel=settings["channel"]).astype(float)
     with named({**OPTIONS, "image": path}):
         found = fit_snapshot(
-            -levels if settings["invert"] else levels,
+            levels.min() + levels.max() - levels if settings["invert"] else levels,
             settings["model"],
             d_u=settings["du"],
             d_v=settings["dv"],

@@ -67,6 +67,8 @@ def _outlines(fit: SnapshotFit) -> Figure:
     for ax, (values, title, colour) in zip(axes, shown, strict=False):
         ax.imshow(values, cmap="gray")
         ax.set_title(title)
+        ax.set_xticks([])
+        ax.set_yticks([])
         mask = jnp.asarray(values > values.mean(), jnp.float32)
         power = np.asarray(radial_power_spectrum(mask))[1:]
         waves = min(values.shape) / np.arange(1, power.size + 1)
