@@ -266,7 +266,7 @@ def moving_table() -> str:
 
 refused = sum(not row.off for row in on_the_way)
 wrong = {
-    "at_rest": sum(row.confidently_wrong for row in still),
+    "at_rest": {case: sum(r.confidently_wrong for r in p) for case, p in by_case(still).items()},
     "moving": sum(row.confidently_wrong for row in on_the_way),
 }
 tables = "\n\n".join([recovery_table(), coverage_table(), moving_table()])
