@@ -1,10 +1,11 @@
 """Which (F, k) grow which outlines: how `fit_snapshot` learned to read black-and-white pictures.
 
-``python -m experiments.read_outlines grow --seconds 900 --seed 1`` grows patterns of Gray–Scott
-with random parameters from random starts (again with other seeds, side by side if wanted);
-``… learn`` fits the small networks of `mfnjax.fitting.snapshot.outline_reader` to the statistics of
-their outlines, and reports by cross-validation what those can tell. Everything goes to
-out/read_outlines/; the networks of the package came from seeds 1 and 2, 840 seconds each.
+``python -m experiments.read_outlines grow --seconds 1700 --seed 1`` grows patterns of Gray–Scott
+with random parameters from random starts; ``… hold --seconds 1500 --seed 1`` guesses F and k of
+those at rest, each by networks that did not see it, and holds the model to their outlines; again
+with other seeds, side by side if wanted. ``… learn`` fits the networks and the correction of
+`mfnjax.fitting.snapshot.outline_reader`, and reports by cross-validation what they can tell: two
+minutes. Everything goes to out/read_outlines/; the networks of the package came from SEEDS.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +24,56 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from scipy import ndimage
 
 from experiments.notebook import output_folder
 from mfnjax import GrayScottModel, Grid, simulate
-from mfnjax.fitting.snapshot.outline_reader import D_U, LARGEST, RATIO, Learned, evaluate, save
+from mfnjax.fitting.snapshot.outline_hold import Outlines, hold
+from mfnjax.fitting.snapshot.outline_reader import (
+    D_U,
+    LARGEST,
+    RATIO,
+    Correction,
+    Learned,
+    corrected,
+    evaluate,
+    evidence,
+    kernel,
+    save,
+)
 from mfnjax.fitting.snapshot.outline_statistics import outline_statistics
 
 GRID = Grid((128, 128))
 AT_REST = 0.02  # largest change of v in 100 steps, of its standard deviation
 THRESHOLDS = (0.3, 0.7)  # of the range of v: where a picture may have been cut
-COVERED = 0.95  # by the 90 % intervals, here: a picture of another population errs a little more
-CUTS = 2  # pictures of one pattern that are learned from
+COVERED = 0.91  # by the 90 % intervals, of patterns that were not learned from
+NOISE, NOISE_OF_SIZE = 10.0, 100.0  # of a correction and of its error's size, by their kernel
+CUTS = 3  # pictures of one pattern that are learned from
+FEEDS = (0.019, 0.045, 0.056, 0.072)
+HIGHEST = (0.009, 0.0095, 0.0065, 0.001)  # k above that of the saddle-node, at these F
+EMPTY = 14  # cells: farther than that from the inside, hardly any place of a full picture is
 
 
-def seeded(rng: np.random.Generator, number: int, size: int) -> tuple[jax.Array, jax.Array]:
-    """(u, v): (1, 0) with square seeds at random places."""
+def squares(rng: np.random.Generator) -> np.ndarray:
+    """One to a hundred squares at random places."""
+    number, size = int(np.exp(rng.uniform(0, np.log(100)))), int(rng.integers(5, 15))
     inside = np.zeros(GRID.shape, bool)
     for row, column in rng.integers(0, GRID.shape[0], (number, 2)):
         rows, columns = ((at + np.arange(size)) % GRID.shape[0] for at in (row, column))
         inside[np.ix_(rows, columns)] = True
+    return inside
+
+
+def blobs(rng: np.random.Generator) -> np.ndarray:
+    """The upper part of a smooth random field."""
+    width = np.exp(rng.uniform(np.log(2), np.log(10)))
+    field = ndimage.gaussian_filter(rng.standard_normal(GRID.shape), width, mode="wrap")
+    return field > np.quantile(field, rng.uniform(0.4, 0.97))
+
+
+def seeded(rng: np.random.Generator) -> tuple[jax.Array, jax.Array]:
+    """(u, v): (1, 0) with seeds."""
+    inside = (blobs if rng.random() < 0.35 else squares)(rng)
     v = np.where(inside, 0.25, 0.0) * (1 + 0.05 * rng.standard_normal(GRID.shape))
     return jnp.asarray(np.where(inside, 0.5, 1.0), jnp.float32), jnp.asarray(v, jnp.float32)
 
@@ -50,30 +83,40 @@ def run(model: GrayScottModel, state: Any, steps: int) -> Any:
     return simulate(model, state, grid=GRID, steps=steps, stepper="euler").state
 
 
-def drawn(rng: np.random.Generator) -> tuple[GrayScottModel, Any, int]:
-    """A model, a start and a number of steps; one run in five is stopped while it still grows."""
-    feed = np.exp(rng.uniform(np.log(0.018), np.log(0.068)))
-    kill = np.sqrt(feed) / 2 - feed + rng.uniform(-0.004, 0.008)
-    number, size = int(np.exp(rng.uniform(np.log(3), np.log(80)))), int(rng.integers(5, 14))
-    short = rng.random() < 0.2
-    steps = int(np.exp(rng.uniform(*np.log((1_500, 8_000) if short else (15_000, 40_000)))))
-    return GrayScottModel(feed, kill, D_U, RATIO * D_U), seeded(rng, number, size), steps
+def drawn(rng: np.random.Generator) -> GrayScottModel:
+    """A model: mostly where patterns stay, more often where they are holes, at times anywhere."""
+    kind = rng.random()
+    if kind < 0.1:
+        feed, above = np.exp(rng.uniform(np.log(0.012), np.log(0.08))), rng.uniform(-0.006, 0.010)
+    elif kind < 0.25:
+        feed, above = np.exp(rng.uniform(np.log(0.03), np.log(0.06))), rng.uniform(-0.0025, -0.0004)
+    else:
+        feed = np.exp(rng.uniform(np.log(FEEDS[0]), np.log(FEEDS[-1])))
+        above = rng.uniform(-0.003, np.interp(np.log(feed), np.log(FEEDS), HIGHEST))
+    return GrayScottModel(feed, np.sqrt(feed) / 2 - feed + above, D_U, RATIO * D_U)
 
 
 def patterns(rng: np.random.Generator) -> Iterator[tuple[list[float], np.ndarray]]:
-    """(what it is, v) of patterns that live, without end."""
-    while True:
-        model, state, steps = drawn(rng)
-        early = min(steps, 3_000)
-        state = run(model, state, early)
-        if float(jnp.std(state["v"])) < 0.01:
-            continue
-        state = run(model, state, steps - early) if steps > early else state
-        v, later = np.asarray(state["v"]), np.asarray(run(model, state, 100)["v"])
-        if v.std() < 0.01 or not np.isfinite(v).all():
-            continue
-        change = float(np.sqrt(np.mean((later - v) ** 2)) / v.std())
-        yield [float(model.feed), float(model.kill), steps, change], v
+    """(F, k, age, change of v, run) and v of patterns that live, without end: most are old, some
+    are seen while they grow, and some move for ever."""
+    for number in count():
+        model, state = drawn(rng), seeded(rng)
+        age, early = (
+            int(np.exp(rng.uniform(*np.log(ages)))) for ages in ((12e3, 60e3), (1_500, 8_000))
+        )
+        state, before, growing = run(model, state, early), early, rng.random() < 0.2
+        for now, wanted in ((early, growing), (10_000, False), (age, True)):
+            state = run(model, state, now - before) if now > before else state
+            before, v = now, np.asarray(state["v"])
+            if v.std() < 0.01 or not np.isfinite(v).all():
+                break
+            later = np.asarray(run(model, state, 100)["v"])
+            change = float(np.sqrt(np.mean((later - v) ** 2)) / v.std())
+            moves = now == 10_000 and change > 0.3
+            if (wanted and (now == age or change >= AT_REST)) or (moves and rng.random() < 0.5):
+                yield [float(model.feed), float(model.kill), now, change, number], v
+            if moves:
+                break
 
 
 def grow(seed: int, seconds: float, folder: Path) -> None:
@@ -89,22 +132,87 @@ def grow(seed: int, seconds: float, folder: Path) -> None:
     print(f"{len(told)} patterns, {100 * at_rest:.0f} % at rest")
 
 
-def pictures(folder: Path, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """(what they are (N, 4), statistics (N, CUTS, n)) of all patterns that were grown."""
-    rng = np.random.default_rng(seed)
-    told, statistics = [], []
-    for path in sorted(folder.glob("patterns_*.npz")):
+@dataclass(frozen=True)
+class Pictures:
+    """What is learned from: N patterns, each cut at CUTS levels.
+
+    Attributes:
+        told: F, k, age, change of v in 100 steps, and the run, (N, 5).
+        masks: (N, CUTS, H, W).
+        statistics: Of the outlines (N, CUTS, n).
+    """
+
+    told: np.ndarray
+    masks: np.ndarray
+    statistics: np.ndarray
+
+    @property
+    def rest(self) -> np.ndarray:
+        """Which are at rest (N,)."""
+        return self.told[:, 3] < AT_REST
+
+    @property
+    def truth(self) -> np.ndarray:
+        """(ln F, ln k) (N, 2)."""
+        return np.log(self.told[:, :2])
+
+
+def pictures(folder: Path) -> Pictures:
+    """All patterns that were grown, cut."""
+    rng, told, masks = np.random.default_rng(5), [], []
+    for number, path in enumerate(sorted(folder.glob("patterns_*.npz"))):
         with np.load(path) as file:
-            told.append(file["told"])
-            statistics += [cut(v.astype(float), rng) for v in file["v"]]
-    return np.concatenate(told), np.asarray(statistics)
+            told.append(file["told"] + [0, 0, 0, 0, 1e6 * number])
+            masks += [cut(v.astype(float), rng) for v in file["v"]]
+    full = np.array([is_full(one[0]) for one in masks])
+    kept = np.stack(masks)[full]
+    statistics = np.array([[outline_statistics(mask) for mask in one] for one in kept])
+    return Pictures(np.concatenate(told)[full], kept, statistics)
 
 
-def cut(v: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-    """Statistics of masks of v at random levels."""
-    low, high = np.quantile(v, [0.005, 0.995])
-    levels = low + (high - low) * rng.uniform(*THRESHOLDS, CUTS)
-    return [outline_statistics(v > level) for level in levels]
+def cut(v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Masks of v at random levels (CUTS, H, W)."""
+    levels = v.min() + np.ptp(v) * rng.uniform(*THRESHOLDS, (CUTS, 1, 1))
+    return v > levels
+
+
+def is_full(mask: np.ndarray) -> bool:
+    """Whether the pattern fills the picture; a few lone spots tell nothing."""
+    return bool(np.quantile(ndimage.distance_transform_edt(~mask), 0.97) <= EMPTY)
+
+
+def folds(runs: np.ndarray, number: int = 4) -> Iterator[np.ndarray]:
+    """Which patterns to leave out, in turns; those of one run together."""
+    order = np.random.default_rng(0).permutation(np.unique(runs))
+    for part in range(number):
+        yield np.isin(runs, order[part::number])
+
+
+def cross_validated(x: np.ndarray, told: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(means, standard deviations, logits) from networks that did not see the pattern, of inputs
+    (N, cuts, n)."""
+    shape = x.shape[:2]
+    parts: list[Any] = [np.empty((*shape, 2)), np.empty((*shape, 2)), np.empty(shape)]
+    for out in folds(told[:, 4]):
+        found = evaluate(learn_networks(x[~out], told[~out]), x[out].reshape(-1, x.shape[-1]))
+        for part, values in zip(parts, found, strict=True):
+            part[out] = values.reshape(part[out].shape)
+    return tuple(parts)
+
+
+def hold_all(seed: int, seconds: float, folder: Path) -> None:
+    """Hold the model to the outlines of patterns at rest, in random order, for so long."""
+    began, shown = time.monotonic(), pictures(folder)
+    guesses, deviations, _ = cross_validated(shown.statistics, shown.told)
+    held: list[list[float]] = []
+    for index in np.random.default_rng([3, seed]).permutation(np.flatnonzero(shown.rest)):
+        at = index, seed % CUTS
+        told = hold(Outlines(shown.masks[at], "periodic", D_U, RATIO * D_U, 1.0), guesses[at])
+        held.append([*at, *guesses[at], *deviations[at], *told.features()])
+        if time.monotonic() - began > seconds:
+            break
+    np.save(folder / f"held_{seed}.npy", np.asarray(held))
+    print(f"{len(held)} pictures of {shown.rest.sum()} patterns at rest")
 
 
 def learn_networks(
@@ -119,13 +227,13 @@ def learn_networks(
 
     Args:
         statistics: (N, CUTS, n).
-        told: (N, 4).
+        told: (N, 5).
         networks: How many.
         width: Of their hidden layers.
         steps: Of AdamW, on batches of 256.
 
     Returns:
-        The networks; their `reach` is that of the normal distribution, until it is measured.
+        The networks.
     """
     rest = told[:, 3] < AT_REST
     center, spread = statistics.mean((0, 1)), statistics.std((0, 1)) + 1e-9
@@ -147,7 +255,6 @@ def learn_networks(
         tuple(np.asarray(a, float) for a in layers),
         target_center,
         target_spread,
-        np.full(2, 1.645),
     )
 
 
@@ -194,51 +301,97 @@ def _train(
     return jax.vmap(one)(jax.random.split(jax.random.key(0), networks))
 
 
-def cross_validated(
-    statistics: np.ndarray, told: np.ndarray, folds: int = 4
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(means, standard deviations, logits) of each pattern from networks that did not see it; of
-    its first picture."""
-    place = np.random.default_rng(0).permutation(len(told))
-    parts: list[Any] = [np.empty((len(told), 2)), np.empty((len(told), 2)), np.empty(len(told))]
-    for fold in range(folds):
-        out, kept = place[fold::folds], np.setdiff1d(place, place[fold::folds])
-        networks = learn_networks(statistics[kept], told[kept])
-        for part, values in zip(parts, evaluate(networks, statistics[out, 0]), strict=True):
-            part[out] = values
-    return tuple(parts)
+def learn_correction(x: np.ndarray, truth: np.ndarray, runs: np.ndarray) -> Correction:
+    """Gaussian processes for what is still to be added to the place that was held, and for the
+    logarithm of the error that then remains in patterns left out by turns.
+
+    Args:
+        x: Evidence (M, m).
+        truth: (ln F, ln k) (M, 2).
+        runs: Which grew the pattern (M,).
+
+    Returns:
+        The correction.
+    """
+    center, spread = x.mean(0), x.std(0) + 1e-9
+    examples = ((x - center) / spread).clip(-LARGEST, LARGEST).astype(np.float16).astype(float)
+    missing, covariance = truth - x[:, :2], kernel(examples, examples)
+    errors = np.abs(missing - _left_out(covariance, missing, runs, NOISE))
+    sizes = np.log(errors + 0.01 * errors.mean(0))
+    reach = np.quantile(
+        errors / np.exp(_left_out(covariance, sizes, runs, NOISE_OF_SIZE)), COVERED, axis=0
+    )
+    offset, weights = zip(
+        _process(covariance, missing, NOISE),
+        _process(covariance, sizes, NOISE_OF_SIZE),
+        strict=True,
+    )
+    return Correction(center, spread, examples, np.hstack(weights), np.hstack(offset), reach)
+
+
+def _process(covariance: np.ndarray, values: np.ndarray, noise: float) -> tuple[Any, Any]:
+    """(mean, weights of the kernels) of a Gaussian process through values (M, 2)."""
+    mean = values.mean(0)
+    return mean, np.linalg.solve(covariance + noise * np.eye(len(values)), values - mean)
+
+
+def _left_out(
+    covariance: np.ndarray, values: np.ndarray, runs: np.ndarray, noise: float
+) -> np.ndarray:
+    """What it says of values (M, 2) that it did not see."""
+    said = np.empty_like(values)
+    for out in folds(runs, 8):
+        seen = np.flatnonzero(~out)
+        mean, weights = _process(covariance[np.ix_(seen, seen)], values[seen], noise)
+        said[out] = mean + covariance[np.ix_(np.flatnonzero(out), seen)] @ weights
+    return said
+
+
+def accuracy(place: np.ndarray, reach: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+    """How far (ln F, ln k) were told (M, 2), with intervals of this reach (M, 2)."""
+    error = place - truth
+    relative = np.abs(np.expm1(error))
+    return {
+        "within_10_and_3_percent": float(np.mean(np.all(relative <= [0.1, 0.03], axis=1))),
+        "median_error": np.median(relative, axis=0).tolist(),
+        "percent_of_k_for_one_of_feed": float(np.polyfit(error[:, 0], error[:, 1], 1)[0]),
+        "median_half_interval": np.expm1(np.median(reach, axis=0)).tolist(),
+        "covered": np.mean(np.abs(error) <= reach, axis=0).tolist(),
+    }
 
 
 def learn(folder: Path, path: Path) -> None:
-    """Cross-validate, measure how far intervals must reach, learn from all, and write it."""
-    told, statistics = pictures(folder)
-    rest = told[:, 3] < AT_REST
-    mean, deviation, logit = cross_validated(statistics, told)
-    error = (mean - np.log(told[:, :2]))[rest]
-    reach = np.quantile(np.abs(error / deviation[rest]), COVERED, axis=0)
-    relative = np.abs(np.expm1(error))
-    both = np.mean((relative[:, 0] <= 0.1) & (relative[:, 1] <= 0.03))
-    half = np.expm1(np.median(reach * deviation[rest], axis=0))
+    """Cross-validate, learn from all, and write it."""
+    shown = pictures(folder)
+    _, _, logit = cross_validated(shown.statistics, shown.told)
+    held = np.concatenate([np.load(path) for path in sorted(folder.glob("held_*.npy"))])
+    index, which = held[:, :2].astype(int).T
+    x = evidence(shown.statistics[index, which], held[:, 2:4], held[:, 4:6], held[:, 6:])
+    truth, runs = shown.truth[index], shown.told[index, 4]
+    place, reach = np.empty_like(truth), np.empty_like(truth)
+    for out in folds(runs, 8):
+        correction = learn_correction(x[~out], truth[~out], runs[~out])
+        place[out], reach[out] = corrected(correction, x[out])
     summary: dict[str, Any] = {
-        "patterns": len(told),
-        "at_rest": int(rest.sum()),
-        "within_10_and_3_percent": float(both),
-        "percent_of_k_for_one_of_feed": float(np.polyfit(error[:, 0], error[:, 1], 1)[0]),
-        "median_error": np.median(relative, axis=0).tolist(),
-        "median_half_interval": half.tolist(),
-        "reach": reach.tolist(),
-        "at_rest_and_called_so": float(np.mean(logit[rest] > 0)),
-        "moving_and_called_so": float(np.mean(logit[~rest] <= 0)),
+        "patterns": len(shown.told),
+        "at_rest": int(shown.rest.sum()),
+        "at_rest_and_called_so": float(np.mean(logit[shown.rest] > 0)),
+        "moving_and_called_so": float(np.mean(logit[~shown.rest] <= 0)),
+        "held_to": len(held),
+        "guessed": accuracy(held[:, 2:4], 1.645 * held[:, 4:6], truth),
+        "held": accuracy(held[:, 6:8], 1.645 * np.exp(held[:, 8:10]), truth),
+        "read": accuracy(place, reach, truth),
     }
     print(json.dumps(summary, indent=1))
     _ = (folder / "learned.json").write_text(json.dumps(summary, indent=1), "utf-8")
-    save(replace(learn_networks(statistics, told), reach=reach), path)
+    learned = learn_networks(shown.statistics, shown.told)
+    save(learned, learn_correction(x, truth, runs), path)
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("grow", "learn"))
+    parser.add_argument("what", choices=("grow", "hold", "learn"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=900)
     parser.add_argument("--out", type=Path, help="where the networks go")
@@ -246,6 +399,8 @@ def main() -> None:
     folder = output_folder("read_outlines")
     if given.what == "grow":
         grow(given.seed, given.seconds, folder)
+    elif given.what == "hold":
+        hold_all(given.seed, given.seconds, folder)
     else:
         learn(folder, given.out or folder / "outline_reader.npz")
 

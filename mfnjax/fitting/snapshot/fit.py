@@ -82,8 +82,8 @@ def fit_snapshot(
     3. Judge. A misfit of more than 1.1 times the noise means that no pattern at rest looks like
        this: no parameters are given.
 
-    A black-and-white picture says less: `mfnjax.fitting.snapshot.outline_fit` reads F and k off its
-    outlines' statistics, with wide intervals and the verdict ``approximate``.
+    A black-and-white picture says less: `mfnjax.fitting.snapshot.outline_fit` finds F and k by its
+    outlines, with wide intervals and the verdict ``approximate``.
 
     Args:
         image: v itself (H, W), or an affine image of it; at least 16 cells a side. With two grey

@@ -1,9 +1,9 @@
 """`fit_snapshot` for a black-and-white picture: what the outlines alone say of F and k.
 
-A network reads F and k off the outlines' statistics (`outline_reader`), and a pattern is grown
-with them from a random start, to be looked at beside the picture. The intervals are wide, because
-outlines say little: along a valley, in which k changes by 0.1 to 0.2 % for each 1 % of F, patterns
-hardly differ.
+F and k are guessed from the outlines' statistics, the model is held to the outlines from that
+guess, and both together are read (`outline_reader`). Then a pattern is grown with what was found
+from a random start, to be looked at beside the picture. Along a valley, in which k changes by 0.1
+to 0.2 % for each 1 % of F, patterns hardly differ: there the answer is least sure.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from mfnjax.core.grid import Grid
 from mfnjax.errors import DataError
 from mfnjax.fitting.snapshot.classes import classify_pattern
 from mfnjax.fitting.snapshot.estimate import time_steps
-from mfnjax.fitting.snapshot.outline_reader import D_U, RATIO, SIDE, Reading, read_outlines
+from mfnjax.fitting.snapshot.outline_hold import Outlines, hold
+from mfnjax.fitting.snapshot.outline_reader import D_U, RATIO, SIDE, Guess, guess_place, read_place
+from mfnjax.fitting.snapshot.outline_statistics import outline_statistics
 from mfnjax.fitting.snapshot.result import APPROXIMATE, MOVING, UNLIKE, SnapshotFit
 from mfnjax.models.gray_scott import GrayScottModel
 from mfnjax.simulation import simulate
@@ -69,24 +71,26 @@ def fit_outlines(
     whole = (
         np.pad(mask, [(0, n) for n in mask.shape], "symmetric") if boundary != "periodic" else mask
     )
-    reading = read_outlines(whole, d_u=d_u)
-    verdict = APPROXIMATE
-    if reading.distance > FARTHEST:
-        verdict = UNLIKE
-    elif reading.at_rest < LEAST_AT_REST:
-        verdict = MOVING
-    values = {"feed": reading.feed, "kill": reading.kill, "d_u": d_u, "d_v": d_v}
+    statistics = outline_statistics(whole, unit=unit)
+    guess = guess_place(statistics)
+    verdict = _judged(guess)
+    values = dict(zip(("feed", "kill"), np.exp(guess.place).tolist(), strict=True))
+    values |= {"d_u": d_u, "d_v": d_v}
+    intervals: dict[str, tuple[float, float]] = {}
     v = np.full(raw.shape, np.nan)
     if verdict == APPROXIMATE:
+        held = hold(Outlines(mask, boundary, d_u, d_v, unit), guess.place)
+        read, intervals = read_place(statistics, guess, held)
+        values |= read
         v = _grown(values, unit, grid, key)
     level = np.quantile(v, 1 - mask.mean())
     return SnapshotFit(
         verdict=verdict,
         parameters=values if verdict == APPROXIMATE else {},
-        intervals=reading.intervals if verdict == APPROXIMATE else {},
+        intervals=intervals,
         rejected={} if verdict == APPROXIMATE else values,
         pattern_class=classify_pattern(mask.astype(float), periodic=boundary == "periodic"),
-        assumptions=_assumptions(reading, d_u, d_v, boundary),
+        assumptions=_assumptions(guess, d_u, d_v, boundary),
         image=raw,
         field=v,
         compared=np.where(v > level, raw.max(), raw.min()),
@@ -94,6 +98,13 @@ def fit_outlines(
         seconds=time.monotonic() - began,
         **_UNTOLD,
     )
+
+
+def _judged(guess: Guess) -> str:
+    """The verdict."""
+    if guess.distance > FARTHEST:
+        return UNLIKE
+    return APPROXIMATE if guess.at_rest >= LEAST_AT_REST else MOVING
 
 
 _UNTOLD: dict[str, Any] = {
@@ -159,13 +170,13 @@ def _grown(values: dict[str, float], unit: float, grid: Grid, key: jax.Array) ->
     return np.asarray(run.state["v"], float)
 
 
-def _assumptions(reading: Reading, d_u: float, d_v: float, boundary: str) -> tuple[str, ...]:
+def _assumptions(guess: Guess, d_u: float, d_v: float, boundary: str) -> tuple[str, ...]:
     return (
         "black and white: lighter where v is above a level that is not known",
-        "approximate: read off the statistics of the outlines by networks that learned them from "
-        "grown patterns; F and k err together, k by 0.1 to 0.2 % for each 1 % of F",
-        f"at rest with probability {reading.at_rest:.2f}; distance from the patterns that were "
-        f"learned from {reading.distance:.1f} (about 1 for one of them)",
+        "approximate: the model was held to the outlines, and the result was read together with "
+        "their statistics by networks that learned from grown patterns",
+        f"at rest with probability {guess.at_rest:.2f}; distance from the patterns that were "
+        f"learned from {guess.distance:.1f} (about 1 for one of them)",
         f"given: d_u = {d_u:g}, d_v = {d_v:g} cells²/time",
         f"edges: {boundary}",
     )
