@@ -44,6 +44,11 @@ STEPS = np.array([0.03, 0.002])
 LARGEST = np.array([0.08, 0.005])
 """Largest change in one iteration."""
 
+MARGIN = 20
+"""Width of the rim, in units of length, that does not count where the picture has edges: a cut-out
+of a larger pattern is not without flux there, and a wavelength or so further in that is forgotten.
+"""
+
 NEIGHBOURHOOD = 16
 """Side of the square, in units of length, in which the strength of pushes is compared."""
 
@@ -60,6 +65,14 @@ class Outlines:
     d_u: float
     d_v: float
     unit: float
+
+    @property
+    def counted(self) -> np.ndarray:
+        """Whether the pushes of a cell count, 1 or 0 (H, W)."""
+        if self.boundary == "periodic":
+            return np.ones(self.mask.shape)
+        rim = round(MARGIN * self.unit)
+        return np.pad(np.ones([n - 2 * rim for n in self.mask.shape]), rim)
 
     @property
     def mode(self) -> str:
@@ -85,7 +98,7 @@ class Held:
     Attributes:
         place: (ln F, ln k) that need the least pushing, pulled weakly to the guess.
         deviations: How sharply ln F along the valley and ln k across it are told (2,).
-        push: Root mean square of the pushes, in ranges of v.
+        push: Root mean square of the pushes that count, in ranges of v.
     """
 
     place: np.ndarray
@@ -105,7 +118,7 @@ def hold(outlines: Outlines, guess: np.ndarray) -> Held:
         Σ w p² / ⟨w p²⟩ · INDEPENDENT / cells + (distance from the guess / PRIOR)²
 
     is minimised, where the weights w level the neighbourhoods, so that a few places that still
-    move do not rule.
+    move do not rule, and leave out a rim along edges.
 
     Args:
         outlines: What is seen.
@@ -114,6 +127,7 @@ def hold(outlines: Outlines, guess: np.ndarray) -> Held:
     Returns:
         What was `Held`.
     """
+    counted = outlines.counted
     along = np.array([[1.0, VALLEY], [0.0, 1.0]])
     at, state = np.zeros(2), _settled(outlines, guess)
     for iteration in range(ITERATIONS):
@@ -124,14 +138,16 @@ def hold(outlines: Outlines, guess: np.ndarray) -> Held:
         slopes = (np.stack(pushes) - push).reshape(2, -1) / STEPS[:, None]
         if not np.isfinite(slopes).all():  # the run blew up: nothing is told beyond the guess
             return Held(guess, 10 * PRIOR, 1.0)
-        weight = _levelled(push, outlines)
+        weight = _levelled(push, outlines) * counted.ravel()
         scaled = slopes * weight * INDEPENDENT / (push.ravel() @ (weight * push.ravel()) + 1e-8)
         told = scaled @ slopes.T
         change = -np.linalg.solve(told + np.diag(PRIOR**-2), scaled @ push.ravel() + at / PRIOR**2)
         damped = 1.0 if iteration < ITERATIONS // 2 else 0.6
         at, state = at + damped * np.clip(change, -LARGEST, LARGEST), state_here
     deviations = np.sqrt(np.diag(np.linalg.inv(told + np.diag((10 * PRIOR) ** -2))))
-    return Held(guess + at @ along, deviations, float(np.sqrt(np.mean(push**2) + 1e-12)))
+    return Held(
+        guess + at @ along, deviations, float(np.sqrt(np.average(push**2, weights=counted) + 1e-12))
+    )
 
 
 def _settled(outlines: Outlines, guess: np.ndarray) -> State:
