@@ -12,34 +12,32 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from typing import Any, final
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from mfnjax._checks import check_key
 from mfnjax.core.grid import Grid
 from mfnjax.core.state import State, StateLike
 from mfnjax.errors import ParameterError
-from mfnjax.models.base import Model
-from mfnjax.simulation.inputs import Inputs, Layout, pack, prepare_inputs
+from mfnjax.models.base import Model, Values
+from mfnjax.simulation.inputs import prepare_inputs
+from mfnjax.simulation.members import Members, rows
 from mfnjax.simulation.rollout import CHUNK_CELL_STEPS, Progress, run_chunk, simulate
 from mfnjax.simulation.steppers import Stepper
 from mfnjax.simulation.trajectory import Status, Trajectory
 
-BLOCK = 32
-"""Members of a block at most: what a call costs is a few per cent of that many short runs."""
+BLOCK = 16
+"""Members of a block at most. A call costs a few per cent of that many short runs; with larger
+blocks a thread that the system holds up keeps the other waiting for longer."""
 
 _CODE = (np.floor_divide, np.remainder)
 """How the first bad step and field are read from the number that the loop carries."""
-
-Member = tuple[Model, State, Any]
 
 
 def simulate_ensemble(
@@ -92,9 +90,7 @@ def simulate_ensemble(
     """
     if not isinstance(grid, Grid):
         raise ParameterError(f"grid must be a Grid, got {grid!r}")
-    state = state if isinstance(state, State) else _named(model, state)
-    axes, size = _member_axes(model, state, key)
-    keys = _HostKeys.of(key)
+    members = Members.of(model, state, key)
     options = {
         "grid": grid,
         "steps": steps,
@@ -103,21 +99,18 @@ def simulate_ensemble(
         "save_every": save_every,
         "save": save,
     }
-    threads = threads or os.cpu_count() or 1
+    size, threads = members.size, threads or os.cpu_count() or 1
     each = 1 if save_every is not None else _block_size(grid, steps, -(-size // threads))
-    gathered = _Gathered(size)
+    starts, gathered, done = iter(range(0, size, each)), _Gathered(size), 0
     with ThreadPoolExecutor(threads, initializer=_take_a_device(threads)) as pool:
         running: list[tuple[Future[None], int]] = []
-        begun, done = 0, 0
         try:
-            members = _members((model, state, keys and keys.data), axes, size)
-            while (block := list(itertools.islice(members, each))) or running:
-                if block:
-                    run = partial(_run_members, block, each, keys, options)
-                    future = pool.submit(_gather_on_own_device, gathered, begun, run)
-                    running.append((future, len(block)))
-                    begun += len(block)
-                if not block or len(running) > 2 * threads:
+            while (start := next(starts, None)) is not None or running:
+                if start is not None:
+                    run = partial(_run_block, members, start, each, options)
+                    future = pool.submit(_gather_on_own_device, gathered, start, run)
+                    running.append((future, min(each, size - start)))
+                if start is None or len(running) > 2 * threads:
                     future, count = running.pop(0)
                     future.result()
                     done += count
@@ -148,11 +141,11 @@ class _Gathered:
         with self._lock:
             if self.whole is None:
                 self.whole = jax.tree.map(self._room, part)
-        for whole, rows in zip(jax.tree.leaves(self.whole), jax.tree.leaves(part), strict=True):
-            whole[at : at + len(rows)] = rows
+        for whole, some in zip(jax.tree.leaves(self.whole), jax.tree.leaves(part), strict=True):
+            whole[at : at + len(some)] = some
 
-    def _room(self, rows: np.ndarray) -> np.ndarray:
-        return np.empty((self._size, *rows.shape[1:]), rows.dtype)
+    def _room(self, some: np.ndarray) -> np.ndarray:
+        return np.empty((self._size, *some.shape[1:]), some.dtype)
 
 
 def _block_size(grid: Grid, steps: Any, share: int) -> int:
@@ -185,157 +178,85 @@ def _gather_on_own_device(gathered: _Gathered, at: int, run: Callable[[], Trajec
         gathered.put(at, run())
 
 
-@final
-@dataclass(frozen=True)
-class _HostKeys:
-    """Keys as numbers on the host: to take one from a typed array is a program of JAX."""
-
-    given: jax.Array
-    data: np.ndarray
-    impl: str
-
-    @classmethod
-    def of(cls, key: Any) -> _HostKeys | None:
-        """The key or keys of a call, checked."""
-        if key is None:
-            return None
-        check_key(key)
-        return cls(key, np.asarray(jax.random.key_data(key)), str(jax.random.key_impl(key)))
-
-    def typed(self, data: np.ndarray) -> jax.Array:
-        """The key of one member."""
-        return jax.random.wrap_key_data(jnp.asarray(data), impl=self.impl)
-
-
-def _run_members(
-    block: list[Member], size: int, keys: _HostKeys | None, options: dict[str, Any]
-) -> Trajectory:
-    """Run some members: in one call where they are many and short, else one by one."""
-    if len(block) < size or size == 1:
-        return _stack(
-            [
-                simulate(model, state, key=keys and keys.typed(data), **options)
-                for model, state, data in block
-            ]
-        )
-    inputs: list[Inputs] = []
-    before: Any = None
-    key = keys and keys.given
-    for model, state, _ in block:
-        if before is None or model is not before[0] or state is not before[1]:
-            prepared = prepare_inputs(model, state, key=key, static_steps=False, **options)
-        before = model, state
-        inputs.append(prepared)
-    packed = [each.packed or pack(each.problem) for each in inputs]
-    members = [
-        (each.numbers, each.others, one.values, data)
-        for each, one, (_, _, data) in zip(packed, inputs, block, strict=True)
-    ]
-    integers = np.array([[int(one.step), -1, one.steps, max(one.steps, 1)] for one in inputs])
-    values, seen = _compiled_block(
-        *_shared_and_own(members), integers, layout=packed[0].layout, impl=keys and keys.impl
-    )
+def _run_block(members: Members, start: int, each: int, options: dict[str, Any]) -> Trajectory:
+    """Run some members: a whole block of them in one call, else one by one."""
+    stop = min(start + each, members.size)
+    if each == 1 or stop < start + each:
+        alone = (members.one(index) for index in range(start, stop))
+        return _stack([simulate(model, state, key=key, **options) for model, state, key in alone])
+    shared, own, structure, integers = _block_inputs(members, slice(start, stop), options)
+    impl = members.keys and members.keys.impl
+    values, seen = _compiled_block(shared, own, integers, structure=structure, impl=impl)
     step, first_bad, *counts = np.asarray(seen).T.astype(np.int64)
-    fields, counters = block[0][0].fields, block[0][0].counters
+    fields, counters = members.model.fields, members.model.counters
     bad = (np.where(first_bad < 0, -1, part(first_bad, len(fields))) for part in _CODE)
     return Trajectory(
         state=State(fields, tuple(map(np.asarray, values)), step.astype(np.int32)),
         history=None,
-        counts=dict(zip(counters, (count.astype(np.int64) for count in counts), strict=True)),
+        counts=dict(zip(counters, counts, strict=True)),
         status=Status(fields, *bad),
     )
 
 
-@partial(jax.jit, static_argnames=("layout", "impl"))
+def _block_inputs(
+    members: Members, block: slice, options: dict[str, Any]
+) -> tuple[list[Any], list[Any], Any, np.ndarray]:
+    """What a block is called with.
+
+    All rows of an array have one shape and dtype, so the first member stands for all, unless they
+    differ in parameters: then each set is checked.
+
+    Returns:
+        The leaves that all share, those that are the members' own (each list has None where the
+        other has a leaf), the structure of a member, and the integers of `run_chunk` (n, 4).
+    """
+    model_axes, state_axes, own_key = members.axes
+    checks = range(block.start, block.stop if any(jax.tree.leaves(model_axes)) else block.start + 1)
+    checked, given = [], members.keys and members.keys.given
+    for index in checks:
+        model, state = members.model_and_state(index)
+        checked.append(prepare_inputs(model, state, key=given, static_steps=False, **options))
+    first = checked[0]
+    problems = [jax.tree.flatten(replace(one.problem, key=None)) for one in checked]
+    columns = list(zip(*(leaves for leaves, _ in problems), strict=True))
+    own = jax.tree.leaves(model_axes)  # a problem's first leaves are its model's
+    own += [False] * (len(columns) - len(own))
+    leaves = [
+        np.stack(column) if mine else column[0] for column, mine in zip(columns, own, strict=True)
+    ]
+
+    start, own_fields = rows(members.state, state_axes, block), state_axes.asdict()
+    for name, value in zip(members.model.fields, first.values, strict=True):
+        own.append(own_fields[name])
+        leaves.append(np.asarray(start[name], value.dtype) if own_fields[name] else value)
+    if members.keys is not None:
+        own.append(own_key)
+        leaves.append(rows(members.keys.data, own_key, block))
+
+    integers = np.empty((block.stop - block.start, 4), np.int64)
+    integers[:] = 0, -1, first.steps, max(first.steps, 1)
+    integers[:, 0] = start.step
+    leaves = [np.asarray(leaf) for leaf in leaves]
+    shared = [None if mine else leaf for leaf, mine in zip(leaves, own, strict=True)]
+    each = [leaf if mine else None for leaf, mine in zip(leaves, own, strict=True)]
+    return shared, each, problems[0][1], integers
+
+
+@partial(jax.jit, static_argnames=("structure", "impl"))
 def _compiled_block(
-    shared: Any, own: Any, integers: Any, *, layout: Layout, impl: str | None
-) -> tuple[Any, jax.Array]:
+    shared: list[Any], own: list[Any], integers: Any, *, structure: Any, impl: str | None
+) -> tuple[Values, jax.Array]:
     """`run_chunk` for one member after the other."""
 
-    def one(member: Any) -> Any:
+    def one(member: tuple[list[Any], Any]) -> tuple[Values, jax.Array]:
         own, integers = member
-        numbers, others, values, data = jax.tree.map(_the_one_given, own, shared, is_leaf=_is_none)
-        key = None if data is None else jax.random.wrap_key_data(data, impl=impl)
-        return run_chunk(numbers, others, values, integers, key, layout=layout, capacity=0)[:2]
+        leaves = [mine if ours is None else ours for mine, ours in zip(own, shared, strict=True)]
+        key = None if impl is None else jax.random.wrap_key_data(leaves.pop(), impl=impl)
+        physics, fields = leaves[: structure.num_leaves], leaves[structure.num_leaves :]
+        problem = replace(jax.tree.unflatten(structure, physics), key=key)
+        return run_chunk(problem, tuple(fields), integers, capacity=0)[:2]
 
     return lax.map(one, (own, integers))
-
-
-def _shared_and_own(members: Sequence[Any]) -> tuple[Any, Any]:
-    """The members' leaves in two trees: those that all share, and stacks of those that differ.
-
-    Each tree has None where the other has a leaf, so that what is shared is neither copied nor cut.
-    """
-
-    def shared(*leaves: Any) -> Any:
-        return np.asarray(leaves[0]) if _all_same(leaves) else None
-
-    def own(*leaves: Any) -> Any:
-        return None if _all_same(leaves) else np.stack([np.asarray(leaf) for leaf in leaves])
-
-    return jax.tree.map(shared, *members), jax.tree.map(own, *members)
-
-
-def _all_same(leaves: Sequence[Any]) -> bool:
-    return all(leaf is leaves[0] for leaf in leaves)
-
-
-def _the_one_given(own: Any, shared: Any) -> Any:
-    return shared if own is None else own
-
-
-def _is_none(leaf: Any) -> bool:
-    return leaf is None
-
-
-def _named(model: Model, state: Any) -> State:
-    if isinstance(state, dict):
-        return State(tuple(state), tuple(state.values()))
-    return State(model.fields, tuple(state))
-
-
-def _member_axes(model: Model, state: State, key: Any) -> tuple[Any, int]:
-    """For each leaf whether it has a member axis, and the number of members."""
-    axes = (
-        jax.tree.map(lambda leaf: np.ndim(leaf) > 0, model),
-        State(
-            state.names,
-            tuple(np.ndim(value) > 2 for value in state.values),
-            np.ndim(state.step) > 0,
-        ),
-        None if key is None else np.ndim(key) > 0,
-    )
-    leaves = jax.tree.leaves((model, state, key))
-    sizes = {
-        np.shape(leaf)[0]
-        for leaf, batched in zip(leaves, jax.tree.leaves(axes), strict=True)
-        if batched
-    }
-    if len(sizes) != 1 or sizes == {0}:
-        raise ParameterError(
-            "an ensemble needs a leading axis of members on a parameter, a field or the key, "
-            f"and one size for all; got {sorted(sizes) or 'none'}"
-        )
-    return axes, sizes.pop()
-
-
-def _members(tree: Any, axes: Any, size: int) -> Iterator[Any]:
-    parts = [_rows(part, on, size) for part, on in zip(tree, axes, strict=True)]
-    yield from zip(*parts, strict=True)
-
-
-def _rows(part: Any, axes: Any, size: int) -> Iterator[Any]:
-    """A part of each member; what all share is handed on as it is (`simulate` knows it again)."""
-    if not any(jax.tree.leaves(axes)):
-        yield from [part] * size
-        return
-    leaves, structure = jax.tree.flatten(part)
-    flags = jax.tree.leaves(axes)
-    # Sliced on the host: a slice on the device would compile a gather a shape.
-    rows = [np.asarray(leaf) if on else leaf for leaf, on in zip(leaves, flags, strict=True)]
-    for member in range(size):
-        cut = [row[member] if on else row for row, on in zip(rows, flags, strict=True)]
-        yield jax.tree.unflatten(structure, cut)
 
 
 def _stack(results: list[Trajectory]) -> Trajectory:

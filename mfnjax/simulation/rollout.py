@@ -129,23 +129,19 @@ _compiled_loop = partial(jax.jit, static_argnames=("capacity",))(dynamic_loop)
 
 
 def run_chunk(
-    numbers: Any,
-    others: list[Any],
-    values: Values,
-    integers: Any,
-    key: Any,
-    *,
-    layout: Layout,
-    capacity: int,
+    problem: Problem, values: Values, integers: Any, capacity: int
 ) -> tuple[Values, jax.Array, Values]:
-    """`dynamic_loop` for a plain call, with few arguments and few results.
+    """`dynamic_loop` from and to few arrays, each of which costs a call a microsecond or two.
 
-    Each costs a plain call a microsecond or two, and a run has some twenty numbers beside its
-    fields: they go in and come out as one vector each.
+    Args:
+        problem: What is run.
+        values: The fields.
+        integers: (step, first_bad, steps, every) as one vector.
+        capacity: Frames to make room for.
 
-    Returns the fields, (step, first_bad, counts) and the buffers.
+    Returns:
+        The fields, (step, first_bad, counts) as one vector, and the buffers.
     """
-    problem = unpack(numbers, others, layout, key)
     step, first_bad, steps, every = integers
     step, steps, every = (n.astype(jnp.int32) for n in (step, steps, every))
     counts = jnp.zeros(len(problem.model.counters), integers.dtype)
@@ -155,7 +151,19 @@ def run_chunk(
     return run.values, seen, buffers
 
 
-_compiled_chunk = partial(jax.jit, static_argnames=("layout", "capacity"))(run_chunk)
+@partial(jax.jit, static_argnames=("layout", "capacity"))
+def _compiled_chunk(
+    numbers: Any,
+    others: list[Any],
+    values: Values,
+    integers: Any,
+    key: Any,
+    *,
+    layout: Layout,
+    capacity: int,
+) -> tuple[Values, jax.Array, Values]:
+    """`run_chunk` for a plain call: the problem's twenty numbers come as one vector, too."""
+    return run_chunk(unpack(numbers, others, layout, key), values, integers, capacity)
 
 
 def _simulate_chunked(inputs: Inputs, progress: Progress | None) -> Trajectory:
