@@ -24,6 +24,8 @@ def main() -> None:
     import jax
 
     jax.config.update("jax_enable_compilation_cache", False)
+    # For ensembles, whose threads would wait for each other on one device.
+    jax.config.update("jax_num_cpu_devices", cores)
     from benchmarks.scaling.points import Task
     from benchmarks.scaling.work import prepare
 
