@@ -88,6 +88,14 @@ def check_key(value: Any) -> Any:
     return value
 
 
+def check_one_key(value: Any) -> Any:
+    """Return ``value`` if it is a typed random key and not an array of them."""
+    check_key(value)
+    if value.ndim:
+        raise ParameterError(f"key must be one key, got an array of keys of shape {value.shape}")
+    return value
+
+
 def shown(value: Any) -> str:
     """``repr`` on one line that is not too long."""
     text = " ".join(repr(value).split())

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 import jax
 
+from mfnjax.errors import ParameterError
+
 T = TypeVar("T")
 
 
@@ -23,6 +25,9 @@ def register_pytree(cls: type[T]) -> type[T]:
     """Register a frozen dataclass as `jax.tree_util.register_dataclass` does, its class included.
 
     A field with ``metadata={"static": True}`` is static, every other one is a child.
+
+    Raises:
+        ParameterError: The class keeps its fields in slots.
 
     Examples:
         >>> import jax
@@ -36,6 +41,12 @@ def register_pytree(cls: type[T]) -> type[T]:
     traced = tuple(f.name for f in fields if f.name not in static)
     names = traced + static
     keys = tuple(jax.tree_util.GetAttrKey(name) for name in traced)
+    slots = {slot for base in cls.__mro__ for slot in vars(base).get("__slots__", ())}
+    if slots.intersection(names):
+        raise ParameterError(
+            f"{cls.__name__} keeps {', '.join(sorted(slots.intersection(names)))} in slots: "
+            "register_pytree needs a dataclass without slots=True"
+        )
 
     def flatten(node: T) -> tuple[tuple[Any, ...], Any]:
         values = node.__dict__

@@ -12,8 +12,9 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, final
@@ -22,11 +23,12 @@ import jax
 import numpy as np
 from jax import lax
 
+from mfnjax._checks import check_int
 from mfnjax.core.grid import Grid
 from mfnjax.core.state import State, StateLike
-from mfnjax.errors import ParameterError
+from mfnjax.errors import ParameterError, StabilityError
 from mfnjax.models.base import Model, Values
-from mfnjax.simulation.inputs import prepare_inputs
+from mfnjax.simulation.inputs import check_last_step, prepare_inputs
 from mfnjax.simulation.members import Members, rows
 from mfnjax.simulation.rollout import CHUNK_CELL_STEPS, Progress, run_chunk, simulate
 from mfnjax.simulation.steppers import Stepper
@@ -77,7 +79,8 @@ def simulate_ensemble(
         A `Trajectory` with a leading axis of n members on every leaf; counts are int64 arrays.
 
     Raises:
-        ParameterError: Nothing has a leading axis, or two disagree; or as for `simulate`.
+        ParameterError: Nothing has a leading axis, or two disagree; or as for `simulate`, with
+            the number of the member where it is not the first.
 
     Examples:
         >>> import jax, jax.numpy as jnp
@@ -90,6 +93,8 @@ def simulate_ensemble(
     """
     if not isinstance(grid, Grid):
         raise ParameterError(f"grid must be a Grid, got {grid!r}")
+    if threads is not None:
+        threads = check_int("threads", threads, 1, 2**16)
     members = Members.of(model, state, key)
     options = {
         "grid": grid,
@@ -99,16 +104,19 @@ def simulate_ensemble(
         "save_every": save_every,
         "save": save,
     }
-    size, threads = members.size, threads or os.cpu_count() or 1
+    size = members.size
+    threads = min(threads or os.cpu_count() or 1, size)
     each = 1 if save_every is not None else _block_size(grid, steps, -(-size // threads))
     starts, gathered, done = iter(range(0, size, each)), _Gathered(size), 0
+    stop = threading.Event()
+    settings = _settings()
     with ThreadPoolExecutor(threads, initializer=_take_a_device(threads)) as pool:
         running: list[tuple[Future[None], int]] = []
         try:
             while (start := next(starts, None)) is not None or running:
                 if start is not None:
-                    run = partial(_run_block, members, start, each, options)
-                    future = pool.submit(_gather_on_own_device, gathered, start, run)
+                    run = partial(_run_block, members, start, each, options, stop)
+                    future = pool.submit(_gather_on_own_device, gathered, start, run, settings)
                     running.append((future, min(each, size - start)))
                 if start is None or len(running) > 2 * threads:
                     future, count = running.pop(0)
@@ -117,6 +125,7 @@ def simulate_ensemble(
                     if progress is not None:
                         progress(done, size)
         except BaseException:
+            stop.set()
             for future, _ in running:
                 future.cancel()
             raise
@@ -173,18 +182,55 @@ def _take_a_device(threads: int) -> Callable[[], None]:
 _thread = threading.local()
 
 
-def _gather_on_own_device(gathered: _Gathered, at: int, run: Callable[[], Trajectory]) -> None:
-    with jax.default_device(_thread.device):
+def _settings() -> tuple[bool, bool]:
+    """The caller's settings of JAX that numbers depend on: a new thread does not know them."""
+    return jax.config.jax_enable_x64, jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
+
+
+def _gather_on_own_device(
+    gathered: _Gathered, at: int, run: Callable[[], Trajectory], settings: tuple[bool, bool]
+) -> None:
+    x64, partitionable = settings
+    with (
+        jax.default_device(_thread.device),
+        jax.enable_x64(x64),
+        jax.threefry_partitionable(partitionable),
+    ):
         gathered.put(at, run())
 
 
-def _run_block(members: Members, start: int, each: int, options: dict[str, Any]) -> Trajectory:
-    """Run some members: a whole block of them in one call, else one by one."""
-    stop = min(start + each, members.size)
-    if each == 1 or stop < start + each:
-        alone = (members.one(index) for index in range(start, stop))
-        return _stack([simulate(model, state, key=key, **options) for model, state, key in alone])
-    shared, own, structure, integers = _block_inputs(members, slice(start, stop), options)
+@contextmanager
+def _naming(index: int) -> Iterator[None]:
+    """Say in an error which member it is about; the first's may be about all."""
+    try:
+        yield
+    except (ParameterError, StabilityError) as error:
+        if not index:
+            raise
+        raise type(error)(f"member {index}: {error}") from error
+
+
+def _run_block(
+    members: Members, start: int, each: int, options: dict[str, Any], stop: threading.Event
+) -> Trajectory:
+    """Run some members: a whole block of them in one call, else one by one.
+
+    Between two chunks of a run it looks whether to stop: Ctrl-C does not wait for a long run's end.
+    """
+
+    def look(done: int, steps: int) -> None:
+        if stop.is_set():
+            raise CancelledError
+
+    end = min(start + each, members.size)
+    if each == 1 or end < start + each:
+        alone = []
+        for index in range(start, end):
+            model, state, key = members.one(index)
+            with _naming(index):
+                alone.append(simulate(model, state, key=key, progress=look, **options))
+        return _stack(alone)
+    shared, own, structure, integers = _block_inputs(members, slice(start, end), options)
     impl = members.keys and members.keys.impl
     values, seen = _compiled_block(shared, own, integers, structure=structure, impl=impl)
     step, first_bad, *counts = np.asarray(seen).T.astype(np.int64)
@@ -211,16 +257,17 @@ def _block_inputs(
         other has a leaf), the structure of a member, and the integers of `run_chunk` (n, 4).
     """
     model_axes, state_axes, own_key = members.axes
-    checks = range(block.start, block.stop if any(jax.tree.leaves(model_axes)) else block.start + 1)
+    checks = range(block.start, block.stop if any(model_axes) else block.start + 1)
     checked, given = [], members.keys and members.keys.given
     for index in checks:
         model, state = members.model_and_state(index)
-        checked.append(prepare_inputs(model, state, key=given, static_steps=False, **options))
+        with _naming(index):
+            checked.append(prepare_inputs(model, state, key=given, static_steps=False, **options))
     first = checked[0]
     problems = [jax.tree.flatten(replace(one.problem, key=None)) for one in checked]
     columns = list(zip(*(leaves for leaves, _ in problems), strict=True))
-    own = jax.tree.leaves(model_axes)  # a problem's first leaves are its model's
-    own += [False] * (len(columns) - len(own))
+    # A problem's first leaves are its model's.
+    own = model_axes + [False] * (len(columns) - len(model_axes))
     leaves = [
         np.stack(column) if mine else column[0] for column, mine in zip(columns, own, strict=True)
     ]
@@ -233,6 +280,10 @@ def _block_inputs(
         own.append(own_key)
         leaves.append(rows(members.keys.data, own_key, block))
 
+    if state_axes.step:
+        for index, step in enumerate(start.step, block.start):
+            with _naming(index):
+                check_last_step(members.model, step, first.steps)
     integers = np.empty((block.stop - block.start, 4), np.int64)
     integers[:] = 0, -1, first.steps, max(first.steps, 1)
     integers[:, 0] = start.step

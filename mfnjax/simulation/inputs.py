@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfnjax._checks import check_key
+from mfnjax._checks import check_key, shown
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State, StateLike
@@ -122,6 +122,7 @@ def prepare_inputs(
     state = as_state(model, state, grid)
     chosen = choose_stepper(model, stepper)
     steps = _check_steps(steps, static=static_steps or save_every is not None)
+    check_last_step(model, state.step, steps)
     saved = _check_save(model, save_every, save)
     dtype = state.values[0].dtype
     physics = (model, grid, dt)
@@ -221,7 +222,14 @@ def _as_field(name: str, value: Any, grid: Grid) -> jax.Array:
 
 
 def _as_step(step: Any) -> Any:
-    return step if isinstance(step, jax.Array) else np.int32(operator.index(step))
+    if isinstance(step, jax.Array) and step.ndim == 0 and jnp.issubdtype(step.dtype, jnp.integer):
+        return step
+    try:
+        return np.int32(operator.index(step))
+    except (TypeError, OverflowError) as error:
+        raise ParameterError(
+            f"state.step must be an integer of 32 bits, got {shown(step)}"
+        ) from error
 
 
 def _check_steps(steps: Any, *, static: bool) -> Any:
@@ -239,6 +247,25 @@ def _check_steps(steps: Any, *, static: bool) -> Any:
     if not 0 <= count < 2**31 or isinstance(steps, (bool, np.bool_)):
         raise ParameterError(f"steps must be an integer from 0 to {2**31 - 1}, got {steps!r}")
     return count
+
+
+def check_last_step(model: Model, start: Any, steps: Any) -> None:
+    """Raise ParameterError where a run would count beyond what its integers hold.
+
+    The step is an int32, and the loop writes down step·fields + field in JAX's default integer: one
+    that wrapped around would hide a NaN.
+    """
+    if isinstance(start, jax.core.Tracer) or isinstance(steps, jax.core.Tracer):
+        return
+    start, fields = int(start), len(model.fields)
+    if start >= 0 and (start + steps + 1) * fields < 2**31:
+        return
+    most = min(np.iinfo(jnp.result_type(int)).max // fields, 2**31) - 1
+    if not 0 <= start <= start + steps <= most:
+        raise ParameterError(
+            f"the steps of a run of {type(model).__name__} must lie in [0, {most}], got "
+            f"{start} to {start + steps}"
+        )
 
 
 def _check_save(model: Model, save_every: int | None, save: str | None) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfnjax._checks import check_key
+from mfnjax._checks import check_key, check_kind, shown
 from mfnjax.core.state import State, StateLike
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model
@@ -36,6 +37,8 @@ class Keys:
         if key is None:
             return None
         check_key(key)
+        if key.ndim > 1:
+            raise ParameterError(f"key must be a key or keys (n,), got keys of shape {key.shape}")
         return cls(key, np.asarray(jax.random.key_data(key)), str(jax.random.key_impl(key)))
 
 
@@ -49,25 +52,28 @@ class Members:
         model: The model; the parameters that are the members' own are arrays (n,) on the host.
         state: The start likewise.
         keys: The keys; None for a model that draws none.
-        axes: For each leaf of (model, state, key) whether it is a member's own.
+        axes: For each leaf of (model, state, key) whether it is a member's own; the model's in
+            a list: a user's class might not take flags for parameters.
     """
 
     size: int
     model: Model
     state: State
     keys: Keys | None
-    axes: tuple[Any, State, bool]
+    axes: tuple[list[bool], State, bool]
 
     @classmethod
     def of(cls, model: Model, start: StateLike, key: Any) -> Members:
         """The members of a call.
 
         Raises:
-            ParameterError: Nothing has a leading axis, or two disagree.
+            ParameterError: Nothing has a leading axis, or two disagree; or what is given is no
+                model, state or key at all.
         """
-        state = _named(model, start)
+        check_kind("model", model, Model)
+        state, keys = _named(model, start), Keys.of(key)
         axes = (
-            jax.tree.map(lambda leaf: np.ndim(leaf) > 0, model),
+            [np.ndim(leaf) > 0 for leaf in jax.tree.leaves(model)],
             State(
                 state.names,
                 tuple(np.ndim(value) > 2 for value in state.values),
@@ -83,8 +89,8 @@ class Members:
                 "an ensemble needs a leading axis of members on a parameter, a field or the key, "
                 f"and one size for all; got {sorted(sizes) or 'none'}"
             )
-        model, state = _on_host(model, axes[0]), _on_host(state, axes[1])
-        return cls(sizes.pop(), model, state, Keys.of(key), axes)
+        model, state = _where(model, axes[0], np.asarray), _where(state, axes[1], np.asarray)
+        return cls(sizes.pop(), model, state, keys, axes)
 
     def one(self, index: int) -> tuple[Model, State, jax.Array | None]:
         """Model, state and key of a member."""
@@ -99,25 +105,32 @@ class Members:
         return rows(self.model, self.axes[0], index), rows(self.state, self.axes[1], index)
 
 
+def _where(part: Any, own: Any, change: Callable[[Any], Any]) -> Any:
+    """A part of an ensemble, its members' own leaves changed; ``own`` has a flag for each leaf."""
+    flags = jax.tree.leaves(own)
+    if not any(flags):
+        return part
+    leaves, structure = jax.tree.flatten(part)
+    pairs = zip(leaves, flags, strict=True)
+    return jax.tree.unflatten(structure, [change(leaf) if mine else leaf for leaf, mine in pairs])
+
+
 def rows(part: Any, own: Any, at: int | slice) -> Any:
     """A part of an ensemble with the rows ``at`` of its members' own leaves.
 
     On the host: a row taken on the device would compile a program a shape.
     """
-    if not any(jax.tree.leaves(own)):
-        return part
-    return jax.tree.map(lambda leaf, mine: leaf[at] if mine else leaf, part, own)
-
-
-def _on_host(part: Any, own: Any) -> Any:
-    if not any(jax.tree.leaves(own)):
-        return part
-    return jax.tree.map(lambda leaf, mine: np.asarray(leaf) if mine else leaf, part, own)
+    return _where(part, own, lambda leaf: leaf[at])
 
 
 def _named(model: Model, state: Any) -> State:
     if isinstance(state, State):
         return state
-    if isinstance(state, dict):
+    if isinstance(state, Mapping):
         return State(tuple(state), tuple(state.values()))
-    return State(model.fields, tuple(state))
+    if isinstance(state, (tuple, list)) and len(state) == len(model.fields):
+        return State(model.fields, tuple(state))
+    raise ParameterError(
+        f"state must hold the fields {', '.join(model.fields)} of {type(model).__name__}; "
+        f"got {shown(state)}"
+    )

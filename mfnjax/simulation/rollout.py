@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from mfnjax._checks import check_one_key
 from mfnjax.core.grid import Grid
 from mfnjax.core.state import State, StateLike
 from mfnjax.models.base import Model, Values
@@ -106,6 +107,8 @@ def simulate(
         >>> run.history.shape, int(run.state.step), bool(run.status.ok)
         ((10, 32, 32), 100, True)
     """
+    if key is not None:
+        check_one_key(key)
     inputs = prepare_inputs(
         model,
         state,

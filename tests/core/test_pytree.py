@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from mfnjax import Grid, get_model, model_names
+from mfnjax import Grid, ParameterError, get_model, model_names
 from mfnjax.core.pytree import register_pytree
 from mfnjax.models import FisherKPPModel
 from mfnjax.simulation.inputs import prepare_inputs
@@ -48,6 +48,15 @@ def test_it_goes_apart_and_together_again() -> None:
     paths = [jax.tree_util.keystr(path) for path, _ in jax.tree.leaves_with_path(Pair(1.0, "a"))]
     assert paths == [".first", ".second"]
     assert jax.jit(lambda p: p)(Pair(1.0, "a")).label == "a"
+
+
+def test_slots_are_refused_by_name() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Slotted:
+        first: Any
+
+    with pytest.raises(ParameterError, match="Slotted keeps first in slots"):
+        register_pytree(Slotted)
 
 
 def test_no_two_models_and_no_two_boundaries_share_a_structure() -> None:
