@@ -209,7 +209,8 @@ def hold_all(seed: int, seconds: float, folder: Path) -> None:
     for index in np.random.default_rng([3, seed]).permutation(np.flatnonzero(shown.rest)):
         at = index, seed % CUTS
         told = hold(Outlines(shown.masks[at], "periodic", D_U, RATIO * D_U, 1.0), guesses[at])
-        held.append([*at, *guesses[at], *deviations[at], *told.features()])
+        if told is not None:
+            held.append([*at, *guesses[at], *deviations[at], *told.features()])
         if time.monotonic() - began > seconds:
             break
     np.save(folder / f"held_{seed}.npy", np.asarray(held))

@@ -40,11 +40,21 @@ def dominant_wavelength(field: Any) -> float:
     wavenumber = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns)[None, :])
     if power.max() <= 1e-20 * max(np.abs(values).max(), 1e-300) ** 2 * values.size**2:
         return float("inf")
-    ring = np.round(wavenumber * min(rows, columns)).astype(int)
-    by_ring = np.bincount(ring.ravel(), power.ravel())
-    peak = np.argmax(by_ring) / min(rows, columns)
-    octave = (wavenumber > peak / np.sqrt(2)) & (wavenumber < peak * np.sqrt(2))
+    octave = strongest_octave(power, wavenumber, min(rows, columns))
     return float(power[octave].sum() / (power * wavenumber)[octave].sum())
+
+
+def strongest_octave(power: np.ndarray, wavenumber: np.ndarray, side: int) -> np.ndarray:
+    """Which waves lie within half an octave of the ring with most power, as a mask like them.
+
+    A ring holds the wavenumbers (cycles per cell) with the same whole number of waves in ``side``
+    cells, rounded; waves longer than that, of an elongated picture, count to the first.
+    """
+    ring = np.maximum(np.round(wavenumber * side), wavenumber > 0).astype(int)
+    first = int(np.argmax(np.bincount(ring.ravel(), power.ravel())))
+    peak = first / side
+    octave = (wavenumber > peak / np.sqrt(2)) & (wavenumber < peak * np.sqrt(2))
+    return octave | (ring == 1) if first == 1 else octave
 
 
 def classify_pattern(field: Any, *, periodic: bool = True) -> str:

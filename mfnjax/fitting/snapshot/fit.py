@@ -87,7 +87,9 @@ def fit_snapshot(
 
     Args:
         image: v itself (H, W), or an affine image of it; at least 16 cells a side. With two grey
-            levels: a mask of v, lighter where v is above some level; at least 96 cells a side.
+            levels: a mask of v, lighter where v is above some level (never the other way round,
+            which is hardly noticed); at least 96 cells a side, and ``noise``, ``affine`` and
+            ``replicates`` have no effect.
         model: ``gray-scott``.
         d_u: D_u in cells²/time where it is known.
         d_v: D_v where it is known.

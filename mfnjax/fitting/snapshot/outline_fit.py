@@ -19,7 +19,7 @@ from mfnjax.core.grid import Grid
 from mfnjax.errors import DataError
 from mfnjax.fitting.snapshot.classes import classify_pattern
 from mfnjax.fitting.snapshot.estimate import time_steps
-from mfnjax.fitting.snapshot.outline_hold import Outlines, hold
+from mfnjax.fitting.snapshot.outline_hold import LEAST_RANGE, Outlines, hold
 from mfnjax.fitting.snapshot.outline_reader import D_U, RATIO, SIDE, Guess, guess_place, read_place
 from mfnjax.fitting.snapshot.outline_statistics import outline_statistics
 from mfnjax.fitting.snapshot.result import APPROXIMATE, MOVING, UNLIKE, SnapshotFit
@@ -76,21 +76,27 @@ def fit_outlines(
     verdict = _judged(guess)
     values = dict(zip(("feed", "kill"), np.exp(guess.place).tolist(), strict=True))
     values |= {"d_u": d_u, "d_v": d_v}
+    assumptions = _assumptions(guess, d_u, d_v, boundary)
     intervals: dict[str, tuple[float, float]] = {}
     v = np.full(raw.shape, np.nan)
     if verdict == APPROXIMATE:
         held = hold(Outlines(mask, boundary, d_u, d_v, unit), guess.place)
-        read, intervals = read_place(statistics, guess, held)
-        values |= read
-        v = _grown(values, unit, grid, key)
+        if held is None:
+            verdict, assumptions = UNLIKE, (*assumptions, _NOT_KEPT)
+        else:
+            read, intervals = read_place(statistics, guess, held)
+            values |= read
+            v = _grown(values, unit, grid, key)
     level = np.quantile(v, 1 - mask.mean())
+    if verdict == APPROXIMATE and not np.ptp(v) >= LEAST_RANGE:
+        level, assumptions = LEAST_RANGE, (*assumptions, _VANISHED)
     return SnapshotFit(
         verdict=verdict,
         parameters=values if verdict == APPROXIMATE else {},
         intervals=intervals,
         rejected={} if verdict == APPROXIMATE else values,
         pattern_class=classify_pattern(mask.astype(float), periodic=boundary == "periodic"),
-        assumptions=_assumptions(guess, d_u, d_v, boundary),
+        assumptions=assumptions,
         image=raw,
         field=v,
         compared=np.where(v > level, raw.max(), raw.min()),
@@ -106,6 +112,13 @@ def _judged(guess: Guess) -> str:
         return UNLIKE
     return APPROXIMATE if guess.at_rest >= LEAST_AT_REST else MOVING
 
+
+_NOT_KEPT = "held to the outlines with the F and k that were guessed, the model keeps no pattern"
+
+_VANISHED = (
+    "grown anew with this F and k, the pattern vanished: they lie at the edge of where there are "
+    "any, or beyond"
+)
 
 _UNTOLD: dict[str, Any] = {
     "misfit": float("nan"),

@@ -52,6 +52,9 @@ of a larger pattern is not without flux there, and a wavelength or so further in
 NEIGHBOURHOOD = 16
 """Side of the square, in units of length, in which the strength of pushes is compared."""
 
+LEAST_RANGE = 0.05
+"""Range of v below which it is no pattern: those of Gray–Scott have 0.2 and more."""
+
 State = tuple[np.ndarray, np.ndarray]
 
 
@@ -110,7 +113,7 @@ class Held:
         return np.concatenate([self.place, np.log(self.deviations), [np.log(self.push)]])
 
 
-def hold(outlines: Outlines, guess: np.ndarray) -> Held:
+def hold(outlines: Outlines, guess: np.ndarray) -> Held | None:
     """Find F and k for which the outlines need the least pushing.
 
     The pushes p (one a cell) are linearised about the last place, and
@@ -125,7 +128,8 @@ def hold(outlines: Outlines, guess: np.ndarray) -> Held:
         guess: (ln F, ln k).
 
     Returns:
-        What was `Held`.
+        What was `Held`; None where the pattern vanishes or the run blows up: a v without a pattern
+        needs no pushing, and that says nothing of the outlines.
     """
     counted = outlines.counted
     along = np.array([[1.0, VALLEY], [0.0, 1.0]])
@@ -133,11 +137,13 @@ def hold(outlines: Outlines, guess: np.ndarray) -> Held:
     for iteration in range(ITERATIONS):
         here = guess + at @ along
         state_here, push = _pushed(outlines, here, state, ROUNDS)
+        if not np.ptp(state_here[1]) >= LEAST_RANGE:
+            return None
         near = [here + step @ along for step in np.diag(STEPS)]
         pushes = [_pushed(outlines, place, state, ROUNDS)[1] for place in near]
         slopes = (np.stack(pushes) - push).reshape(2, -1) / STEPS[:, None]
-        if not np.isfinite(slopes).all():  # the run blew up: nothing is told beyond the guess
-            return Held(guess, 10 * PRIOR, 1.0)
+        if not np.isfinite(slopes).all():
+            return None
         weight = _levelled(push, outlines) * counted.ravel()
         scaled = slopes * weight * INDEPENDENT / (push.ravel() @ (weight * push.ravel()) + 1e-8)
         told = scaled @ slopes.T

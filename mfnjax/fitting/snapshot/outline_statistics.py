@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from mfnjax.fitting.snapshot.classes import count_components
+from mfnjax.fitting.snapshot.classes import count_components, strongest_octave
 
 BANDS = np.geomspace(1 / 40, 1 / 3, 25)
 """Edges of the bands of the spectrum, in cycles per unit of length."""
@@ -69,9 +69,7 @@ def _spectrum(mask: np.ndarray, unit: float) -> tuple[np.ndarray, float, float, 
     power /= power.sum()
     band = np.digitize(q * unit, BANDS).ravel()
     shares = np.bincount(band, power.ravel(), minlength=len(BANDS) + 1)[1:-1]
-    side = min(rows, columns)
-    peak = np.argmax(np.bincount(np.round(q * side).astype(int).ravel(), power.ravel())) / side
-    octave = (q > peak / np.sqrt(2)) & (q < peak * np.sqrt(2))
+    octave = strongest_octave(power, q, min(rows, columns))
     weight = power[octave] / power[octave].sum()
     dominant = float(weight @ q[octave])
     width = float(np.sqrt(weight @ (q[octave] - dominant) ** 2)) / dominant

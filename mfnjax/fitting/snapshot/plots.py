@@ -65,10 +65,13 @@ def _outlines(fit: SnapshotFit) -> Figure:
     if fit.parameters:
         shown.append((fit.compared, "grown anew", "#c2571a"))
     for ax, (values, title, colour) in zip(axes, shown, strict=False):
-        ax.imshow(values, cmap="gray")
+        ax.imshow(values, cmap="gray", vmin=fit.image.min(), vmax=fit.image.max())
         ax.set_title(title)
         ax.set_xticks([])
         ax.set_yticks([])
+        if np.ptp(values) == 0:  # nothing grew
+            ax.set_title(f"{title}: vanished")
+            continue
         mask = jnp.asarray(values > values.mean(), jnp.float32)
         power = np.asarray(radial_power_spectrum(mask))[1:]
         waves = min(values.shape) / np.arange(1, power.size + 1)

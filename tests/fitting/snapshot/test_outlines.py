@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mfnjax import DataError, FitError, GrayScottModel, Grid, simulate
-from mfnjax.fitting.snapshot import fit_snapshot
+from mfnjax.fitting.snapshot import fit_snapshot, outline_fit
 from mfnjax.fitting.snapshot.outline_hold import Outlines, hold
 from mfnjax.fitting.snapshot.outline_statistics import BANDS, outline_statistics
 
@@ -58,6 +58,7 @@ def test_holding_finds_the_parameters_from_a_guess_that_is_off(grown, level, off
     truth = np.log([model.feed, model.kill])
     outlines = Outlines(cut(v, level), "periodic", 0.16, 0.08, 1.0)
     held = hold(outlines, truth + np.array([off, off / 5]))
+    assert held is not None
     # The pattern still moves a little, so no more than this can be asked.
     np.testing.assert_array_less(np.abs(held.place - truth), [0.07, 0.015])
     assert held.push < 0.01
@@ -87,6 +88,32 @@ def test_the_unit_of_length_may_change():
     np.testing.assert_array_less(np.abs(held.place - truth), [0.07, 0.015])
 
 
+def test_where_the_pattern_vanishes_nothing_is_held(grown, monkeypatch):
+    """A v that is the same everywhere needs no pushing, which is no sign of the right F and k."""
+    mask = cut(grown[1])
+    assert hold(Outlines(mask, "periodic", 0.16, 0.08, 1.0), np.log([0.05, 0.05])) is None
+    monkeypatch.setattr(outline_fit, "hold", lambda *_: None)
+    found = fit_snapshot(mask, **GIVEN, key=jax.random.key(0))
+    assert found.verdict == "unlike a pattern of the model"
+    assert not found.parameters
+    assert any("keeps no pattern" in text for text in found.assumptions)
+
+
+def test_an_answer_that_grows_no_pattern_says_so(grown, monkeypatch, tmp_path):
+    """What rounding leaves of a v that died is not shown as a pattern."""
+    intervals = {"feed": (0.035, 0.042), "kill": (0.07, 0.08)}
+    read = {"feed": 0.0385, "kill": 0.075}, intervals
+    monkeypatch.setattr(outline_fit, "hold", lambda *_: ())
+    monkeypatch.setattr(outline_fit, "read_place", lambda *_: read)
+    found = fit_snapshot(cut(grown[1]), **GIVEN, key=jax.random.key(0))
+    assert np.ptp(found.field) < 0.01
+    assert not found.compared.any()
+    assert any("the pattern vanished" in text for text in found.assumptions)
+    figure = found.plot(tmp_path / "fit.png")
+    assert figure.axes[1].get_title() == "grown anew: vanished"
+    assert len(figure.axes[2].lines) == 1
+
+
 def test_a_pattern_that_grows_is_refused(grown):
     found = fit_snapshot(cut(grown[2]), **GIVEN, key=jax.random.key(0))
     assert not found.stationary
@@ -95,13 +122,15 @@ def test_a_pattern_that_grows_is_refused(grown):
         _ = found.model
 
 
-@pytest.mark.parametrize("picture", ["noise", "stripes", "disc"])
+@pytest.mark.parametrize("picture", ["noise", "stripes", "disc", "elongated"])
 def test_a_picture_of_something_else_is_refused(picture):
     x = np.arange(128)
     shown = {
         "noise": np.random.default_rng(0).random(GRID.shape) > 0.5,
         "stripes": np.broadcast_to(x // 8 % 2 == 0, GRID.shape),
         "disc": np.hypot(x[:, None] - 64, x[None] - 64) < 30,
+        # Its longest waves are longer than its shorter side.
+        "elongated": np.broadcast_to(np.arange(400) < 200, (96, 400)),
     }[picture]
     assert not fit_snapshot(shown, **GIVEN, key=jax.random.key(0)).stationary
 

@@ -116,3 +116,9 @@ def test_wavelength_of_a_wave(length):
     wave = np.sin(2 * np.pi * np.arange(64) / length)[:, None] * np.ones((1, 64))
     assert dominant_wavelength(wave) == pytest.approx(length, rel=1e-6)
     assert dominant_wavelength(np.ones((16, 16))) == np.inf
+
+
+@pytest.mark.parametrize("length", [24, 64, 128])
+def test_wavelength_of_a_wave_longer_than_the_shorter_side(length):
+    wave = np.sin(2 * np.pi * np.arange(384) / length)[:, None] * np.ones((1, 20))
+    assert dominant_wavelength(wave) == pytest.approx(length, rel=1e-6)
