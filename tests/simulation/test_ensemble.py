@@ -111,8 +111,9 @@ def test_a_run_does_not_count_beyond_its_integers() -> None:
 @pytest.mark.parametrize("is_on", [False, True])
 @pytest.mark.parametrize("setting", [jax.enable_x64, jax.threefry_partitionable])
 def test_threads_run_under_the_callers_settings(setting: Any, is_on: bool) -> None:
+    drawn = MAP.initial_state(GRID, dtype="float64", key=KEY)
+    start = {name: np.asarray(drawn[name]) for name in MAP.fields}
     with setting(is_on):
-        start = MAP.initial_state(GRID, key=KEY)
         many = run_many(MAP, start, steps=60, key=jax.random.split(KEY, 3), threads=2)
         for index, key in enumerate(jax.random.split(KEY, 3)):
             alone = simulate(MAP, start, grid=GRID, steps=60, key=key)
