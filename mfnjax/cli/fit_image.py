@@ -17,6 +17,15 @@ OPTIONS = {"d_u": "--du", "d_v": "--dv", "noise": "--noise"}
 OPTIONS |= {"model": "--model", "boundary": "--boundary"}
 """Argument of `fit_snapshot` → option of the command."""
 
+_REFUSED = (
+    "  No parameters are given: no pattern at rest looks like this picture. It may still move, be "
+    "cut out of a larger one, have edges of another kind (--boundary), or be inverted (--invert)"
+)
+_REFUSED_WITH_LEVELS = (
+    "; or be a JPEG, whose errors are no white noise (--noise 3), or black and white but for grey "
+    "edges (cut it at a level first)."
+)
+
 
 def fit_image(path: str, settings: dict[str, Any]) -> None:
     """Fit a picture and report; ``settings`` are the options of the command."""
@@ -40,11 +49,7 @@ def fit_image(path: str, settings: dict[str, Any]) -> None:
     else:
         click.echo(repr(found))
         if not found.stationary:
-            click.echo(
-                "  No parameters are given: no pattern at rest looks like this picture. It may "
-                "still move, be cut out of a larger one, have edges of another kind (--boundary), "
-                "be inverted (--invert), or be a JPEG, whose errors are no white noise (--noise 3)."
-            )
+            click.echo(_REFUSED + ("." if found.outlines_only else _REFUSED_WITH_LEVELS))
     if folder is not None:
         with writing():
             found.to_json(folder / "fit.json")

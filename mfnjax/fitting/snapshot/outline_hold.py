@@ -4,7 +4,8 @@ The model is run with F and k from a rough guess of its state. From time to time
 the right side of the level wherever it lies on the wrong side of it. Within a thousand units of
 time u and v settle to the only pattern with these outlines that the model nearly keeps, and what
 pushing is still needed is the measure: a pattern at rest needs none at its own F and k. That is
-nudging, as in data assimilation, with the parameters found by Gauss and Newton's least squares.
+nudging, as in data assimilation (Hoke and Anthes 1976, Monthly Weather Review 104, 1551), with the
+parameters found by Gauss and Newton's least squares.
 """
 
 from __future__ import annotations
