@@ -145,5 +145,5 @@ def test_outlines_alone(many):
             for name, (low, high) in fit.intervals.items()
         ]
         assert fit.seconds < 180
-    assert share_within(off, 0.10, 0.03) >= 0.6, off
+    assert share_within(off, 0.10, 0.03) >= 0.7, off
     assert np.mean(inside) >= 0.8
