@@ -225,8 +225,10 @@ This page is written by `python -m benchmarks.page` from `benchmarks/baselines.t
 
 'Documented' is the limit or value that the baselines of MyceliumFractalNet v4.1 give, 'documented
 system' what they say that system measured. 'Measured' is this project, on
-{machine}, on {date}. The ratio is measured over what the documented system measured (where that is
-not told, over the documented value): for a time or a size below 1 is better, for a rate above 1.
+{machine}, on {date}
+(memory, science and tests: when they were last collected; the peers name their own machine). The
+ratio is measured over what the documented system measured (where that is not told, over the
+documented value): for a time or a size below 1 is better, for a rate above 1.
 
 ```bash
 pytest tests/perf/test_mfn_performance.py -v         # §§ 1–4
