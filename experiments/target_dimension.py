@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.notebook import output_folder
+from experiments.notebook import flags, output_folder
 from mfnjax import FisherKPPModel, Grid, simulate
 from mfnjax.fitting import DimensionFit, fit_dimension
 from mfnjax.plotting import save_figure
@@ -87,6 +87,7 @@ def counted(axis: Axes, fit: DimensionFit, colour: str) -> None:
 
 def main() -> None:
     """Run, draw, tell."""
+    flags()
     folder = output_folder("target_dimension")
     print("| field | asked | hard D | local slopes | furthest | seconds |")
     print("|---|---|---|---|---|---|")
