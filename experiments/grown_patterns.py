@@ -53,16 +53,26 @@ class Pattern:
     change: float
 
 
-def random_start(rng: np.random.Generator) -> tuple[jax.Array, jax.Array]:
-    """(u, v): (1, 0) with seeds of 8 × 8 cells at random places, one on every 550 cells."""
-    inside = np.zeros(GRID.shape, bool)
-    for row, column in rng.integers(0, GRID.shape[0], (GRID.num_cells // 550, 2)):
+def squares(shape: tuple[int, int], number: int, size: int, rng: np.random.Generator) -> np.ndarray:
+    """A mask of so many squares of so many cells a side, at random places of a periodic grid."""
+    inside = np.zeros(shape, bool)
+    for corner in rng.integers(0, shape[0], (number, 2)):
         rows, columns = (
-            (at + np.arange(8)) % side for at, side in zip((row, column), GRID.shape, strict=True)
+            (at + np.arange(size)) % side for at, side in zip(corner, shape, strict=True)
         )
         inside[np.ix_(rows, columns)] = True
-    v = np.where(inside, 0.25, 0.0) * (1 + 0.05 * rng.standard_normal(GRID.shape))
+    return inside
+
+
+def start_inside(inside: np.ndarray, rng: np.random.Generator) -> tuple[jax.Array, jax.Array]:
+    """(u, v): (1, 0), and (0.5, 0.25) with 5 % of noise inside."""
+    v = np.where(inside, 0.25, 0.0) * (1 + 0.05 * rng.standard_normal(inside.shape))
     return jnp.asarray(np.where(inside, 0.5, 1.0), jnp.float32), jnp.asarray(v, jnp.float32)
+
+
+def random_start(rng: np.random.Generator) -> tuple[jax.Array, jax.Array]:
+    """(u, v) with seeds of 8 × 8 cells at random places, one on every 550 cells."""
+    return start_inside(squares(GRID.shape, GRID.num_cells // 550, 8, rng), rng)
 
 
 def grow(model: GrayScottModel, steps: int, rng: np.random.Generator, kind: str = "") -> Pattern:
