@@ -128,7 +128,7 @@ def science_values() -> Values:
     """§ 8: the documented validations, recomputed."""
     import jax
 
-    from mfnjax.validation.documented import documented_rows
+    from mfnjax.science.documented import documented_rows
 
     jax.config.update("jax_enable_x64", True)
     try:

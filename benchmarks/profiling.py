@@ -55,7 +55,7 @@ from mfnjax.features import (
 )
 from mfnjax.features.clusters import cluster_statistics
 from mfnjax.fractal import box_counting_dimension
-from mfnjax.pipeline import mycelium_inputs
+from mfnjax.v41.run import mycelium_inputs
 
 REPEATS, BURST = 9, 10
 SHOWN = 12

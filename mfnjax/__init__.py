@@ -12,21 +12,28 @@ from typing import TYPE_CHECKING, Any
 from mfnjax._version import __version__
 
 if TYPE_CHECKING:
-    from mfnjax._cache import enable_compilation_cache
-    from mfnjax._cpu import configure_cpu
-    from mfnjax.config import (
+    from mfnjax._cache import (
+        enable_compilation_cache,
+    )
+    from mfnjax._cpu import (
+        configure_cpu,
+    )
+    from mfnjax.core import (
+        Grid,
+        State,
+        annealed_width,
+        laplacian,
+        register_pytree,
+    )
+    from mfnjax.dataset import (
+        generate_dataset,
+        load_dataset,
+    )
+    from mfnjax.dataset.config import (
         DatasetConfig,
-        FeatureConfig,
-        SimulationConfig,
         make_dataset_config_default,
         make_dataset_config_demo,
-        make_feature_config_default,
-        make_feature_config_demo,
-        make_simulation_config_default,
-        make_simulation_config_demo,
     )
-    from mfnjax.core import Grid, State, laplacian, register_pytree
-    from mfnjax.dataset import generate_dataset, load_dataset
     from mfnjax.errors import (
         DataError,
         FitError,
@@ -35,8 +42,19 @@ if TYPE_CHECKING:
         ParameterError,
         StabilityError,
     )
-    from mfnjax.features import FeatureVector, compute_features
-    from mfnjax.fitting import FitResult, fit
+    from mfnjax.features import (
+        FeatureVector,
+        compute_features,
+    )
+    from mfnjax.features.config import (
+        FeatureConfig,
+        make_feature_config_default,
+        make_feature_config_demo,
+    )
+    from mfnjax.fitting import (
+        FitResult,
+        fit,
+    )
     from mfnjax.models import (
         AllenCahnModel,
         BrusselatorModel,
@@ -47,37 +65,39 @@ if TYPE_CHECKING:
         Model,
         MyceliumModel,
         SchnakenbergModel,
+        SmoothMyceliumModel,
         SwiftHohenbergModel,
         build_model,
         get_model,
         model_names,
         register_model,
+        smooth_twin,
     )
-    from mfnjax.pipeline import (
+    from mfnjax.simulation import (
+        Trajectory,
+        simulate,
+        simulate_ensemble,
+    )
+    from mfnjax.v41 import (
+        SimulationConfig,
         SimulationResult,
         compute_fractal_features,
+        make_simulation_config_default,
+        make_simulation_config_demo,
         run_mycelium_simulation,
         run_mycelium_simulation_with_history,
     )
-    from mfnjax.simulation import Trajectory, simulate, simulate_ensemble
-    from mfnjax.simulation.smooth import SmoothMyceliumModel, annealed_width, smooth_twin
 
 _PUBLIC = {
     "mfnjax._cache": ("enable_compilation_cache",),
     "mfnjax._cpu": ("configure_cpu",),
-    "mfnjax.config": (
+    "mfnjax.core": ("Grid", "State", "annealed_width", "laplacian", "register_pytree"),
+    "mfnjax.dataset": ("generate_dataset", "load_dataset"),
+    "mfnjax.dataset.config": (
         "DatasetConfig",
-        "FeatureConfig",
-        "SimulationConfig",
         "make_dataset_config_default",
         "make_dataset_config_demo",
-        "make_feature_config_default",
-        "make_feature_config_demo",
-        "make_simulation_config_default",
-        "make_simulation_config_demo",
     ),
-    "mfnjax.core": ("Grid", "State", "laplacian", "register_pytree"),
-    "mfnjax.dataset": ("generate_dataset", "load_dataset"),
     "mfnjax.errors": (
         "DataError",
         "FitError",
@@ -87,6 +107,11 @@ _PUBLIC = {
         "StabilityError",
     ),
     "mfnjax.features": ("FeatureVector", "compute_features"),
+    "mfnjax.features.config": (
+        "FeatureConfig",
+        "make_feature_config_default",
+        "make_feature_config_demo",
+    ),
     "mfnjax.fitting": ("FitResult", "fit"),
     "mfnjax.models": (
         "AllenCahnModel",
@@ -98,20 +123,24 @@ _PUBLIC = {
         "Model",
         "MyceliumModel",
         "SchnakenbergModel",
+        "SmoothMyceliumModel",
         "SwiftHohenbergModel",
         "build_model",
         "get_model",
         "model_names",
         "register_model",
+        "smooth_twin",
     ),
-    "mfnjax.pipeline": (
+    "mfnjax.simulation": ("Trajectory", "simulate", "simulate_ensemble"),
+    "mfnjax.v41": (
+        "SimulationConfig",
         "SimulationResult",
         "compute_fractal_features",
+        "make_simulation_config_default",
+        "make_simulation_config_demo",
         "run_mycelium_simulation",
         "run_mycelium_simulation_with_history",
     ),
-    "mfnjax.simulation": ("Trajectory", "simulate", "simulate_ensemble"),
-    "mfnjax.simulation.smooth": ("SmoothMyceliumModel", "annealed_width", "smooth_twin"),
 }
 _PACKAGES = (
     "core",
@@ -125,6 +154,8 @@ _PACKAGES = (
     "network",
     "simulation",
     "stability",
+    "steppers",
+    "v41",
 )
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 

@@ -96,3 +96,17 @@ def _toml(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+SEED_MAX = 2**32 - 1
+"""Largest seed: without 64-bit JAX a larger one would silently wrap around."""
+
+
+BOUNDARIES = ("periodic", "neumann", "dirichlet")
+
+
+DTYPES = ("float32", "float64")
+
+
+def _set(config: Any, name: str, value: Any) -> None:
+    object.__setattr__(config, name, value)

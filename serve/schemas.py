@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, final
 import msgspec
 from msgspec import Meta
 
-from mfnjax.config import SEED_MAX
+from mfnjax._plain_config import SEED_MAX
 
 Boundary = Literal["periodic", "neumann", "dirichlet"]
 Seed = Annotated[

@@ -158,7 +158,7 @@ class Service:
         """Its first run imports and traces a network: a second in which little else gets a turn."""
         if importlib.util.find_spec("flax") is None:
             return  # installed without the extra: /validate says so itself
-        from mfnjax.network import ValidationConfig
+        from mfnjax.v41.validation import ValidationConfig
 
         for size in self.settings.warm_grid_sizes:
             if size <= 64 and not self._closing.is_set():

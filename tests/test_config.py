@@ -19,7 +19,7 @@ from mfnjax import (
     StabilityError,
 )
 from mfnjax.cli.model_run import ModelRun
-from mfnjax.config import ValidationConfig
+from mfnjax.v41.config import ValidationConfig
 
 
 def test_documented_factories() -> None:

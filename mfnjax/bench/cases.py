@@ -23,14 +23,14 @@ import numpy as np
 
 from mfnjax.bench.baselines import baseline
 from mfnjax.bench.memory import compiled_peak, resident, traced_peak
-from mfnjax.config import (
+from mfnjax.dataset.config import make_dataset_config_demo
+from mfnjax.features.config import make_feature_config_demo
+from mfnjax.v41.config import (
     SimulationConfig,
-    make_dataset_config_demo,
-    make_feature_config_demo,
     make_simulation_config_default,
     make_simulation_config_demo,
 )
-from mfnjax.pipeline import (
+from mfnjax.v41.run import (
     compute_fractal_features,
     run_mycelium_simulation,
     run_mycelium_simulation_with_history,

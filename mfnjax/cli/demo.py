@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from mfnjax.cli.common import SETTINGS, Progress, SectionCommand, number, option, start_jax, writing
-from mfnjax.cli.measure import Measurement, measure
 from mfnjax.cli.model_run import ModelResult, ModelRun, run_model
-from mfnjax.config import make_feature_config_demo, make_simulation_config_demo
+from mfnjax.features.config import make_feature_config_demo
+from mfnjax.features.measurement import Measurement, measure
+from mfnjax.v41.config import make_simulation_config_demo
 
 if TYPE_CHECKING:
-    from mfnjax.pipeline import SimulationResult
+    from mfnjax.v41.result import SimulationResult
 
 PATTERN = ModelRun(
     model="gray-scott", parameters={"F": 0.04, "k": 0.062}, grid_size=128, steps=12_000, seed=42
@@ -54,7 +55,7 @@ def demo(output: str, cache: bool) -> None:
     start_jax(x64=False, cache=cache)
     started = time.perf_counter()
     from mfnjax.cli.sources import middle_level
-    from mfnjax.pipeline import run_mycelium_simulation_with_history
+    from mfnjax.v41.run import run_mycelium_simulation_with_history
 
     click.echo("v4.1 demo: 32 × 32, 32 steps, seed 42 …")
     result = run_mycelium_simulation_with_history(make_simulation_config_demo())

@@ -16,12 +16,11 @@ import numpy as np
 
 from mfnjax._checks import check_choice, check_int, check_real
 from mfnjax._files import replacing
-from mfnjax._plain_config import PlainConfig
-from mfnjax.config import BOUNDARIES, DTYPES, SEED_MAX
+from mfnjax._plain_config import BOUNDARIES, DTYPES, SEED_MAX, PlainConfig
 from mfnjax.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
-    from mfnjax.simulation.rollout import Progress
+    from mfnjax.simulation.chunks import Progress
 
 FORMAT = "mfnjax-model-run-1"
 
@@ -188,8 +187,8 @@ def run_model(
     """
     from mfnjax.core.grid import Grid
     from mfnjax.models import build_model
-    from mfnjax.pipeline import check_precision
-    from mfnjax.simulation.rollout import simulate
+    from mfnjax.simulation.simulation import simulate
+    from mfnjax.simulation.start import check_precision
 
     check_precision(run.dtype)
     run = run.resolved()

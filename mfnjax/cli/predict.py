@@ -158,7 +158,7 @@ def _answer(regressor: Regressor, name: str, options: dict[str, Any]) -> Answer:
 def _from_table(
     regressor: Regressor, path: Path
 ) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    from mfnjax.cli.columns import any_table, numbers
+    from mfnjax.dataset.columns import any_table, numbers
 
     rows = any_table(path)
     columns = [numbers(path, rows, name) for name in regressor.input_names]
@@ -201,8 +201,8 @@ def _row(regressor: Regressor, where: str, features: dict[str, Any]) -> list[flo
 
 
 def _from_field(regressor: Regressor, path: Path, options: dict[str, Any]) -> np.ndarray:
-    from mfnjax.cli.measure import measure
     from mfnjax.cli.sources import Reading, read_source
+    from mfnjax.features.measurement import measure
     from mfnjax.features.record import FEATURE_NAMES
 
     foreign = [name for name in regressor.input_names if name not in FEATURE_NAMES]

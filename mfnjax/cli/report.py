@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from mfnjax._version import __version__
 from mfnjax.cli.common import number
-from mfnjax.cli.measure import Measurement
 from mfnjax.cli.model_run import ModelResult
+from mfnjax.features.measurement import Measurement
 from mfnjax.plotting.html import data_uri, result_rows, table_html
 
 if TYPE_CHECKING:
-    from mfnjax.pipeline import SimulationResult
+    from mfnjax.v41.result import SimulationResult
 
 MEANINGS = {
     "D_box": "box-counting dimension of the active mask",

@@ -29,15 +29,15 @@ from mfnjax.cli.common import (
 )
 from mfnjax.cli.model_run import ModelResult, ModelRun, run_model
 from mfnjax.cli.user_modules import import_option
-from mfnjax.config import (
+from mfnjax.errors import ParameterError
+from mfnjax.v41.config import (
     SimulationConfig,
     make_simulation_config_default,
     make_simulation_config_demo,
 )
-from mfnjax.errors import ParameterError
 
 if TYPE_CHECKING:
-    from mfnjax.pipeline import SimulationResult
+    from mfnjax.v41.result import SimulationResult
 
 _NAMED = {"demo": make_simulation_config_demo, "default": make_simulation_config_default}
 _RUN = "The run (fields of SimulationConfig; - and _ are the same)"
@@ -181,7 +181,7 @@ def _mycelium(
     if with_frames:
         _check_memory(config.steps, config.grid_size, config.dtype, 1)
     start_jax(x64=config.dtype == "float64", cache=cache)
-    from mfnjax.pipeline import run_mycelium_simulation, run_mycelium_simulation_with_history
+    from mfnjax.v41.run import run_mycelium_simulation, run_mycelium_simulation_with_history
 
     if parameters:
         named = _mycelium_names(parameters)

@@ -12,7 +12,7 @@ from typing import Any, final
 import pyarrow as pa
 
 from mfnjax._checks import check_bool, check_int
-from mfnjax.config import DatasetConfig
+from mfnjax.dataset.config import DatasetConfig
 from mfnjax.dataset.engine import BATCH_SIZE, Failure, Part, compute_parts
 from mfnjax.dataset.fields import require_zarr
 from mfnjax.dataset.plan import Plan, make_plan

@@ -24,8 +24,8 @@ from mfnjax.errors import NumericalInstabilityError
 from mfnjax.features import feature_vector, field_statistics
 from mfnjax.features.record import FEATURE_NAMES, MASK_FEATURES
 from mfnjax.models import Model, MyceliumModel
-from mfnjax.simulation.inputs import prepare_inputs
 from mfnjax.simulation.loop import dynamic_loop, start_run
+from mfnjax.simulation.problem import prepare_inputs
 
 DTYPE = "float32"
 

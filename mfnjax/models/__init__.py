@@ -7,7 +7,7 @@ from mfnjax.models.fisher_kpp import FisherKPPModel
 from mfnjax.models.fitzhugh_nagumo import FitzHughNagumoModel
 from mfnjax.models.gierer_meinhardt import GiererMeinhardtModel
 from mfnjax.models.gray_scott import GrayScottModel
-from mfnjax.models.mycelium import MyceliumModel
+from mfnjax.models.mycelium import MyceliumModel, SmoothMyceliumModel, smooth_twin
 from mfnjax.models.presets import Preset
 from mfnjax.models.registry import (
     ModelEntry,
@@ -35,10 +35,12 @@ __all__ = [
     "Preset",
     "ReactionDiffusion",
     "SchnakenbergModel",
+    "SmoothMyceliumModel",
     "SwiftHohenbergModel",
     "build_model",
     "get_model",
     "model_names",
     "parameter_names",
     "register_model",
+    "smooth_twin",
 ]

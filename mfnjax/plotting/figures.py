@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from mfnjax.pipeline import SimulationResult
+    from mfnjax.v41.result import SimulationResult
 
 _INK, _SOFT, _ACCENT = "#21406f", "#9db4d6", "#c2571a"
 

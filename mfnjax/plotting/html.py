@@ -13,7 +13,7 @@ from mfnjax.plotting.figures import plot_result
 from mfnjax.plotting.style import POTENTIAL, png_bytes
 
 if TYPE_CHECKING:
-    from mfnjax.pipeline import SimulationResult
+    from mfnjax.v41.result import SimulationResult
 
 
 def data_uri(content: bytes, kind: str = "image/png") -> str:

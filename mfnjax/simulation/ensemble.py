@@ -28,11 +28,13 @@ from mfnjax.core.grid import Grid
 from mfnjax.core.state import State, StateLike
 from mfnjax.errors import ParameterError, StabilityError
 from mfnjax.models.base import Model, Values
-from mfnjax.simulation.inputs import check_last_step, prepare_inputs
+from mfnjax.simulation.checks import check_last_step
+from mfnjax.simulation.chunks import CHUNK_CELL_STEPS, Progress, run_chunk
 from mfnjax.simulation.members import Members, rows
-from mfnjax.simulation.rollout import CHUNK_CELL_STEPS, Progress, run_chunk, simulate
-from mfnjax.simulation.steppers import Stepper
+from mfnjax.simulation.problem import prepare_inputs
+from mfnjax.simulation.simulation import simulate
 from mfnjax.simulation.trajectory import Status, Trajectory
+from mfnjax.steppers import Stepper
 
 BLOCK = 16
 """Members of a block at most. A call costs a few per cent of that many short runs; with larger

@@ -1,7 +1,7 @@
 """The compiled loop: a state through a traced number of steps.
 
-A step is compiled once, whatever the number of steps and frames; `mfnjax.simulation.rollout` calls
-the loop.
+A step is compiled once, whatever the number of steps and frames; `mfnjax.simulation.simulation`
+calls the loop.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jax import lax
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.threefry import fold_in
 from mfnjax.models.base import IteratedMap, Values, all_cells
-from mfnjax.simulation.inputs import Inputs, Problem
+from mfnjax.simulation.problem import Inputs, Problem
 
 DRAW_BLOCK = 32
 """Steps whose random numbers are drawn in one go."""

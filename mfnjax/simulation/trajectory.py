@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, final
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.errors import NumericalInstabilityError
+from mfnjax.simulation.loop import Run
+from mfnjax.simulation.problem import Inputs
 
 
 @final
@@ -68,3 +72,31 @@ class Trajectory:
     history: Any
     counts: dict[str, Any]
     status: Status
+
+
+def make_trajectory(inputs: Inputs, run: Run, frames: tuple[Any, ...]) -> Trajectory:
+    names = inputs.problem.model.fields
+    history: Any = None
+    if inputs.save_every is not None:
+        every, count = inputs.save_every, inputs.steps // inputs.save_every
+        arrays = tuple(jnp.asarray(f) for f in frames)
+        if inputs.save is None:
+            at = inputs.step + every * np.arange(1, count + 1, dtype=np.int32)
+            history = State(names, arrays, at)
+        else:
+            (history,) = arrays
+    return Trajectory(
+        state=State(names, run.values, run.step),
+        history=history,
+        counts=dict(zip(inputs.problem.model.counters, run.counts, strict=True)),
+        status=_status(names, run.first_bad),
+    )
+
+
+def _status(names: tuple[str, ...], first_bad: Any) -> Status:
+    if isinstance(first_bad, jax.core.Tracer):
+        step, field = first_bad // len(names), first_bad % len(names)
+        is_bad = first_bad >= 0
+        return Status(names, *(jnp.where(is_bad, x, -1) for x in (step, field)))
+    code = int(first_bad)
+    return Status(names, *(divmod(code, len(names)) if code >= 0 else (-1, -1)))

@@ -21,8 +21,8 @@ from mfnjax.core.grid import Grid
 from mfnjax.errors import NumericalInstabilityError
 from mfnjax.features import FeatureVector, feature_vector
 from mfnjax.models.mycelium import MyceliumModel
-from mfnjax.pipeline import _chance
-from mfnjax.simulation.rollout import simulate
+from mfnjax.simulation.simulation import simulate
+from mfnjax.simulation.start import _chance
 from serve.engine.kind import Kind
 
 MAX_PROGRAMS = 128

@@ -59,7 +59,7 @@ def _info(entry: Any) -> ModelInfo:
 def _bounds(model: Any, name: str) -> dict[str, float]:
     """The documented range of a parameter of the v4.1 model."""
     from mfnjax import MyceliumModel
-    from mfnjax.config import DIFFUSIVITY_MAX, MYCELIUM_PARAMETERS
+    from mfnjax.models.mycelium.ranges import DIFFUSIVITY_MAX, MYCELIUM_PARAMETERS
 
     if model is not MyceliumModel or name not in MYCELIUM_PARAMETERS:
         return {}

@@ -20,7 +20,7 @@ async def validate(
     data: FromBody[ValidateRequest], request: Request[Any, Any, Any]
 ) -> ValidateResponse:
     """Sixteen runs, a small network trained on their features, and the report of it."""
-    from mfnjax.network import ValidationConfig
+    from mfnjax.v41.validation import ValidationConfig
 
     service = service_of(request)
     check_work(service, cells=data.grid_size**2, steps=data.steps)

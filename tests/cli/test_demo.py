@@ -11,8 +11,9 @@ from PIL import Image
 
 from mfnjax import SimulationResult, compute_fractal_features
 from mfnjax.cli.model_run import ModelResult
-from mfnjax.config import make_feature_config_demo, make_simulation_config_demo
 from mfnjax.features import FEATURE_NAMES
+from mfnjax.features.config import make_feature_config_demo
+from mfnjax.v41.config import make_simulation_config_demo
 
 
 @pytest.fixture(scope="module")

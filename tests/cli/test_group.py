@@ -15,8 +15,8 @@ import pytest
 from mfnjax import __version__
 from mfnjax.cli import COMMANDS, main, simulate
 from mfnjax.cli.common import Progress
-from mfnjax.config import SimulationConfig
 from mfnjax.errors import DataError, NumericalInstabilityError
+from mfnjax.v41.config import SimulationConfig
 
 HEAVY = ("jax", "scipy", "matplotlib", "PIL", "rich")
 
@@ -87,7 +87,7 @@ def test_ctrl_c_is_one_line_and_130_and_leaves_nothing(mfn, monkeypatch, tmp_pat
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mfnjax.pipeline.simulate", interrupt)
+    monkeypatch.setattr("mfnjax.v41.run.simulate", interrupt)
     result = mfn("simulate", "-o", tmp_path / "run.npz", status=130)
     assert result.stderr == "Interrupted: no file is left half-written.\n"
     assert list(tmp_path.iterdir()) == []

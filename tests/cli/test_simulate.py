@@ -139,7 +139,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_run(refused, tmp
     def never(*_: object, **__: object) -> None:
         raise AssertionError("the run was started")
 
-    monkeypatch.setattr("mfnjax.pipeline.simulate", never)
+    monkeypatch.setattr("mfnjax.v41.run.simulate", never)
     blocked = tmp_path / "file"
     blocked.write_text("")
     assert "cannot be written" in refused("simulate", "-o", blocked / "run.npz")

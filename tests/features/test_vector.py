@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from mfnjax.config import FeatureConfig
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.features import (
     COUNT_FEATURES,
@@ -21,6 +20,7 @@ from mfnjax.features import (
     feature_vector,
 )
 from mfnjax.features import vector as vector_module
+from mfnjax.features.config import FeatureConfig
 from mfnjax.features.vector import _history_vector
 
 FIELD_KINDS = ("normal", "clusters", "constant", "empty", "single", "levels", "full", "faint")

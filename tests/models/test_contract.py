@@ -20,7 +20,7 @@ from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import NumericalInstabilityError, ParameterError
 from mfnjax.models import IteratedMap, ReactionDiffusion, registry
 from mfnjax.models.registry import parameter_names
-from mfnjax.simulation.steppers import STEPPERS
+from mfnjax.steppers import STEPPERS
 
 
 @register_pytree

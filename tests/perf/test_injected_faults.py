@@ -26,7 +26,7 @@ from mfnjax.bench.results import Results, merged
 from mfnjax.bench.run import measure_case
 from mfnjax.bench.timing import interleaved
 from mfnjax.bench.update import update_baselines
-from mfnjax.pipeline import mycelium_inputs
+from mfnjax.v41.run import mycelium_inputs
 
 HERE = Path(__file__).parent
 LOOKS = 3

@@ -47,7 +47,7 @@ from mfnjax.federated import (
     trimmed_mean,
 )
 from mfnjax.fractal import divergence_rate, fractal_dimension
-from mfnjax.models.mycelium import CLAMP_HIGH_V, CLAMP_LOW_V
+from mfnjax.models.mycelium.model import CLAMP_HIGH_V, CLAMP_LOW_V
 
 MEGABYTE = 1e6
 REPEATS = int(baseline("targets.stress.repeats").value)

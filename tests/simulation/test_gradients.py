@@ -23,10 +23,10 @@ from tolerances import RELATIVE
 
 from mfnjax import Grid, MyceliumModel, get_model, model_names, simulate, smooth_twin
 from mfnjax.models import IteratedMap
-from mfnjax.models.mycelium import CLAMP_HIGH_V, CLAMP_LOW_V
+from mfnjax.models.mycelium.model import CLAMP_HIGH_V, CLAMP_LOW_V
+from mfnjax.models.mycelium.smooth import SmoothMyceliumModel
 from mfnjax.models.registry import parameter_names
-from mfnjax.simulation.smooth import SmoothMyceliumModel
-from mfnjax.simulation.steppers import STEPPERS
+from mfnjax.steppers import STEPPERS
 
 SHAPE, STEPS, KEY = (3, 4), 2, jax.random.key(7)
 STEP = 1e-4

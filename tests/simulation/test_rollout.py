@@ -18,7 +18,7 @@ from mfnjax import (
     simulate,
     simulate_ensemble,
 )
-from mfnjax.simulation import rollout
+from mfnjax.simulation import chunks
 
 GRID = Grid((10, 12), 1.0, "neumann")
 KEY = jax.random.key(11)
@@ -115,8 +115,8 @@ def test_long_histories_are_gathered_over_chunks(
     model = MODELS["mycelium"]
     start = start_of(model)
     whole = simulate(model, start, grid=GRID, steps=45, save_every=every, key=KEY)
-    monkeypatch.setattr(rollout, "CHUNK_HISTORY_CELLS", 5 * GRID.num_cells)
-    monkeypatch.setattr(rollout, "CHUNK_CELL_STEPS", 7 * GRID.num_cells)
+    monkeypatch.setattr(chunks, "CHUNK_HISTORY_CELLS", 5 * GRID.num_cells)
+    monkeypatch.setattr(chunks, "CHUNK_CELL_STEPS", 7 * GRID.num_cells)
     told: list[tuple[int, int]] = []
     pieces = simulate(
         model,
@@ -139,7 +139,7 @@ def test_new_numbers_compile_nothing() -> None:
     model, start = MODELS["mycelium"], start_of(MODELS["mycelium"])
     simulate(model, start, grid=GRID, steps=3, key=KEY)
     simulate(model, start, grid=GRID, steps=3, save_every=1, key=KEY)
-    before = rollout._compiled_chunk._cache_size()
+    before = chunks._compiled_chunk._cache_size()
     rng = np.random.default_rng(0)
     for index in range(100):
         other = MyceliumModel(
@@ -150,7 +150,7 @@ def test_new_numbers_compile_nothing() -> None:
         simulate(model, start, grid=GRID, steps=steps, save_every=1, key=KEY)
         simulate(model, start, grid=GRID, steps=steps, save_every=3, key=KEY)
     simulate(model, start, grid=Grid(GRID.shape, 1.5, "neumann"), steps=3, key=KEY)
-    assert rollout._compiled_chunk._cache_size() == before
+    assert chunks._compiled_chunk._cache_size() == before
 
 
 def test_a_traced_number_of_steps() -> None:

@@ -1,0 +1,33 @@
+"""Steppers: one step of time, owning no parameter of the problem."""
+
+from mfnjax.steppers.choice import STEPPERS, check_boundary, check_step, choose_stepper
+from mfnjax.steppers.explicit import Euler, Map, RungeKutta4
+from mfnjax.steppers.exponential import ETDRK2, ETDRK4
+from mfnjax.steppers.splitting import Strang
+from mfnjax.steppers.stepper import (
+    Stepper,
+    advanced,
+    centres_and_rates,
+    explicit_stable_step,
+    right_hand_side,
+    transport_symbol,
+)
+
+__all__ = [
+    "ETDRK2",
+    "ETDRK4",
+    "STEPPERS",
+    "Euler",
+    "Map",
+    "RungeKutta4",
+    "Stepper",
+    "Strang",
+    "advanced",
+    "centres_and_rates",
+    "check_boundary",
+    "check_step",
+    "choose_stepper",
+    "explicit_stable_step",
+    "right_hand_side",
+    "transport_symbol",
+]
