@@ -1,6 +1,5 @@
 """MyceliumFractalNet v4.1: the model, its smooth twin, and what makes its runs fast."""
 
-from mfnjax.models.mycelium.model import NO_PATTERN, MyceliumModel
-from mfnjax.models.mycelium.smooth import SmoothMyceliumModel, smooth_twin
+import lazy_loader
 
-__all__ = ["NO_PATTERN", "MyceliumModel", "SmoothMyceliumModel", "smooth_twin"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
