@@ -87,7 +87,7 @@ def test_ctrl_c_is_one_line_and_130_and_leaves_nothing(mfn, monkeypatch, tmp_pat
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mfnjax.v41.run.simulate", interrupt)
+    monkeypatch.setattr("mfnjax.simulation.Simulation.run", interrupt)
     result = mfn("simulate", "-o", tmp_path / "run.npz", status=130)
     assert result.stderr == "Interrupted: no file is left half-written.\n"
     assert list(tmp_path.iterdir()) == []
