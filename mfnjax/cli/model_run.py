@@ -206,7 +206,7 @@ def run_model(
         save_every=save_every,
         save=save if save_every else None,
         progress=progress,
-        key=key,
+        key=key if model.takes_key else None,
     )
     trajectory.status.raise_if_bad()
     histories, steps = _frames(trajectory.history, save, run.steps or 0, save_every)

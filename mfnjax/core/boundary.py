@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,16 @@ from mfnjax.errors import ParameterError
 
 
 class Boundary(abc.ABC):
-    """How the cells just outside a field follow from those inside."""
+    """How the cells just outside a field follow from those inside.
+
+    Class attributes:
+        name: The name it is called by.
+        self_adjoint: Whether the layers are linear in the field and the stencil with them is its
+            own transpose. Derivatives then run the stencil itself; else they are those of `ends`.
+    """
 
     name: str
+    self_adjoint: ClassVar[bool] = False
 
     @abc.abstractmethod
     def ends(self, field: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
@@ -46,6 +53,7 @@ class Periodic(Boundary):
     """The grid is a torus: the neighbour of the last cell is the first."""
 
     name = "periodic"
+    self_adjoint = True
 
     def ends(self, field: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
         return _layer(field, -1, axis), _layer(field, 0, axis)
@@ -58,6 +66,7 @@ class Neumann(Boundary):
     """No flux: a missing neighbour has the value of the cell itself."""
 
     name = "neumann"
+    self_adjoint = True
 
     def ends(self, field: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
         return _layer(field, 0, axis), _layer(field, -1, axis)
@@ -70,6 +79,7 @@ class Dirichlet(Boundary):
     """A missing neighbour has the value 0."""
 
     name = "dirichlet"
+    self_adjoint = True
 
     def ends(self, field: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
         zero = jnp.zeros_like(_layer(field, 0, axis))
@@ -77,6 +87,11 @@ class Dirichlet(Boundary):
 
 
 _BY_NAME: dict[str, Boundary] = {b.name: b for b in (Periodic(), Neumann(), Dirichlet())}
+
+
+def is_built_in(boundary: Boundary) -> bool:
+    """Whether it is one of those here, judged by its class: a user's own may bear any name."""
+    return type(boundary) in map(type, _BY_NAME.values())
 
 
 def as_boundary(boundary: str | Boundary) -> Boundary:

@@ -59,10 +59,11 @@ def simulate_ensemble(
     """Run many members of an ensemble; each equals `simulate` alone, bit for bit.
 
     A member is what differs: parameters of shape (n,), fields of shape (n, H, W), or keys (n,).
-    What has no leading axis is shared.
+    What has no leading axis is shared. A parameter that is a field is so, too: (H, W) is one field
+    for all, (n, H, W) is each member's own.
 
     Args:
-        model: The model; any of its parameters may be an array (n,).
+        model: The model; any of its parameters may be an array (n,), (H, W) or (n, H, W).
         state: As for `simulate`; any field may be (n, H, W).
         grid: The grid, shared.
         steps: Number of steps, shared.

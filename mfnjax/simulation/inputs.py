@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,12 +14,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfnjax._checks import check_key, shown
-from mfnjax.core.grid import Grid
+from mfnjax.core.grid import Grid, check_one_spacing
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State, StateLike
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import IteratedMap, Model, Values
-from mfnjax.simulation.steppers import Stepper, check_boundary, check_step, choose_stepper
+from mfnjax.simulation.steppers import (
+    Stepper,
+    check_boundary,
+    check_step,
+    check_transport,
+    choose_stepper,
+)
 
 
 @final
@@ -286,6 +293,9 @@ def _check_save(model: Model, save_every: int | None, save: str | None) -> tuple
 
 
 def _check_physics(model: Model, grid: Grid, dt: Any, stepper: Stepper) -> None:
+    check_one_spacing(grid)
+    _check_shapes(model, grid)
+    check_transport(model, stepper)
     if is_traced(dt):
         # What depends on dt is taken on trust; 1 is any map's and is within every known bound of
         # the parameters alone.
@@ -303,6 +313,20 @@ def _check_physics(model: Model, grid: Grid, dt: Any, stepper: Stepper) -> None:
     check_step(model, grid, value, stepper)
 
 
+def _check_shapes(model: Model, grid: Grid) -> None:
+    """Raise ParameterError where a parameter is neither a number nor a field."""
+    for declared in dataclasses.fields(model):  # type: ignore[arg-type]
+        value = getattr(model, declared.name)
+        if type(value) is float or declared.metadata.get("static"):
+            continue
+        shape = (len(value),) if isinstance(value, (tuple, list)) else np.shape(value)
+        if shape not in ((), grid.shape):
+            raise ParameterError(
+                f"{type(model).__name__}.{declared.name} must be a number, or a field of the "
+                f"grid's shape {grid.shape}; got the shape {shape}"
+            )
+
+
 def _check_key(model: Model, key: Any) -> None:
     if key is None:
         if isinstance(model, IteratedMap) and model.is_stochastic():
@@ -311,6 +335,11 @@ def _check_key(model: Model, key: Any) -> None:
             )
         return
     check_key(key)
+    if not model.takes_key:
+        raise ParameterError(
+            f"{type(model).__name__} draws no random numbers, so key= would change nothing: leave "
+            "it out (a random start takes its own, in initial_state)"
+        )
 
 
 def _cast(tree: Any, dtype: Any) -> Any:

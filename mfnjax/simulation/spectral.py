@@ -18,6 +18,7 @@ import jax.scipy.fft
 import numpy as np
 from jax import lax
 
+from mfnjax.core.boundary import is_built_in
 from mfnjax.core.grid import Grid
 from mfnjax.errors import ParameterError
 
@@ -81,9 +82,9 @@ def scale_modes(factor: jax.Array, modes: jax.Array) -> jax.Array:
 
 def _is_periodic(grid: Grid) -> bool:
     name = grid.boundary.name
-    if name not in SPECTRAL_BOUNDARIES:
+    if name not in SPECTRAL_BOUNDARIES or not is_built_in(grid.boundary):
         raise ParameterError(
             f"a fast transform of the Laplacian exists for the boundaries "
-            f"{', '.join(SPECTRAL_BOUNDARIES)}; got {name!r}"
+            f"{', '.join(SPECTRAL_BOUNDARIES)}; got {grid.boundary!r}"
         )
     return name == "periodic"

@@ -8,7 +8,13 @@ from mfnjax.simulation.steppers.base import (
     right_hand_side,
     transport_symbol,
 )
-from mfnjax.simulation.steppers.choice import STEPPERS, check_boundary, check_step, choose_stepper
+from mfnjax.simulation.steppers.choice import (
+    STEPPERS,
+    check_boundary,
+    check_step,
+    check_transport,
+    choose_stepper,
+)
 from mfnjax.simulation.steppers.explicit import Euler, Map, RungeKutta4
 from mfnjax.simulation.steppers.exponential import ETDRK2, ETDRK4
 from mfnjax.simulation.steppers.splitting import Strang
@@ -26,6 +32,7 @@ __all__ = [
     "centres_and_rates",
     "check_boundary",
     "check_step",
+    "check_transport",
     "choose_stepper",
     "explicit_stable_step",
     "right_hand_side",

@@ -11,9 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from mfnjax.core.boundary import is_built_in
 from mfnjax.core.grid import Grid
 from mfnjax.core.operators import laplacian, with_difference_sum
 from mfnjax.models.base import Advanced, Model, ReactionDiffusion, Values, all_finite
+from mfnjax.models.transport import transport_obstacle
 
 
 class Stepper(abc.ABC):
@@ -25,11 +27,14 @@ class Stepper(abc.ABC):
         name: The name it is called by.
         order: Order of accuracy in dt; None for a map.
         boundaries: Boundaries it can deal with.
+        by_modes: Whether it takes the transport for its symbol, and each of these boundaries for
+            its transform: it then needs a transport that has a symbol, and no other boundary.
     """
 
     name: ClassVar[str]
     order: ClassVar[int | None]
     boundaries: ClassVar[tuple[str, ...]] = ("periodic", "neumann", "dirichlet")
+    by_modes: ClassVar[bool] = False
 
     def prepare(self, model: Model, grid: Grid, dt: Any, dtype: Any) -> Any:
         """Return what does not change from step to step (a pytree), computed once a run."""
@@ -123,9 +128,14 @@ def explicit_stable_step(model: Model, grid: Grid, *, extent: float) -> float | 
     """dt = extent / |L|, with |L| the largest decay rate of the transport on ``grid``.
 
     ``extent`` is the length of the scheme's stability region along the negative real axis.
-    The reaction is not looked at: this is an upper bound of what is stable.
+    The reaction is not looked at: this is an upper bound of what is stable. None is known for a
+    transport without a symbol (one that is not linear, say) or a boundary of a user's own.
     """
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((model, grid))):
+    if not is_built_in(grid.boundary) or any(
+        isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((model, grid))
+    ):
+        return None
+    if transport_obstacle(model) is not None:
         return None
     model = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), model)
     # A polynomial in ∇² need not be extreme at the end of the spectrum.

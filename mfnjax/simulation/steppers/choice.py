@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from mfnjax.core.boundary import is_built_in
 from mfnjax.core.grid import Grid
 from mfnjax.errors import ParameterError, StabilityError
 from mfnjax.models.base import Model
+from mfnjax.models.transport import transport_obstacle
 from mfnjax.simulation.steppers.base import Stepper
 from mfnjax.simulation.steppers.explicit import Euler, Map, RungeKutta4
 from mfnjax.simulation.steppers.exponential import ETDRK2, ETDRK4
@@ -39,12 +43,29 @@ def choose_stepper(model: Model, stepper: str | Stepper | None) -> Stepper:
 
 def check_boundary(model: Model, grid: Grid, stepper: Stepper) -> None:
     """Raise ParameterError if the model or the stepper does not support the grid's boundary."""
-    boundary = grid.boundary.name
+    boundary: Any = grid.boundary
     supported = [name for name in model.boundaries if name in stepper.boundaries]
-    if boundary not in supported:
+    if is_built_in(boundary):
+        fits, given = boundary.name in supported, boundary.name
+    else:  # of a user's own: nothing is known of it but the cells that it gives
+        fits, given = set(supported) >= set(Model.boundaries), boundary
+    if not fits:
         raise ParameterError(
             f"{type(model).__name__} with the stepper {stepper.name!r} supports the boundaries "
-            f"{', '.join(supported)}; got {boundary!r}"
+            f"{', '.join(supported)}; got {given!r}"
+        )
+
+
+def check_transport(model: Model, stepper: Stepper) -> None:
+    """Raise ParameterError if the stepper would take the transport for what it is not."""
+    obstacle = transport_obstacle(model) if stepper.by_modes else None
+    if obstacle is not None:
+        others = [name for name in model.steppers if name in STEPPERS]
+        able = [name for name in others if not STEPPERS[name].by_modes]
+        raise ParameterError(
+            f"the transport of {type(model).__name__} {obstacle.words}, and the stepper "
+            f"{stepper.name!r} needs one that is linear, diagonal and the same everywhere; "
+            f"take {' or '.join(map(repr, able)) or 'another model'}"
         )
 
 

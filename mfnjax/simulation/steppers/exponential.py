@@ -113,6 +113,7 @@ class ETDRK2(Stepper):
     name = "etdrk2"
     order = 2
     boundaries = SPECTRAL_BOUNDARIES
+    by_modes = True
 
     def prepare(self, model: Model, grid: Grid, dt: Any, dtype: Any) -> _Etd2:
         dt = jnp.asarray(dt, dtype)
@@ -152,6 +153,7 @@ class ETDRK4(Stepper):
     name = "etdrk4"
     order = 4
     boundaries = SPECTRAL_BOUNDARIES
+    by_modes = True
 
     def prepare(self, model: Model, grid: Grid, dt: Any, dtype: Any) -> _Etd4:
         dt = jnp.asarray(dt, dtype)

@@ -29,6 +29,7 @@ class Strang(Stepper):
     name = "strang"
     order = 2
     boundaries = SPECTRAL_BOUNDARIES
+    by_modes = True
 
     def prepare(self, model: Model, grid: Grid, dt: Any, dtype: Any) -> jax.Array:
         return jnp.exp(transport_exponents(model, grid, dt, dtype))
