@@ -74,7 +74,7 @@ def _check_spacing(spacing: Any) -> None:
 
 def check_one_spacing(grid: Grid) -> None:
     """Raise ParameterError if ``grid`` is a batch of grids outside of `jax.vmap`."""
-    if np.shape(grid.spacing) != ():
+    if getattr(grid.spacing, "ndim", 0):
         raise ParameterError(
             "spacing must be one number, the side of a square cell; got the shape "
             f"{np.shape(grid.spacing)} (an array is a batch of grids, for jax.vmap)"

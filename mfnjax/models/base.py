@@ -221,8 +221,8 @@ def _check_coupled(model: Model) -> None:
     rates = np.linalg.eigvals(np.array(columns, float)).real
     if rates.max() > 1e-12 * np.abs(rates).max():
         raise ParameterError(
-            f"{type(model).__name__}: the transport amplifies short waves without bound; the matrix "
-            "of its diffusivities must have no eigenvalue with a negative real part"
+            f"{type(model).__name__}: the transport amplifies short waves without bound; the "
+            "matrix of its diffusivities must have no eigenvalue with a negative real part"
         )
 
 

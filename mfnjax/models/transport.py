@@ -9,7 +9,6 @@ model's: L on generic fields of a small torus against its symbol on their Fourie
 from __future__ import annotations
 
 import enum
-from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
@@ -65,7 +64,7 @@ def transport_obstacle(model: Any) -> Obstacle | None:
         None
     """
     leaves, structure = jax.tree.flatten(model)
-    fields = tuple(np.ndim(leaf) > 0 for leaf in leaves)
+    fields = tuple([getattr(leaf, "ndim", 0) > 0 for leaf in leaves])
     obstacle = _generic_obstacle(type(model), structure, fields)
     if obstacle is None:
         return None
@@ -77,7 +76,7 @@ def transport_obstacle(model: Any) -> Obstacle | None:
 
 
 @lru_cache(maxsize=64)
-def _generic_obstacle(kind: Hashable, structure: Any, fields: tuple[bool, ...]) -> Obstacle | None:
+def _generic_obstacle(kind: Any, structure: Any, fields: tuple[bool, ...]) -> Obstacle | None:
     # ``kind``: a user's own class may be told apart by nothing else (see `mfnjax.core.pytree`).
     return _judge(structure, _generic(fields))
 
