@@ -65,7 +65,8 @@ def transport_obstacle(model: Any) -> Obstacle | None:
     """
     leaves, structure = jax.tree.flatten(model)
     fields = tuple([getattr(leaf, "ndim", 0) > 0 for leaf in leaves])
-    obstacle = _generic_obstacle(type(model), structure, fields)
+    kind: Any = type(model)
+    obstacle = _generic_obstacle(kind, structure, fields)
     if obstacle is None:
         return None
     known = [
