@@ -153,6 +153,11 @@ class MyceliumModel(IteratedMap):
             raise ParameterError(
                 f"MyceliumModel is a map with its own step: dt must be 1, got {dt}"
             )
+        for name, value in vars(self).items():
+            if getattr(value, "ndim", 0):
+                raise ParameterError(
+                    f"MyceliumModel.{name} must be a number, got a field of the shape {value.shape}"
+                )
         for name, value in concrete_parameters(self).items():
             if name in MYCELIUM_PARAMETERS:
                 for extreme in _extremes(name, value):
