@@ -14,11 +14,11 @@ from litestar.exceptions import HTTPException, InternalServerException
 from litestar.openapi import OpenAPIConfig
 
 from mfnjax import __version__
-from serve.access_log import AccessLog
-from serve.auth import Guard
-from serve.errors import CLIENT_GONE, REFUSED, problem_response
-from serve.rate_limit import RateLimit
-from serve.request_id import request_id_layer
+from serve.http.auth import Guard
+from serve.http.errors import CLIENT_GONE, REFUSED, problem_response
+from serve.http.logs import AccessLog
+from serve.http.rate_limit import RateLimit
+from serve.http.request_id import outermost_layer
 from serve.routes import HANDLERS
 from serve.routes.health import metrics
 from serve.service import ClientGoneError, Service
@@ -91,7 +91,7 @@ def create_app(settings: Settings | None = None, *, shared: Path | None = None) 
         state=State({"service": service, "note_refused": note_refused}),
     )
     service.metrics.prepare(_endpoints(app))
-    app.asgi_handler = request_id_layer(service.metrics.layer(app.asgi_handler), access_log)
+    app.asgi_handler = outermost_layer(app.asgi_handler, service.metrics, access_log)
     return app
 
 

@@ -15,9 +15,9 @@ from serve.engine import Engine, Kind
 from serve.engine import simulations as sims
 from serve.engine.library import AGGREGATION, FEATURES, VALIDATION
 from serve.engine.streams import PIECES
-from serve.errors import CLIENT_GONE, overloaded
+from serve.http.errors import overloaded
+from serve.http.metrics import Metrics
 from serve.jobs import JobRunner, open_store
-from serve.metrics import Metrics
 from serve.settings import Settings
 
 log = logging.getLogger("serve")
@@ -173,6 +173,3 @@ def service_of(request: Request[Any, Any, Any]) -> Service:
     """The service of the application that got ``request``."""
     service: Service = request.app.state.service
     return service
-
-
-__all__ = ["CLIENT_GONE", "ClientGoneError", "Service", "service_of"]

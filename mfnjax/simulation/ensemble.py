@@ -10,7 +10,6 @@ must be two devices, which `mfnjax.configure_cpu` makes.
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -24,6 +23,7 @@ import numpy as np
 from jax import lax
 
 from mfnjax._checks import check_int
+from mfnjax._cpu import cores
 from mfnjax.core.grid import Grid
 from mfnjax.core.state import State, StateLike
 from mfnjax.errors import ParameterError, StabilityError
@@ -105,7 +105,7 @@ def simulate_ensemble(
         "save": save,
     }
     size = members.size
-    threads = min(threads or os.cpu_count() or 1, size)
+    threads = min(threads or cores(), size)
     each = 1 if save_every is not None else _block_size(grid, steps, -(-size // threads))
     starts, gathered, done = iter(range(0, size, each)), _Gathered(size), 0
     stop = threading.Event()

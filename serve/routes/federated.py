@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from litestar import Request, post
 
-from serve.body import FromBody, JsonBody
 from serve.engine.library import AGGREGATION, Clients
-from serve.errors import invalid
+from serve.http.body import FromBody, JsonBody
+from serve.http.errors import invalid
 from serve.schemas import AggregateRequest, AggregateResponse
 from serve.service import service_of
 

@@ -11,8 +11,8 @@ from litestar import HttpMethod, Request, Response, delete, get, post, route
 from litestar.params import Parameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from serve.body import FromBody, JsonBody
-from serve.errors import ApiError, overloaded
+from serve.http.body import FromBody, JsonBody
+from serve.http.errors import ApiError, overloaded
 from serve.jobs import ACTIVE, Job
 from serve.routes.simulate import check_work
 from serve.schemas import FitRequest, JobResponse, JobsResponse

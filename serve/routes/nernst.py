@@ -7,8 +7,8 @@ import math
 from litestar import post
 
 from mfnjax.membrane.nernst import nernst_equation
-from serve.body import FromBody, JsonBody
-from serve.errors import invalid
+from serve.http.body import FromBody, JsonBody
+from serve.http.errors import invalid
 from serve.schemas import NernstRequest, NernstResponse
 
 MV_PER_VOLT = 1e3

@@ -13,7 +13,7 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 
-from serve.auth import PUBLIC
+from serve.http.auth import PUBLIC
 
 FOLDER = Path(__file__).parents[1] / "static"
 TYPES = {

@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 from litestar import Request, Response, post
 
-from serve.arrays import write_npy
-from serve.body import JSON_TYPE, FromBody, JsonBody, accepted
 from serve.engine.simulations import Run, RunResult, kind_of
-from serve.errors import invalid
+from serve.http.arrays import write_npy
+from serve.http.body import JSON_TYPE, FromBody, JsonBody, accepted
+from serve.http.errors import invalid
 from serve.schemas import SimulateRequest, SimulateResponse
 from serve.service import Service, service_of
 

@@ -12,10 +12,10 @@ import numpy as np
 from litestar import Request, post
 from litestar.response import Stream as StreamResponse
 
-from serve.body import FromBody, JsonBody
 from serve.engine.library import FEATURES
 from serve.engine.streams import PIECES, Stream
-from serve.errors import as_api_error, invalid, request_problem
+from serve.http.body import FromBody, JsonBody
+from serve.http.errors import as_api_error, invalid, request_problem
 from serve.routes.simulate import check_work
 from serve.schemas import StreamRequest
 from serve.service import Service, service_of

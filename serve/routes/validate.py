@@ -6,8 +6,8 @@ from typing import Any
 
 from litestar import Request, post
 
-from serve.body import FromBody, JsonBody
 from serve.engine.library import VALIDATION
+from serve.http.body import FromBody, JsonBody
 from serve.routes.simulate import check_work
 from serve.schemas import ValidateRequest, ValidateResponse
 from serve.service import service_of

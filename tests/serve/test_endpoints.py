@@ -17,8 +17,8 @@ from mfnjax import (
     compute_fractal_features,
     run_mycelium_simulation,
 )
-from serve.arrays import write_npy
-from serve.examples import ANSWERS, REQUESTS
+from serve.http.arrays import write_npy
+from serve.http.examples import ANSWERS, REQUESTS
 from tests.serve.conftest import ServerProcess
 from tests.serve.mixture import SEVERAL_SHAPES, check_answers
 from tests.tolerances import RELATIVE

@@ -17,11 +17,11 @@ from click.testing import CliRunner
 from litestar.testing import TestClient
 
 from serve.app import create_app
-from serve.arrays import read_array, write_npy
-from serve.auth import address_of
-from serve.errors import ApiError
+from serve.http.arrays import read_array, write_npy
+from serve.http.auth import address_of
+from serve.http.errors import ApiError
+from serve.http.rate_limit import SETS, RateLimit
 from serve.main import main
-from serve.rate_limit import SETS, RateLimit
 from serve.settings import Settings, SettingsError
 
 ION = {"concentration_out_molar": 0.005, "concentration_in_molar": 0.14}

@@ -16,7 +16,7 @@ from litestar.dto import AbstractDTO
 from litestar.params import Body
 from litestar.typing import FieldDefinition
 
-from serve.errors import ApiError, FieldError
+from serve.http.errors import ApiError, FieldError
 
 JSON_TYPE = "application/json"
 MAX_ERRORS = 64

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from serve import examples, schemas
-from serve.errors import CODES, PROBLEM_TYPE, Problem
+from serve import schemas
+from serve.http import examples
+from serve.http.errors import CODES, PROBLEM_TYPE, Problem
 
 REF = "#/components/schemas/{name}"
 PUBLIC_PATHS = ("/health", "/ready", "/metrics")
