@@ -12,6 +12,7 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Server
 
 from mfnjax import __version__
 from serve.http.auth import Guard
@@ -84,6 +85,7 @@ def create_app(settings: Settings | None = None, *, shared: Path | None = None) 
         openapi_config=OpenAPIConfig(
             title="mfnjax",
             version=__version__,
+            servers=[Server(url=".")],  # where the document is: also behind a path of a proxy
             use_handler_docstrings=True,
             openapi_router=_NoPages(path="/openapi", route_handlers=[]),
         ),

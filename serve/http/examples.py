@@ -1,4 +1,4 @@
-"""Examples of the OpenAPI document: a request and its answer for each endpoint.
+"""Examples of the OpenAPI document: one for each request and answer.
 
 The tests send every request and hold the answer against the one that stands here.
 """
@@ -7,64 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from mfnjax._version import __version__
-
 JOB_ID = "5f0c4b2e9d1a4c7f8e3b6a5d2c1f0e9b"
 
-REQUESTS: dict[str, dict[str, Any]] = {
-    "/nernst": {
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "NernstRequest": {
         "z_valence": 1,
         "concentration_out_molar": 0.005,
         "concentration_in_molar": 0.14,
         "temperature_k": 310.15,
     },
-    "/simulate": {"seed": 42, "grid_size": 32, "steps": 32, "alpha": 0.18},
-    "/simulate/stream": {
-        "model": "gray-scott",
-        "preset": "spots",
-        "parameters": {"F": 0.03},
-        "grid_size": 16,
-        "steps": 4,
-        "frames": 2,
-    },
-    "/validate": {"seed": 42, "epochs": 1, "batch_size": 4, "grid_size": 32, "steps": 32},
-    "/features": {"field_mV": [[-70.0, -50.0], [-60.0, -40.0]]},
-    "/federated/aggregate": {
-        "gradients": [[1.0, 2.0], [1.1, 2.1], [0.9, 1.9], [1.0, 2.05], [100.0, -100.0]],
-        "num_clusters": 1,
-        "byzantine_fraction": 0.2,
-    },
-    "/fit": {
-        "model": "fisher-kpp",
-        "parameters": {"diffusivity": 0.4, "growth_rate": 0.2},
-        "fixed": ["capacity"],
-        "field": "u",
-        "start": {"u": [0.8, 0.8, 0.8, 0.8, 0.0, 0.0, 0.0, 0.0]},
-        "steps": [20, 40],
-        "dt": 0.25,
-        "values": [
-            [0.87, 0.86, 0.82, 0.71, 0.42, 0.25, 0.1, 0.05],
-            [0.91, 0.9, 0.85, 0.75, 0.55, 0.4, 0.25, None],
-        ],
-    },
-}
-"""Bodies of the ``POST`` endpoints by path."""
-
-_JOB = {
-    "id": JOB_ID,
-    "kind": "fit",
-    "status": "running",
-    "done": 17,
-    "total": 200,
-    "created": 1795580659.43,
-    "updated": 1795580665.54,
-}
-
-ANSWERS: dict[tuple[str, str], Any] = {
-    ("get", "/health"): {"status": "healthy", "version": __version__},
-    ("get", "/ready"): {"status": "ready"},
-    ("post", "/nernst"): {"potential_mV": -89.05869403673188},
-    ("post", "/simulate"): {
+    "NernstResponse": {"potential_mV": -89.05869403673188},
+    "SimulateRequest": {"seed": 42, "grid_size": 32, "steps": 32, "alpha": 0.18},
+    "SimulateResponse": {
         "growth_events": 7,
         "pot_min_mV": -70.65127563476562,
         "pot_max_mV": -67.08778381347656,
@@ -72,7 +26,16 @@ ANSWERS: dict[tuple[str, str], Any] = {
         "pot_std_mV": 0.4198439121246338,
         "fractal_dimension": 0.0,
     },
-    ("post", "/validate"): {
+    "StreamRequest": {
+        "model": "gray-scott",
+        "preset": "spots",
+        "parameters": {"F": 0.03},
+        "grid_size": 16,
+        "steps": 4,
+        "frames": 2,
+    },
+    "ValidateRequest": {"seed": 42, "epochs": 1, "batch_size": 4, "grid_size": 32, "steps": 32},
+    "ValidateResponse": {
         "loss_start": 2.154841661453247,
         "loss_final": 0.35669127106666565,
         "loss_drop": 1.7981503903865814,
@@ -84,7 +47,8 @@ ANSWERS: dict[tuple[str, str], Any] = {
         "nernst_symbolic_mV": -89.05869403673188,
         "nernst_numeric_mV": -89.05870056152344,
     },
-    ("post", "/features"): {
+    "FeaturesRequest": {"field_mV": [[-70.0, -50.0], [-60.0, -40.0]]},
+    "FeaturesResponse": {
         "features": {
             "D_box": 0.0,
             "D_r2": 0.0,
@@ -106,38 +70,39 @@ ANSWERS: dict[tuple[str, str], Any] = {
             "cluster_size_std": 0.0,
         }
     },
-    ("post", "/federated/aggregate"): {
+    "AggregateRequest": {
+        "gradients": [[1.0, 2.0], [1.1, 2.1], [0.9, 1.9], [1.0, 2.05], [100.0, -100.0]],
+        "num_clusters": 1,
+        "byzantine_fraction": 0.2,
+    },
+    "AggregateResponse": {
         "aggregated_gradient": [1.0, 2.049999952316284],
         "num_input_gradients": 5,
     },
-    ("post", "/fit"): {**_JOB, "status": "queued", "done": 0, "total": 0},
-    ("get", "/jobs"): {"jobs": [_JOB]},
-    ("get", "/jobs/{job_id}"): _JOB,
-    ("delete", "/jobs/{job_id}"): {**_JOB, "status": "cancelled"},
-    ("post", "/jobs/{job_id}/resume"): {**_JOB, "status": "queued"},
-    ("get", "/models"): {
-        "models": [
-            {
-                "name": "fisher-kpp",
-                "summary": "Fisher-KPP: a front that spreads",
-                "fields": ["u"],
-                "steppers": ["euler", "rk4"],
-                "boundaries": ["periodic", "neumann", "dirichlet"],
-                "counters": [],
-                "parameters": [
-                    {
-                        "name": "diffusivity",
-                        "symbols": ["D"],
-                        "default": 1.0,
-                        "description": "D, length²/time.",
-                    }
-                ],
-                "presets": {},
-            }
-        ]
+    "FitRequest": {
+        "model": "fisher-kpp",
+        "parameters": {"diffusivity": 0.4, "growth_rate": 0.2},
+        "fixed": ["capacity"],
+        "field": "u",
+        "start": {"u": [0.8, 0.8, 0.8, 0.8, 0.0, 0.0, 0.0, 0.0]},
+        "steps": [20, 40],
+        "dt": 0.25,
+        "values": [
+            [0.87, 0.86, 0.82, 0.71, 0.42, 0.25, 0.1, 0.05],
+            [0.91, 0.9, 0.85, 0.75, 0.55, 0.4, 0.25, None],
+        ],
+    },
+    "JobResponse": {
+        "id": JOB_ID,
+        "kind": "fit",
+        "status": "running",
+        "done": 17,
+        "total": 200,
+        "created": 1795580659.43,
+        "updated": 1795580665.54,
     },
 }
-"""JSON answers by method and path."""
+"""By the name of the schema."""
 
 STREAM = (
     '{"type":"header","model":"gray-scott","fields":["u","v"],"field":"v","steps":4,"frames":2}\n'
@@ -149,17 +114,3 @@ EVENTS = (
     f'event: running\ndata: {{"id":"{JOB_ID}","status":"running","done":17,"total":200}}\n\n'
     f'event: done\ndata: {{"id":"{JOB_ID}","status":"done","done":41,"total":200}}\n\n'
 )
-
-
-def problem(status: int, title: str, code: str, detail: str, **more: Any) -> dict[str, Any]:
-    """Problem details as the server answers them."""
-    return {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "instance": "/simulate",
-        "error_code": code,
-        "request_id": "a724506264f64f17a8f52a725ec02398",
-        **more,
-    }

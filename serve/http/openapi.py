@@ -7,18 +7,17 @@ The framework's own schemas lose bounds inside lists and that unknown fields are
 from __future__ import annotations
 
 import http
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from serve import schemas
-from serve.http import examples
-from serve.http.errors import CODES, PROBLEM_TYPE, Problem
+from serve.http.errors import PROBLEM_TYPE, ApiError, FieldError, Problem, problem_of
+from serve.http.examples import EVENTS, EXAMPLES, STREAM
 
 REF = "#/components/schemas/{name}"
 PUBLIC_PATHS = ("/health", "/ready", "/metrics")
-BINARY = {"type": "string", "format": "binary"}
+BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 ABOUT = """\
 Simulate pattern-forming fields, measure them, and fit models to measurements.
@@ -52,71 +51,19 @@ PROBLEMS = {
     500: "An unexpected error; the log has more under the request id.",
     503: "Overloaded, late, or not ready; `Retry-After` says when to come back.",
 }
-
-_BODY = (400, 413, 415, 503)
-_STATUSES: dict[tuple[str, str], tuple[int, ...]] = {
-    ("get", "/ready"): (503,),
-    ("post", "/nernst"): (400, 413, 415),
-    ("post", "/simulate"): (*_BODY, 422),
-    ("post", "/simulate/stream"): _BODY,
-    ("post", "/validate"): (*_BODY, 422),
-    ("post", "/features"): _BODY,
-    ("post", "/federated/aggregate"): _BODY,
-    ("post", "/fit"): _BODY,
-    ("get", "/jobs/{job_id}"): (404,),
-    ("delete", "/jobs/{job_id}"): (404, 409),
-    ("post", "/jobs/{job_id}/resume"): (404, 409),
-    ("get", "/jobs/{job_id}/events"): (404,),
+HEADERS = {
+    "X-Request-ID": {
+        "description": "The request's own id if it is harmless, else a new one.",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}},
+    "Allow": {"schema": {"type": "string"}},
+    "X-MFN-Result": {
+        "description": "With `application/x-npy`: the rest of the answer, as JSON.",
+        "schema": {"type": "string"},
+    },
 }
-"""What an operation may answer beside success; 401, 429 and 500 wherever a key is asked for."""
-
-
-def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the framework's ``document`` with schemas, errors and examples."""
-    document["info"]["description"] = ABOUT
-    document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
-    document["components"] = _components()
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            _complete_operation(method, path, operation)
-    return document
-
-
-def _components() -> dict[str, Any]:
-    structs = [
-        value
-        for value in vars(schemas).values()
-        if isinstance(value, type)
-        and issubclass(value, msgspec.Struct)
-        and value not in (schemas.Body, schemas.Answer)
-    ]
-    _, components = msgspec.json.schema_components([*structs, Problem], ref_template=REF)
-    request = components["FeaturesRequest"]
-    request["oneOf"] = [
-        {"required": [name], "properties": {name: {"type": "array"}, other: {"type": "null"}}}
-        for name, other in (("field_mV", "history_mV"), ("history_mV", "field_mV"))
-    ]
-    for path, body in examples.REQUESTS.items():
-        name = _REQUEST_OF[path]
-        components[name]["examples"] = [body]
-    return {
-        "schemas": components,
-        "responses": {http.HTTPStatus(s).phrase.replace(" ", ""): _problem(s) for s in PROBLEMS},
-        "headers": {
-            "X-Request-ID": {
-                "description": "The request's own id if it is harmless, else a new one.",
-                "schema": {"type": "string"},
-            },
-            "Retry-After": {
-                "description": "Seconds.",
-                "schema": {"type": "integer", "minimum": 1},
-            },
-        },
-        "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
-    }
-
-
-_REQUEST_OF = {
+BODIES = {
     "/nernst": "NernstRequest",
     "/simulate": "SimulateRequest",
     "/simulate/stream": "StreamRequest",
@@ -125,98 +72,104 @@ _REQUEST_OF = {
     "/federated/aggregate": "AggregateRequest",
     "/fit": "FitRequest",
 }
-
-
-def _problem(status: int) -> dict[str, Any]:
-    phrase = http.HTTPStatus(status).phrase
-    more: dict[str, Any] = {}
-    if status == 400:
-        wrong = {"field": "grid_size", "detail": "Expected int >= 8; got 4"}
-        more = {"field": "grid_size", "errors": [wrong]}
-    detail = "grid_size: Expected int >= 8; got 4" if status == 400 else PROBLEMS[status]
-    headers = _headers("X-Request-ID", *(("Retry-After",) if status in (429, 503) else ()))
-    if status == 405:
-        headers["Allow"] = {"schema": {"type": "string"}}
-    return {
-        "description": PROBLEMS[status],
-        "headers": headers,
-        "content": {
-            PROBLEM_TYPE: {
-                "schema": {"$ref": REF.format(name="Problem")},
-                "example": examples.problem(status, phrase, CODES[status], detail, **more),
-            }
+"""The schema of what is posted, by path."""
+MORE_STATUSES: dict[tuple[str, str], tuple[int, ...]] = {
+    ("get", "/ready"): (503,),
+    ("post", "/simulate"): (422,),
+    ("post", "/validate"): (422,),
+    ("delete", "/jobs/{job_id}"): (409,),
+    ("post", "/jobs/{job_id}/resume"): (409,),
+}
+"""What an operation may answer beside what all of its sort may."""
+TEXTS: dict[str, dict[str, Any]] = {
+    "application/x-ndjson": {"schema": {"type": "string"}, "example": STREAM},
+    "text/event-stream": {  # the schema of each event
+        "schema": {
+            "type": "object",
+            "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
         },
+        "example": EVENTS,
+    },
+}
+
+
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the framework's ``document`` with schemas, errors and examples."""
+    document["info"]["description"] = ABOUT
+    document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
+    document["components"] = {
+        "schemas": _schemas(),
+        "responses": {_name(status): _problem(status) for status in PROBLEMS},
+        "headers": HEADERS,
+        "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
     }
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            _complete_operation(method, path, operation)
+    return document
+
+
+def _schemas() -> dict[str, Any]:
+    structs = [*schemas.Body.__subclasses__(), *schemas.Answer.__subclasses__(), Problem]
+    _, components = msgspec.json.schema_components(structs, ref_template=REF)
+    components["FeaturesRequest"]["oneOf"] = [
+        {"required": [name], "properties": {name: {"type": "array"}, other: {"type": "null"}}}
+        for name, other in (("field_mV", "history_mV"), ("history_mV", "field_mV"))
+    ]
+    for name, example in EXAMPLES.items():
+        components[name]["examples"] = [example]
+    return components
+
+
+def _name(status: int) -> str:
+    return http.HTTPStatus(status).phrase.replace(" ", "")
 
 
 def _headers(*names: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
+def _problem(status: int) -> dict[str, Any]:
+    error = ApiError(status, PROBLEMS[status])
+    if status == 400:
+        wrong = FieldError("grid_size", "Expected int >= 8; got 4")
+        error = ApiError(400, f"{wrong.field}: {wrong.detail}", errors=(wrong,))
+    example = problem_of(error, path="/simulate", request_id="a724506264f64f17a8f52a725ec02398")
+    more = {405: ["Allow"], 429: ["Retry-After"], 503: ["Retry-After"]}
+    content = {"schema": {"$ref": REF.format(name="Problem")}, "example": example}
+    return {
+        "description": PROBLEMS[status],
+        "headers": _headers("X-Request-ID", *more.get(status, ())),
+        "content": {PROBLEM_TYPE: content},
+    }
+
+
 def _complete_operation(method: str, path: str, operation: dict[str, Any]) -> None:
     operation["operationId"] = operation["summary"].lower().replace(" ", "_")
     operation["summary"] = operation["description"].split("\n")[0].rstrip(".:")
-    responses = operation["responses"]
-    for status in [status for status in responses if int(status) >= 400]:
-        del responses[status]
-    for answer in responses.values():
-        _complete_answer(method, path, answer)
-    statuses = set(_STATUSES.get((method, path), ()))
+    answers = {s: a for s, a in operation["responses"].items() if int(s) < 400}
+    for answer in answers.values():
+        answer |= {"description": "Success.", "headers": _headers("X-Request-ID")}
+        content = answer["content"]
+        content |= {kind: text for kind, text in TEXTS.items() if kind in content}
+        if path == "/simulate":
+            json = content["application/json"]
+            content |= dict.fromkeys(("application/msgpack", "application/x-msgpack"), json)
+            content["application/x-npy"] = BINARY
+            answer["headers"] |= _headers("X-MFN-Result")
+    statuses = set(MORE_STATUSES.get((method, path), ()))
     if path not in PUBLIC_PATHS:
         operation["security"] = [{"key": []}, {}]
         statuses |= {401, 429, 500}
-    for status in sorted(statuses):
-        name = http.HTTPStatus(status).phrase.replace(" ", "")
-        responses[str(status)] = {"$ref": f"#/components/responses/{name}"}
-    if path in _REQUEST_OF and method == "post":
-        operation["requestBody"] = _request_body(path)
-    for parameter in operation.get("parameters", ()):
-        if parameter["name"] == "job_id":
-            parameter["schema"] = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
-            parameter["example"] = examples.JOB_ID
-
-
-def _request_body(path: str) -> dict[str, Any]:
-    content: dict[str, Any] = {
-        "application/json": {
-            "schema": {"$ref": REF.format(name=_REQUEST_OF[path])},
-            "example": examples.REQUESTS[path],
-        }
-    }
-    if path == "/features":
-        for kind in ("application/x-npy", "application/x-npz", "application/octet-stream"):
-            content[kind] = {"schema": dict(BINARY)}
-    return {"required": True, "content": content}
-
-
-def _complete_answer(method: str, path: str, answer: dict[str, Any]) -> None:
-    answer["description"] = "Success."
-    answer["headers"] = _headers("X-Request-ID")
-    content: dict[str, Any] = answer["content"]
-    if (method, path) in examples.ANSWERS:
-        content["application/json"]["example"] = examples.ANSWERS[method, path]
-    for kind, example in _TEXTS.items():
-        if kind in content:
-            content[kind] = {"schema": _TEXT_SCHEMAS[kind], "example": example}
-    if path == "/simulate":
-        schema = content["application/json"]["schema"]
-        for kind in ("application/msgpack", "application/x-msgpack"):
-            content[kind] = {"schema": schema}
-        content["application/x-npy"] = {"schema": dict(BINARY)}
-        answer["headers"]["X-MFN-Result"] = {
-            "description": "With `application/x-npy`: the rest of the answer, as JSON.",
-            "schema": {"type": "string"},
-        }
-
-
-_TEXTS: Mapping[str, str] = {
-    "application/x-ndjson": examples.STREAM,
-    "text/event-stream": examples.EVENTS,
-}
-_TEXT_SCHEMAS: Mapping[str, Any] = {
-    "application/x-ndjson": {"type": "string"},
-    "text/event-stream": {  # of each event
-        "type": "object",
-        "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
-    },
-}
+    if "{job_id}" in path:
+        statuses.add(404)
+    if path in BODIES:
+        statuses |= {400, 413, 415} if path == "/nernst" else {400, 413, 415, 503}
+        schema = {"$ref": REF.format(name=BODIES[path])}
+        body: dict[str, Any] = {"application/json": {"schema": schema}}
+        if path == "/features":
+            kinds = ("application/x-npy", "application/x-npz", "application/octet-stream")
+            body |= dict.fromkeys(kinds, BINARY)
+        operation["requestBody"] = {"required": True, "content": body}
+    problems = {str(s): {"$ref": f"#/components/responses/{_name(s)}"} for s in sorted(statuses)}
+    operation["responses"] = answers | problems
