@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None, *, shared: Path | None = None) 
         access_log.write(request_id, "-", path, status, 0.0)
 
     app = Litestar(
-        route_handlers=[*HANDLERS, metrics] if settings.metrics_enabled else HANDLERS,
+        route_handlers=[h for h in HANDLERS if settings.metrics_enabled or h is not metrics],
         exception_handlers={
             Exception: problem_response,
             ClientGoneError: _client_gone,
