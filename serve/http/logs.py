@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import sys
 import time
@@ -32,9 +33,13 @@ def _as_text(fields: dict[str, Any]) -> str:
 _FORMS: dict[str, Callable[[dict[str, Any]], str]] = {"json": _as_json, "text": _as_text}
 
 
+@functools.lru_cache(maxsize=1)
+def _stamp(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
 def _time(seconds: float) -> str:
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return f"{stamp}.{int(seconds % 1 * 1000):03d}Z"
+    return f"{_stamp(int(seconds))}.{int(seconds % 1 * 1000):03d}Z"
 
 
 @final
