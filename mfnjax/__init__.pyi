@@ -19,6 +19,9 @@ from ._cache import (
 from ._cpu import (
     configure_cpu as configure_cpu,
 )
+from ._parameter import (
+    parameter as parameter,
+)
 from .core import (
     Grid as Grid,
     State as State,

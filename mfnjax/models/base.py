@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from mfnjax._parameter import declare, parameters_of
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
@@ -40,7 +41,7 @@ class Model(abc.ABC):
         steppers: Names of the steppers that can integrate it; the first is the default.
         boundaries: Names of the boundaries it supports.
         counters: Names of the events that a run counts.
-        symbols: Paper symbol → parameter name, as the command line takes them.
+        symbols: Paper symbol → parameter name, from the `parameter` declarations; a class may add.
         reaction_fields: The components that `reaction` and `transport` speak of.
     """
 
@@ -50,6 +51,9 @@ class Model(abc.ABC):
     counters: ClassVar[tuple[str, ...]] = ()
     symbols: ClassVar[dict[str, str]] = {}
     reaction_fields: ClassVar[tuple[str, ...]]
+
+    def __init_subclass__(cls) -> None:
+        declare(cls)
 
     @abc.abstractmethod
     def reaction(self, values: Values) -> Values:
@@ -81,9 +85,12 @@ class ReactionDiffusion(Model):
     steppers: ClassVar[tuple[str, ...]] = ("euler", "rk4", "etdrk2", "etdrk4", "strang")
 
     def check(self, grid: Grid, dt: float) -> None:
-        """Every parameter is a finite number, and no field's short waves grow without bound."""
+        """Parameters are finite and in their ranges; no field's short waves grow without bound."""
         check_finite(self)
         check_smoothing(self)
+        for name, value in concrete_parameters(self).items():
+            if parameters_of(self)[name].range:
+                parameters_of(self)[name].check_elements(f"{type(self).__name__}.{name}", value)
 
 
 class IteratedMap(Model):

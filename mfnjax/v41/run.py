@@ -19,7 +19,7 @@ from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
 from mfnjax.features.config import FeatureConfig
 from mfnjax.models.mycelium import MyceliumModel
-from mfnjax.models.mycelium.ranges import MYCELIUM_PARAMETERS
+from mfnjax.models.mycelium.parameters import MYCELIUM_PARAMETERS
 from mfnjax.simulation.chunks import Progress
 from mfnjax.simulation.simulation import simulate
 from mfnjax.simulation.start import _chance, check_precision
@@ -78,9 +78,7 @@ def mycelium_inputs(
 @lru_cache(maxsize=32)
 def _model_and_grid(config: SimulationConfig) -> tuple[MyceliumModel, Grid]:
     model = MyceliumModel(
-        **{name: getattr(config, name) for name in MYCELIUM_PARAMETERS},
-        turing_enabled=config.turing_enabled,
-        quantum_jitter=config.quantum_jitter,
+        **{name: getattr(config, name) for name in MYCELIUM_PARAMETERS if hasattr(config, name)}
     )
     return model, Grid((config.grid_size, config.grid_size), boundary=config.boundary)
 
