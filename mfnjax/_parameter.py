@@ -72,6 +72,7 @@ class Parameter:
         """The accepted values as people write them: ``4…1024``, ``(0, 0.25]``, ``≥ 0``, or none."""
         if self.low is None and self.high is None:
             return ""
+        left, right = "(" if self.open_low else "[", ")" if self.open_high else "]"
         if self.high is None:
             return f"{'>' if self.open_low else '≥'} {self.low:g}"
         if self.low is None:
@@ -80,20 +81,14 @@ class Parameter:
             return "…".join(
                 f"{n:,}".replace(",", "\u00a0" if n > 9999 else "") for n in self.bounds
             )
-        left, right = "(" if self.open_low else "[", ")" if self.open_high else "]"
         return f"{left}{self.low:g}, {self.high:g}{right}"
-
-    @property
-    def sense(self) -> str:
-        """What it is, its symbol and unit, in words."""
-        symbol = min(self.symbols, key=len, default="")
-        unit = "dimensionless" if self.unit == "1" else self.unit
-        return ", ".join(part for part in (self.text or self.name, symbol, unit) if part)
 
     @property
     def words(self) -> str:
         """All of it but the default in one line: what it is, symbol, unit, range."""
-        return ", ".join(part for part in (self.sense, self.range) if part)
+        symbol = min(self.symbols, key=len, default="")
+        unit = "dimensionless" if self.unit == "1" else self.unit
+        return ", ".join(filter(None, (self.text or self.name, symbol, unit, self.range)))
 
     def to_dict(self) -> dict[str, Any]:
         """The declaration as plain values, as ``/models`` and ``mfn models --json`` give it."""
@@ -109,9 +104,7 @@ class Parameter:
         }
 
     def check(self, name: str, value: Any) -> Any:
-        """Return a plain value as what it is declared to be, or raise.
-
-        None is accepted where it is the default.
+        """Return a plain value as what it is declared to be; None, where it is the default.
 
         Raises:
             ParameterError: Another type, or outside the range; the message names both.
@@ -135,13 +128,19 @@ class Parameter:
         low, high = self.bounds
         if self.stability_bound:
             _check_stable(name, value, high, self.open_high)
-        open_low, open_high = self.open_low or low == -math.inf, self.open_high or high == math.inf
+        open_low, open_high = self.open_low or self.low is None, self.open_high or self.high is None
         return check_real(name, value, low, high, open_low=open_low, open_high=open_high)
 
     def check_elements(self, name: str, value: Any) -> tuple[float, ...]:
         """Check every element of a number or a concrete array; return the least and the largest."""
-        extremes = (value,) if type(value) is float else _extremes(name, value)
-        return tuple(self.check_real(name, extreme) for extreme in extremes)
+        if type(value) is float:  # the usual case, at every run
+            low, high = self.bounds
+            return (value,) if low < value < high else (self.check_real(name, value),)
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiu" or array.size == 0:
+            raise ParameterError(f"{name} must be a number, got {value!r}")
+        # The shortest decimal of a float32 at a bound is that bound: 0.1, not 0.1000000015.
+        return tuple(self.check_real(name, float(str(end))) for end in (array.min(), array.max()))
 
     def _check_items(self, name: str, value: Any) -> tuple[Any, ...]:
         if not isinstance(value, (list, tuple)) or not value:
@@ -181,7 +180,7 @@ def parameter(
         ... class Decay:
         ...     rate: float = parameter(0.5, symbol="λ", unit="1/time", low=0.0, text="Decay rate")
         >>> parameters_of(Decay)["rate"].words
-        'Decay rate λ, 1/time, ≥ 0'
+        'Decay rate, λ, 1/time, ≥ 0'
     """
     if default is not dataclasses.MISSING:
         declared["default"] = default
@@ -238,11 +237,3 @@ def _check_stable(name: str, value: Any, bound: float, is_open: bool) -> None:
         raise StabilityError(
             f"{name} = {shown(value)} is {relation} the stability bound {bound:g} (dt·D·4/dx² ≤ 1)"
         )
-
-
-def _extremes(name: str, value: Any) -> tuple[float, ...]:
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiu" or array.size == 0:
-        raise ParameterError(f"{name} must be a number, got {value!r}")
-    # The shortest decimal of a float32 at a documented bound is that bound: 0.1, not 0.1000000015.
-    return tuple(float(str(extreme)) for extreme in (array.min(), array.max()))

@@ -19,7 +19,7 @@ def _meta(declared: Parameter) -> Meta:
     low, high = ("gt" if declared.open_low else "ge"), ("lt" if declared.open_high else "le")
     ends: dict[str, Any] = {low: declared.low, high: declared.high}
     return Meta(
-        **{k: v for k, v in ends.items() if v is not None}, description=f"{declared.sense}."
+        **{k: v for k, v in ends.items() if v is not None}, description=f"{declared.words}."
     )
 
 

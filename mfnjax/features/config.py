@@ -41,7 +41,7 @@ class FeatureConfig(PlainConfig):
         unit="mV",
         low=0.0,
         high=1e6,
-        text="A step is calm where the spatial std of |ΔV| is below this",
+        text="A step with a spatial std of |ΔV| below it is calm",
     )
     stability_window: int = parameter(
         10, unit="steps", low=1, high=2**20, text="Calm steps in a row that make a field stable"

@@ -88,9 +88,10 @@ class ReactionDiffusion(Model):
         """Parameters are finite and in their ranges; no field's short waves grow without bound."""
         check_finite(self)
         check_smoothing(self)
+        declared = parameters_of(self)
         for name, value in concrete_parameters(self).items():
-            if parameters_of(self)[name].range:
-                parameters_of(self)[name].check_elements(f"{type(self).__name__}.{name}", value)
+            if declared[name].low is not None or declared[name].high is not None:
+                declared[name].check_elements(f"{type(self).__name__}.{name}", value)
 
 
 class IteratedMap(Model):

@@ -35,19 +35,13 @@ class FitzHughNagumoModel(ReactionDiffusion):
 
     stimulus: Any = parameter(0.0, symbol="I", unit="unit of v/time", text="Current from outside")
     recovery_rate: Any = parameter(
-        0.08,
-        symbol=("ε", "epsilon"),
-        unit="1/time",
-        text="Rate of the recovery (φ in FitzHugh's paper)",
+        0.08, symbol=("ε", "epsilon"), unit="1/time", text="Recovery rate (FitzHugh's φ)"
     )
     recovery_offset: Any = parameter(
-        0.7, symbol=("β", "beta"), unit="unit of v", text="Offset of the recovery (a there)"
+        0.7, symbol=("β", "beta"), unit="unit of v", text="Recovery offset (his a)"
     )
     recovery_decay: Any = parameter(
-        0.8,
-        symbol=("γ", "gamma"),
-        unit="unit of v/unit of w",
-        text="Decay of the recovery (b there)",
+        0.8, symbol=("γ", "gamma"), unit="unit of v/unit of w", text="Recovery decay (his b)"
     )
     d_v: Any = parameter(1.0, symbol="D_v", unit="length²/time", low=0.0, text="Diffusivity of v")
     d_w: Any = parameter(0.0, symbol="D_w", unit="length²/time", low=0.0, text="Diffusivity of w")

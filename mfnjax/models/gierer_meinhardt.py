@@ -35,7 +35,7 @@ class GiererMeinhardtModel(ReactionDiffusion):
     boundaries: ClassVar[tuple[str, ...]] = ("periodic", "neumann")
 
     production: Any = parameter(
-        1.0, symbol=("ρ", "rho"), unit="1/time", text="Production (where a and h have one unit)"
+        1.0, symbol=("ρ", "rho"), unit="1/time", text="Production (a, h of one unit)"
     )
     activator_decay: Any = parameter(
         1.0, symbol=("μ_a", "mu_a"), unit="1/time", text="Decay of the activator"
@@ -47,11 +47,7 @@ class GiererMeinhardtModel(ReactionDiffusion):
         0.0, symbol=("σ", "sigma"), unit="unit of a/time", text="Source of the activator"
     )
     saturation: Any = parameter(
-        0.0,
-        symbol=("κ", "kappa"),
-        unit="1/unit of a²",
-        low=0.0,
-        text="Saturation of the activation",
+        0.0, symbol=("κ", "kappa"), unit="1/unit of a²", low=0.0, text="Saturation"
     )
     d_activator: Any = parameter(
         1.0, symbol="D_a", unit="length²/time", low=0.0, text="Diffusivity of the activator"

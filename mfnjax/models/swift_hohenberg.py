@@ -37,10 +37,7 @@ class SwiftHohenbergModel(ReactionDiffusion):
 
     control: Any = parameter(0.2, symbol="r", unit="1/time", text="Distance from the onset")
     wavenumber: Any = parameter(
-        1.0,
-        symbol=("q_0", "q₀"),
-        unit="1/length",
-        text="Wavenumber of the pattern (length scaled so that the operator's unit is 1/time)",
+        1.0, symbol=("q_0", "q₀"), unit="1/length", text="Wavenumber (the operator is in 1/time)"
     )
     quadratic: Any = parameter(
         0.0, symbol="g", unit="1/(unit of u · time)", text="Quadratic coefficient"

@@ -12,6 +12,7 @@ import jax
 import msgspec
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from mfnjax import (
     DatasetConfig,
@@ -30,6 +31,7 @@ from mfnjax import (
     register_pytree,
 )
 from mfnjax._parameter import Parameter
+from mfnjax.cli import main
 from mfnjax.models import ReactionDiffusion, parameter, parameters_of, registry
 from mfnjax.v41.config import ValidationConfig
 
@@ -72,10 +74,14 @@ def test_every_field_of_a_configuration_is_declared_and_checked(config) -> None:
                 config(**{name: items(outside)})
 
 
-def test_the_shell_and_the_server_say_what_is_declared(mfn) -> None:
+def mfn(*arguments: str) -> str:
+    return CliRunner().invoke(main, arguments, prog_name="mfn").stdout
+
+
+def test_the_shell_and_the_server_say_what_is_declared() -> None:
     from serve.routes.models import all_models
 
-    shell = {row["name"]: row["parameters"] for row in json.loads(mfn("models", "--json").stdout)}
+    shell = {row["name"]: row["parameters"] for row in json.loads(mfn("models", "--json"))}
     wire = {m.name: msgspec.to_builtins(m.parameters) for m in all_models().models}
     for name in model_names():
         declared = [one.to_dict() for one in parameters_of(get_model(name).model).values()]
@@ -121,7 +127,7 @@ class Plain(ReactionDiffusion):
     initial_state = None
 
 
-def test_a_class_with_plain_fields_works(mfn) -> None:
+def test_a_class_with_plain_fields_works() -> None:
     assert parameters_of(Plain) == {
         "diffusivity": Parameter(dataclasses.MISSING, ("D",), name="diffusivity"),
         "rate": Parameter(-0.5, name="rate"),
@@ -132,8 +138,7 @@ def test_a_class_with_plain_fields_works(mfn) -> None:
         model = build_model("plain", {"D": 0.1})
         model.check(Grid((4, 4)), 1.0)
         assert registry.parameter_names(Plain) == ("diffusivity", "rate")
-        shown = mfn("models", "plain").stdout
-        assert "required" in shown
+        assert "required" in mfn("models", "plain")
     finally:
         del registry._REGISTRY["plain"]
 

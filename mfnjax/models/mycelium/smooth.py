@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from mfnjax._parameter import parameter, parameters_of
+from mfnjax._parameter import Parameter, parameter, parameters_of
 from mfnjax.core.grid import Grid
 from mfnjax.core.operators import with_difference_sum
 from mfnjax.core.pytree import register_pytree
@@ -37,6 +37,8 @@ from mfnjax.models.mycelium.model import (
     with_jitter,
 )
 from mfnjax.models.mycelium.parameters import MYCELIUM_PARAMETERS
+
+_WIDTH = Parameter(0.0, unit="1", low=0.0, open_low=True)
 
 
 @final
@@ -74,29 +76,13 @@ class SmoothMyceliumModel(IteratedMap):
     jitter_var: Any = parameter(like=MYCELIUM_PARAMETERS["jitter_var"])
     growth_mean: Any = parameter(like=MYCELIUM_PARAMETERS["growth_mean"])
     growth_std: Any = parameter(like=MYCELIUM_PARAMETERS["growth_std"])
-    threshold_width: Any = parameter(
-        0.02, symbol="w_t", unit="1", low=0.0, open_low=True, text="Width of the threshold"
-    )
-    clip_width: Any = parameter(
-        0.002, symbol="w_c", unit="1", low=0.0, open_low=True, text="Width of the clip of a and i"
-    )
+    threshold_width: Any = parameter(0.02, like=_WIDTH, symbol="w_t", text="Width of the threshold")
+    clip_width: Any = parameter(0.002, like=_WIDTH, symbol="w_c", text="Width of the clip")
     clamp_width: Any = parameter(
-        0.001,
-        symbol="w_V",
-        unit="V",
-        low=0.0,
-        open_low=True,
-        text="Width of the clamp of the potential",
+        0.001, like=_WIDTH, symbol="w_V", unit="V", text="Width of the clamp of the potential"
     )
     event_width: Any = parameter(
-        0.1,
-        symbol="w_e",
-        unit="1",
-        low=0.0,
-        open_low=True,
-        high=1.0,
-        open_high=True,
-        text="Width of the chance of an event",
+        0.1, like=_WIDTH, symbol="w_e", high=1.0, open_high=True, text="Width of an event's chance"
     )
     turing_enabled: bool = parameter(like=MYCELIUM_PARAMETERS["turing_enabled"])
     quantum_jitter: bool = parameter(like=MYCELIUM_PARAMETERS["quantum_jitter"])
