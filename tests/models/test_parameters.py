@@ -182,6 +182,21 @@ def test_a_range_is_written_as_people_write_it(declared: Parameter, shown: str) 
     assert declared.range == shown
 
 
+def test_a_dataset_has_the_declared_units_and_ranges() -> None:
+    from mfnjax.dataset.plan import make_plan
+    from mfnjax.dataset.schema import columns_of
+
+    config = DatasetConfig(num_samples=1, output_path=None)
+    for name, changed in (("gray-scott", "feed"), ("mycelium", "turing_threshold")):
+        units = {c.name: c.unit for c in columns_of(make_plan(config, model=name))}
+        for parameter_name in registry.parameter_names(get_model(name).model):
+            unit = parameters_of(get_model(name).model)[parameter_name].unit
+            assert units[parameter_name] == ("" if unit == "1" else unit)
+        assert changed in units
+    with pytest.raises(ParameterError, match=r"range of capacity must lie in \(0, inf\), got -1"):
+        make_plan(config, model="fisher-kpp", ranges={"K": (-1, 2)})
+
+
 def test_configurations_need_no_jax() -> None:
     code = (
         "import mfnjax.v41.config, mfnjax.dataset.config, mfnjax.features.config, sys; "
