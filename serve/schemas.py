@@ -223,9 +223,7 @@ class ModelRun(Body, kw_only=True, forbid_unknown_fields=False):
 
     model: ModelName
     preset: Preset = None
-    parameters: Annotated[
-        dict[Name, Value], Meta(description="Parameters by name or symbol.")
-    ] = {}
+    parameters: Annotated[dict[Name, Value], Meta(description="Parameters by name or symbol.")] = {}
     grid_size: GridSize | None = None
     spacing: Spacing = 1.0
     boundary: Annotated[Boundary, Meta(description="What is outside the grid.")] = "periodic"

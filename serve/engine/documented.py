@@ -8,6 +8,4 @@ from serve.engine.simulations import Run
 
 def documented_run(grid_size: int, steps: int, *, seed: int = 0, **parameters: float | bool) -> Run:
     """A run of the v4.1 model on a square grid with periodic sides."""
-    return Run(
-        Simulation(MyceliumModel(**parameters), Grid((grid_size, grid_size)), steps), seed
-    )
+    return Run(Simulation(MyceliumModel(**parameters), Grid((grid_size, grid_size)), steps), seed)
