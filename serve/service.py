@@ -47,7 +47,7 @@ class Service:
             queue_seconds=settings.queue_seconds,
             deadline_seconds=settings.deadline_seconds,
         )
-        self.jobs = JobRunner(open_store(settings))
+        self.jobs = JobRunner(open_store(settings), settings.imports)
         self._ready = threading.Event()
         self._closing = threading.Event()
         self._close_by = 0.0
