@@ -11,8 +11,8 @@ from mfnjax.fitting.inference.uncertainty import Covariance, covariance
 from mfnjax.fitting.objectives import CallableObjective, Objective, WeightedSum
 from mfnjax.fitting.objectives.pointwise import Pointwise, pointwise
 from mfnjax.fitting.objectives.soft import SoftFeatures, soft_feature_targets
-from mfnjax.fitting.plots import plot_history, plot_profiles
-from mfnjax.fitting.result import FitResult, StartReport
+from mfnjax.fitting.plots import plot_profiles
+from mfnjax.fitting.result import FitResult, StartReport, plot_history
 from mfnjax.fitting.snapshot import (
     SnapshotFit,
     SnapshotStatistic,

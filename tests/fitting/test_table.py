@@ -7,7 +7,8 @@ import pytest
 
 from mfnjax import FisherKPPModel, GrayScottModel, fit
 from mfnjax.errors import DataError, ParameterError
-from mfnjax.fitting.objectives.table_objective import misfit, scaled_start, table_objective
+from mfnjax.fitting.inference.misfit import misfit
+from mfnjax.fitting.objectives.table_objective import scaled_start, table_objective
 from mfnjax.fitting.table import Table, common_step, read_table
 
 GOOD = [

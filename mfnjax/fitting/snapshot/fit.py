@@ -23,7 +23,6 @@ from mfnjax.fitting.snapshot.estimate import (
     predicted,
     stays,
 )
-from mfnjax.fitting.snapshot.outline_fit import fit_outlines, is_black_and_white
 from mfnjax.fitting.snapshot.result import MOVING, STATIONARY, SnapshotFit
 from mfnjax.fitting.snapshot.smoothing import estimate_noise, filtered, wiener_filter
 
@@ -82,14 +81,9 @@ def fit_snapshot(
     3. Judge. A misfit of more than 1.1 times the noise means that no pattern at rest looks like
        this: no parameters are given.
 
-    A black-and-white picture says less: `mfnjax.fitting.snapshot.outline_fit` finds F and k by its
-    outlines, with wide intervals and the verdict ``approximate``.
-
     Args:
-        image: v itself (H, W), or an affine image of it; at least 16 cells a side. With two grey
-            levels: a mask of v, lighter where v is above some level (never the other way round,
-            which is hardly noticed); at least 96 cells a side, and ``noise``, ``affine`` and
-            ``replicates`` have no effect.
+        image: v itself (H, W), or an affine image of it; at least 16 cells a side. A mask of it
+            (two grey levels) is refused: its outlines do not say how v varies between them.
         model: ``gray-scott``.
         d_u: D_u in cells²/time where it is known.
         d_v: D_v where it is known.
@@ -104,9 +98,8 @@ def fit_snapshot(
         A `SnapshotFit`.
 
     Raises:
-        ParameterError: An argument is not accepted.
-        DataError: The image holds a NaN, does not vary, or shows nothing but noise; or it has two
-            grey levels and is too small, or d_u and d_v are not given or not 2 to 1.
+        ParameterError: An argument is not accepted; the image is a mask.
+        DataError: The image holds a NaN, does not vary, or shows nothing but noise.
 
     Examples:
         >>> import jax
@@ -133,8 +126,6 @@ def fit_snapshot(
     }
     sigma = None if noise is None else check_real("noise", noise, 0.0, 1e12)
     raw = _check_image(image)
-    if is_black_and_white(raw):
-        return fit_outlines(raw, known, boundary=boundary, key=key)
     task = _prepare(raw, known, sigma, affine, boundary)
     candidates = _candidates(task, key=key)
     last, duration, spread = _lengthen(task, candidates)
@@ -236,6 +227,11 @@ def _check_image(image: Any) -> np.ndarray:
         raise DataError(f"image: a NaN or an infinity at row {row}, column {column} (0-based)")
     if raw.std() <= 1e-9 * max(abs(raw).max(), 1e-300):
         raise DataError("image: every cell is the same: there is no pattern to fit")
+    if np.all((raw == raw.min()) | (raw == raw.max())):
+        raise ParameterError(
+            "image has two levels only, it is a mask; the fit needs the grey levels of a field: "
+            "give the picture as it was before it was cut"
+        )
     return raw
 
 
