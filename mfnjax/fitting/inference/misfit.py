@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
+from mfnjax.errors import ParameterError
+from mfnjax.fitting.objectives.pointwise import Pointwise
 from mfnjax.fitting.result import FitResult
 from mfnjax.fitting.table import Table
 
@@ -29,6 +31,8 @@ class Misfit:
     """
 
     residuals: np.ndarray
+    positions: np.ndarray
+    times: np.ndarray
     known: bool
     noise: float
     chi_square: float
@@ -40,22 +44,27 @@ class Misfit:
         """χ² by its degrees of freedom."""
         return self.chi_square / self.degrees_of_freedom
 
-    def sentences(self, table: Table, *, most: int = 4) -> list[str]:
-        """The worst places in words."""
-        told = []
-        for time, first, last, mean in self.places[:most]:
-            low, high = table.positions[first], table.positions[last]
-            side = "high" if mean > 0 else "low"
-            told.append(
-                f"at {table.names['t']} = {table.times[time]:g} the model is too {side} for "
-                f"{table.names['x']} = {low:g} … {high:g} (by {abs(mean):.1f} σ on average)"
-            )
-        return told
+    def sentences(self, table: Table | None = None, *, most: int = 4) -> list[str]:
+        """The worst places in words; in those of the table, where the data are from one."""
+        at, names = (self, {"t": "t", "x": "x"}) if table is None else (table, table.names)
+        return [
+            f"at {names['t']} = {at.times[time]:g} the model is too "
+            f"{'high' if mean > 0 else 'low'} for {names['x']} = {at.positions[first]:g} … "
+            f"{at.positions[last]:g} (by {abs(mean):.1f} σ on average)"
+            for time, first, last, mean in self.places[:most]
+        ]
 
 
 def misfit(result: FitResult, label: str = "") -> Misfit:
-    """The residuals of one data set of a fit, and the longest runs of one sign among them."""
-    objective: Any = result.objectives[label]
+    """The residuals of one data set of a fit, and the longest runs of one sign among them.
+
+    Raises:
+        ParameterError: The data are not one field of one row of cells; or there are no more
+            measurements than parameters.
+    """
+    objective = result.objectives[label]
+    if not isinstance(objective, Pointwise) or len(objective.data) != 1:
+        raise ParameterError("where a fit is off is told of pointwise data of one field")
     model, unknowns = result.fitted_models[label], result.unknowns[label]
     (name,) = objective.data
     residuals = np.asarray(objective.residual_fields(model, unknowns)[name], float)[:, 0]
@@ -65,8 +74,13 @@ def misfit(result: FitResult, label: str = "") -> Misfit:
         start = np.asarray(z, float)
     residuals = np.concatenate([start, residuals])
     own = objective.num_residuals - len(result.layout.entries) - result.layout.num_unknowns
+    if own < 1:
+        raise ParameterError(
+            f"no more measurements ({objective.num_residuals - result.layout.num_unknowns}) than "
+            f"parameters ({len(result.layout.entries)}): how well the model fits cannot be told"
+        )
     known = objective.noise_is_known
-    factor = 1.0 if known else float(np.sqrt(2 * result.loss / own))
+    factor = 1.0 if known else float(np.sqrt(max(2 * result.loss / own, np.finfo(float).tiny)))
     residuals = residuals / factor
     noise = factor * float(np.mean(np.asarray(objective.sigma[name])))
     runs = []
@@ -77,7 +91,20 @@ def misfit(result: FitResult, label: str = "") -> Misfit:
             runs.append((abs(part.sum()) / np.sqrt(len(part)), (time, first, last, part.mean())))
     runs.sort(key=lambda run: -run[0])
     places = tuple(place for strength, place in runs if strength > 2.5)
-    return Misfit(residuals, known, noise, 2 * result.loss / factor**2, own, places)
+    grid, columns = objective.grid, objective.columns
+    width = grid.spacing * objective.coarsen[1]
+    cells = np.arange(residuals.shape[1]) if columns is None else np.asarray(columns)
+    times = float(objective.dt) * np.asarray([0, *objective.steps])
+    return Misfit(
+        residuals,
+        (cells + 0.5) * width,
+        times,
+        known,
+        noise,
+        2 * result.loss / factor**2,
+        own,
+        places,
+    )
 
 
 def _runs(signs: np.ndarray) -> list[tuple[int, int]]:
