@@ -91,10 +91,10 @@ def misfit(result: FitResult, label: str = "") -> Misfit:
             runs.append((abs(part.sum()) / np.sqrt(len(part)), (time, first, last, part.mean())))
     runs.sort(key=lambda run: -run[0])
     places = tuple(place for strength, place in runs if strength > 2.5)
-    grid, columns = objective.grid, objective.columns
-    width = grid.spacing * objective.coarsen[1]
+    columns = objective.columns
+    width = objective.settings.grid.spacing * objective.coarsen[1]
     cells = np.arange(residuals.shape[1]) if columns is None else np.asarray(columns)
-    times = float(objective.dt) * np.asarray([0, *objective.steps])
+    times = float(objective.settings.dt) * np.asarray([0, *objective.steps])
     return Misfit(
         residuals,
         (cells + 0.5) * width,

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfnjax._checks import shown
+from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
@@ -109,6 +110,27 @@ class Objective(abc.ABC):
             return NotImplemented
         parts = [_as_sum(self), _as_sum(other)]
         return WeightedSum(parts[0].terms + parts[1].terms, parts[0].weights + parts[1].weights)
+
+
+class LeastSquares(Objective):
+    """An objective that is half the sum of its squared residuals."""
+
+    @property
+    def is_least_squares(self) -> bool:
+        """True."""
+        return True
+
+    @abc.abstractmethod
+    def residuals(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """The residuals (n,), in units of the noise."""
+
+    def loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """½Σr²."""
+        return half_square(self.residuals(model, unknowns))
+
+    def measured_loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """The same without the `prior`."""
+        return half_square(self.measured_residuals(model, unknowns))
 
 
 @final
@@ -337,23 +359,6 @@ def fields_of_start(start: Any, observed: str) -> dict[str, jax.Array]:
     return {name: jnp.asarray(value) for name, value in fields.items()}
 
 
-def run_of(
-    objective: Any, model: Model, start: Mapping[str, Any], steps: int, **saved: Any
-) -> Trajectory:
-    """The model's run from ``start`` on the grid, and in the way, that the objective holds."""
-    return simulate(
-        model,
-        State(tuple(start), tuple(start.values())),
-        grid=objective.grid,
-        steps=steps,
-        dt=objective.dt,
-        stepper=objective.stepper,
-        adjoint=objective.adjoint,
-        key=key_of(model, objective.key),
-        **saved,
-    )
-
-
 def key_of(model: Model, key: Any) -> Any:
     """The key of a run; one that decides nothing for a traced model that needs none.
 
@@ -362,6 +367,48 @@ def key_of(model: Model, key: Any) -> Any:
     raises where a key is really missing.
     """
     return jax.random.key(0) if key is None and is_traced(model) else key
+
+
+@final
+@register_pytree
+@dataclass(frozen=True)
+class RunSettings:
+    """How a run goes, whatever the model: what a simulation is but for its model, and a key.
+
+    Attributes:
+        grid: The grid.
+        dt: Time step.
+        key: Key of the run's randomness, or None.
+        steps: Steps of the run (static).
+        save_every: Steps between the frames that are kept, None for no frames (static).
+        save: The one field that is kept, None for all (static).
+        stepper: As for `mfnjax.simulate` (static).
+        adjoint: Memory policy of reverse mode (static).
+    """
+
+    grid: Grid
+    dt: Any
+    key: Any
+    steps: int = field(metadata={"static": True})
+    save_every: int | None = field(default=None, metadata={"static": True})
+    save: str | None = field(default=None, metadata={"static": True})
+    stepper: Any = field(default=None, metadata={"static": True})
+    adjoint: Any = field(default="nested", metadata={"static": True})
+
+    def run(self, model: Model, start: Mapping[str, Any]) -> Trajectory:
+        """The model's run from ``start``."""
+        return simulate(
+            model,
+            State(tuple(start), tuple(start.values())),
+            grid=self.grid,
+            steps=self.steps,
+            dt=self.dt,
+            save_every=self.save_every,
+            save=self.save,
+            stepper=self.stepper,
+            adjoint=self.adjoint,
+            key=key_of(model, self.key),
+        )
 
 
 def half_square(residuals: jax.Array) -> jax.Array:

@@ -27,6 +27,7 @@ from mfnjax.fitting.snapshot.result import MOVING, STATIONARY, SnapshotFit
 from mfnjax.fitting.snapshot.smoothing import estimate_noise, filtered, wiener_filter
 
 MODELS = ("gray-scott",)
+PARAMETERS = ("feed", "kill", "d_u", "d_v")
 
 SHORTEST_RUN = 60.0
 """Duration of the first run that is compared with the image."""
@@ -134,7 +135,32 @@ def fit_snapshot(
     moving = not (last.misfit <= LARGEST_MISFIT and structured <= LARGEST_STRUCTURE)
     errors = {} if moving else _errors(task, last, compared, replicates, key=key)
     reach = {name: _reach(error, spread[name], replicates) for name, error in errors.items()}
-    return _report(task, last, reach, compared, structured, duration, moving, began)
+    values = {name: last.values[name] for name in PARAMETERS}
+    scale = task.deviation / last.values["amplitude"]
+    return SnapshotFit(
+        verdict=MOVING if moving else STATIONARY,
+        parameters={} if moving else values,
+        intervals={
+            name: (values[name] * float(np.exp(-half)), values[name] * float(np.exp(half)))
+            for name, half in reach.items()
+        },
+        rejected=values if moving else {},
+        misfit=last.misfit,
+        structured_misfit=structured,
+        noise=task.noise,
+        noise_is_estimated=noise is None,
+        scale=float(scale),
+        offset=float(task.mean - scale * last.values["level"]),
+        duration=duration,
+        pattern_class=classify_pattern(task.image.smooth, periodic=boundary == "periodic"),
+        degeneracy=DEGENERACY if task.gauge else None,
+        assumptions=_assumptions(task),
+        image=raw,
+        field=last.values["level"] + last.values["amplitude"] * compared,
+        compared=task.mean + task.deviation * compared,
+        grid=task.image.grid,
+        seconds=time.monotonic() - began,
+    )
 
 
 @final
@@ -145,37 +171,37 @@ class Task:
     Attributes:
         raw: The image (H, W), float64.
         image: The same in standard units.
-        mean: Its mean.
-        deviation: Its standard deviation.
         known: Unknowns that are given or fixed by convention.
         noise: σ, in the unit of the image.
-        noise_is_estimated: Whether it was measured here.
         gauge: Whether a convention fixes the scale.
         affine: Whether scale and offset of v are unknown.
     """
 
     raw: np.ndarray
     image: Standardised
-    mean: float
-    deviation: float
     known: dict[str, float]
     noise: float
-    noise_is_estimated: bool
     gauge: bool
     affine: bool
 
     @property
+    def mean(self) -> float:
+        """Of the image."""
+        return float(self.raw.mean())
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the image."""
+        return float(self.raw.std())
+
+    @property
     def open(self) -> list[str]:
         """The model's parameters that are estimated."""
-        return [name for name in ("feed", "kill", "d_u", "d_v") if name not in self.known]
+        return [name for name in PARAMETERS if name not in self.known]
 
 
 def _prepare(
-    raw: np.ndarray,
-    known: dict[str, float],
-    noise: float | None,
-    affine: bool,
-    boundary: str,
+    raw: np.ndarray, known: dict[str, float], noise: float | None, affine: bool, boundary: str
 ) -> Task:
     grid = Grid(raw.shape, boundary=boundary)
     gauge = affine and not known
@@ -189,8 +215,7 @@ def _prepare(
                 f"image: v is positive, but the mean is {raw.mean():.4g}; an image with an unknown "
                 "scale and offset needs affine=True"
             )
-    standard = standardised(raw, sigma, grid)
-    return Task(raw, standard, raw.mean(), raw.std(), known, sigma, noise is None, gauge, affine)
+    return Task(raw, standardised(raw, sigma, grid), known, sigma, gauge, affine)
 
 
 def standardised(raw: np.ndarray, sigma: float, grid: Grid) -> Standardised:
@@ -315,51 +340,6 @@ def _reach(error: float, moved: float, replicates: int) -> float:
     """How far a 90 % interval reaches: so few synthetic images know the error itself roughly,
     as Student's t allows for (its centre is known: n degrees of freedom)."""
     return two_sided_quantile(0.9, replicates) * float(np.hypot(error, moved))
-
-
-def _report(
-    task: Task,
-    last: Estimate,
-    reach: dict[str, float],
-    compared: np.ndarray,
-    structured: float,
-    duration: float,
-    moving: bool,
-    began: float,
-) -> SnapshotFit:
-    values = {name: last.values[name] for name in ("feed", "kill", "d_u", "d_v")}
-    level, amplitude = last.values["level"], last.values["amplitude"]
-    intervals = {
-        name: (
-            values[name] * float(np.exp(-half)),
-            values[name] * float(np.exp(half)),
-        )
-        for name, half in reach.items()
-    }
-    scale = task.deviation / amplitude
-    return SnapshotFit(
-        verdict=MOVING if moving else STATIONARY,
-        parameters={} if moving else values,
-        intervals=intervals,
-        rejected=values if moving else {},
-        misfit=last.misfit,
-        structured_misfit=structured,
-        noise=task.noise,
-        noise_is_estimated=task.noise_is_estimated,
-        scale=float(scale),
-        offset=float(task.mean - scale * level),
-        duration=duration,
-        pattern_class=classify_pattern(
-            task.image.smooth, periodic=task.image.grid.boundary.name == "periodic"
-        ),
-        degeneracy=DEGENERACY if task.gauge else None,
-        assumptions=_assumptions(task),
-        image=task.raw,
-        field=level + amplitude * compared,
-        compared=task.mean + task.deviation * compared,
-        grid=task.image.grid,
-        seconds=time.monotonic() - began,
-    )
 
 
 def _assumptions(task: Task) -> tuple[str, ...]:

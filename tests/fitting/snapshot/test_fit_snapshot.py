@@ -83,10 +83,15 @@ def test_degeneracy_is_reported_where_no_diffusivity_is_given(targets):
     assert fit.parameters["feed"] == pytest.approx(0.039, rel=0.05)
 
 
+@pytest.fixture(scope="module")
+def chaos():
+    """Pearson's β."""
+    return grown(0.026, 0.051, 4_000)[1]
+
+
 @pytest.mark.parametrize("share", [0.0, 0.05])
-def test_a_pattern_that_moves_is_refused(share):
-    _, v = grown(0.026, 0.051, 4_000)  # Pearson's β: chaos
-    fit = fit_snapshot(noisy(v, share) if share else v, **GIVEN, replicates=0, key=KEY)
+def test_a_pattern_that_moves_is_refused(chaos, share):
+    fit = fit_snapshot(noisy(chaos, share) if share else chaos, **GIVEN, replicates=0, key=KEY)
     assert fit.verdict == "not stationary"
     assert fit.parameters == {}
     assert fit.rejected.keys() == {"feed", "kill", "d_u", "d_v"}

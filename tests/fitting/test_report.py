@@ -1,0 +1,40 @@
+"""What is said of a fit: plain JSON values, sentences, and what cannot be judged."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from mfnjax import FisherKPPModel, ParameterError, fit
+from mfnjax.fitting import CallableObjective, covariance, pointwise, report_fit
+from tests.fitting.conftest import RATES, START
+
+
+def test_a_report_without_a_table(fitted) -> None:
+    report = report_fit(fitted)
+    told = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert set(told) == {"fit", "uncertainty", "identifiability", "misfit"}
+    assert told["fit"]["parameters"] == fitted.parameters
+    widened = max(told["misfit"]["reduced_chi_square"], 1.0)
+    same = covariance(fitted, scale=widened, along_x=True)
+    assert told["uncertainty"] == same.to_dict()
+    assert told["identifiability"]["identifiable"] == RATES
+    # Places are in the grid's unit of length, times in the model's.
+    assert report.misfit.positions.tolist() == [x + 0.5 for x in range(24)]
+    assert report.misfit.times.tolist() == [0.0, 10.0, 20.0, 30.0]
+    sentences = report.sentences()
+    assert sentences[0].startswith("χ² per degree of freedom")
+    assert any(line.startswith("Identifiable: diffusivity, growth_rate") for line in sentences)
+
+
+def test_what_cannot_be_judged_is_refused(front) -> None:
+    squares = CallableObjective(lambda m: (m.diffusivity - 1.0)[None], squares=True)
+    with pytest.raises(ParameterError, match="pointwise data of one field"):
+        report_fit(fit(FisherKPPModel(0.5), squares, free=["D"]))
+    seen = np.full_like(front.seen[:1], np.nan)
+    seen[0, 0, 7:9] = front.seen[0, 0, 7:9]
+    few = pointwise({"u": seen}, start={"u": front.start}, grid=front.grid, steps=[20], dt=0.5)
+    with pytest.raises(ParameterError, match=r"no more measurements \(2\) than parameters \(2\)"):
+        report_fit(fit(START, few, free=RATES, max_steps=2))
