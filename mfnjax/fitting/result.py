@@ -85,7 +85,7 @@ class FitResult:
     @property
     def unknowns(self) -> dict[str, dict[str, Any]]:
         """Data set → the estimated unknowns of its objective."""
-        return self.layout.unpack(jnp.asarray(self.free), self.models, self.objectives)[1]
+        return self.layout.unpack(jnp.asarray(self.free), self.models)[1]
 
     @property
     def fitted_models(self) -> Models:
