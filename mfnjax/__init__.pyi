@@ -19,6 +19,7 @@ from ._cache import (
 from ._cpu import (
     configure_cpu as configure_cpu,
 )
+from ._version import __version__ as __version__
 from .core import (
     Grid as Grid,
     State as State,
@@ -75,6 +76,7 @@ from .models import (
     smooth_twin as smooth_twin,
 )
 from .simulation import (
+    Simulation as Simulation,
     Trajectory as Trajectory,
     simulate as simulate,
     simulate_ensemble as simulate_ensemble,
@@ -88,4 +90,3 @@ from .v41 import (
     run_mycelium_simulation as run_mycelium_simulation,
     run_mycelium_simulation_with_history as run_mycelium_simulation_with_history,
 )
-from ._version import __version__ as __version__

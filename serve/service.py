@@ -11,8 +11,7 @@ from typing import Any, final
 
 from litestar import Request
 
-from serve.engine import Engine, Kind
-from serve.engine import simulations as sims
+from serve.engine import Engine, Kind, simulations as sims
 from serve.engine.library import AGGREGATION, FEATURES, VALIDATION
 from serve.engine.streams import PIECES
 from serve.errors import CLIENT_GONE, overloaded

@@ -199,9 +199,9 @@ def _plan(given: dict[str, Any]) -> _Run:
 
 
 def _read_options(path: Path) -> dict[str, Any]:
-    from mfnjax.cli.simulate import read_values
+    from mfnjax._plain_config import read_table
 
-    values = read_values(path)
+    values = read_table(path)
     unknown = sorted(set(values) - {*DEFAULTS, "data"})
     if unknown:
         raise ParameterError(

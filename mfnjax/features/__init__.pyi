@@ -9,8 +9,8 @@ from .record import (
     COUNT_FEATURES as COUNT_FEATURES,
     FEATURE_NAMES as FEATURE_NAMES,
     FEATURE_UNITS as FEATURE_UNITS,
-    FeatureVector as FeatureVector,
     MASK_FEATURES as MASK_FEATURES,
+    FeatureVector as FeatureVector,
 )
 from .soft import (
     SOFT_FEATURES as SOFT_FEATURES,

@@ -25,6 +25,7 @@ from jax import lax
 
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
+from mfnjax.core.quantity import Quantity
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
 
@@ -41,6 +42,9 @@ class Model(abc.ABC):
         boundaries: Names of the boundaries it supports.
         counters: Names of the events that a run counts.
         symbols: Paper symbol → parameter name, as the command line takes them.
+        quantities: Field name → what it holds and how it is shown, where that is not the plain
+            number under its name.
+        main_field: The component that is shown and measured where none is named; None is the last.
         reaction_fields: The components that `reaction` and `transport` speak of.
     """
 
@@ -49,6 +53,8 @@ class Model(abc.ABC):
     boundaries: ClassVar[tuple[str, ...]] = ("periodic", "neumann", "dirichlet")
     counters: ClassVar[tuple[str, ...]] = ()
     symbols: ClassVar[dict[str, str]] = {}
+    quantities: ClassVar[dict[str, Quantity]] = {}
+    main_field: ClassVar[str | None] = None
     reaction_fields: ClassVar[tuple[str, ...]]
 
     @abc.abstractmethod
@@ -70,6 +76,14 @@ class Model(abc.ABC):
         ``dtype`` None is JAX's default floating dtype.
         """
 
+    def is_stochastic(self) -> bool:
+        """Whether a run needs a key (True where that cannot be told)."""
+        return False
+
+    def remark(self) -> str | None:
+        """What a user of this parameter set should know, in a sentence; None: nothing."""
+        return None
+
     @abc.abstractmethod
     def check(self, grid: Grid, dt: float) -> None:
         """Raise ParameterError or StabilityError if a concrete parameter is not accepted."""
@@ -87,7 +101,12 @@ class ReactionDiffusion(Model):
 
 
 class IteratedMap(Model):
-    """A map with a step of its own, dt = 1."""
+    """A map with a step of its own, dt = 1.
+
+    A map that can take many steps faster than one after the other has a method ``take_steps(run,
+    count, *, grid, key, step)``: it returns the `mfnjax.simulation.loop.Run` that ``count``
+    (traced) calls of ``step(run, draw)`` would give, bit for bit.
+    """
 
     steppers: ClassVar[tuple[str, ...]] = ("map",)
 
@@ -98,31 +117,10 @@ class IteratedMap(Model):
     def draw(self, dtype: Any, *, key: jax.Array) -> Any:
         """Return the few random numbers of one step (a pytree), from this step's own key.
 
-        The loop calls this for many steps at once, which is cheaper than step by step. Steps must
-        get the same bits either way, and the same as a run of them alone: so the numbers of a step
-        come from its key, elementwise. By default it is the key itself.
+        A run in pieces must draw what the whole run draws: so the numbers of a step come from its
+        key alone. By default it is the key itself.
         """
         return key
-
-    def quiet(self, values: Values, grid: Grid, *, draws: Any, count: Any) -> Quiet | None:
-        """Return a short cut through the next ``count`` steps, where the model has one.
-
-        A model that can tell in advance that nothing will happen in some steps (nothing to count
-        but what ``draws`` decide, nothing to clamp, nothing that is not finite) may run them
-        faster than `advance`; the fields must come out the same, bit for bit.
-
-        Args:
-            values: The fields.
-            grid: The grid.
-            draws: What `draw` gave for these steps, stacked (``count`` of them count); None: no
-                chance.
-            count: Number of steps, traced.
-        """
-        return None
-
-    def is_stochastic(self) -> bool:
-        """Whether a step needs a key (True where that cannot be told)."""
-        return False
 
 
 @final
@@ -142,18 +140,9 @@ class Advanced:
     counts: jax.Array | None = None
 
 
-@final
-@dataclass(frozen=True)
-class Quiet:
-    """A short cut through some steps.
-
-    Attributes:
-        possible: Whether it may be taken, a traced scalar.
-        run: Returns the fields after the steps, and what they counted.
-    """
-
-    possible: jax.Array
-    run: Callable[[], tuple[Values, jax.Array]]
+def main_field(model: Model | type[Model]) -> str:
+    """The field of a model that is shown and measured where none is named."""
+    return model.main_field or model.fields[-1]
 
 
 def all_finite(value: jax.Array) -> jax.Array:

@@ -113,7 +113,7 @@ def check_last_step(model: Model, start: Any, steps: Any) -> None:
         )
 
 
-def check_save(model: Model, save_every: int | None, save: str | None) -> tuple[int, ...]:
+def saved_fields(model: Model, save_every: int | None, save: str | None) -> tuple[int, ...]:
     if save_every is None:
         if save is not None:
             raise ParameterError(f"save={save!r} needs save_every=: how many steps between frames")
@@ -130,7 +130,7 @@ def check_save(model: Model, save_every: int | None, save: str | None) -> tuple[
     return (model.fields.index(save),)
 
 
-def _check_key(model: Model, key: Any) -> None:
+def check_key_of(model: Model, key: Any) -> None:
     if key is None:
         if isinstance(model, IteratedMap) and model.is_stochastic():
             raise ParameterError(

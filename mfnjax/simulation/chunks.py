@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from mfnjax.models.base import Values
 from mfnjax.simulation.loop import Run, dynamic_loop
-from mfnjax.simulation.packing import Layout, pack, unpack
+from mfnjax.simulation.packing import Layout, Packed, pack, unpack
 from mfnjax.simulation.problem import Inputs, Problem
 from mfnjax.simulation.trajectory import Trajectory, make_trajectory
 
@@ -63,7 +64,8 @@ def _compiled_chunk(
     capacity: int,
 ) -> tuple[Values, jax.Array, Values]:
     """`run_chunk` for a plain call: the problem's twenty numbers come as one vector, too."""
-    return run_chunk(unpack(numbers, others, layout, key), values, integers, capacity)
+    problem = replace(unpack(numbers, others, layout), key=key)
+    return run_chunk(problem, values, integers, capacity)
 
 
 def run_in_chunks(inputs: Inputs, progress: Progress | None) -> Trajectory:
@@ -80,7 +82,7 @@ def run_in_chunks(inputs: Inputs, progress: Progress | None) -> Trajectory:
     histories = [
         np.empty((num_frames, *grid.shape), inputs.values[0].dtype) for _ in inputs.problem.saved
     ]
-    packed, key = inputs.packed or pack(inputs.problem), inputs.problem.key
+    packed, key = inputs.packed or _packed(inputs), inputs.problem.key
     values, step, first_bad = inputs.values, int(inputs.step), -1
     totals, done, frames = np.zeros(len(inputs.problem.model.counters), np.int64), 0, 0
     while done < inputs.steps or done == 0:
@@ -113,3 +115,7 @@ def run_in_chunks(inputs: Inputs, progress: Progress | None) -> Trajectory:
             break
     run = Run(values, np.int32(step), totals.tolist(), first_bad)
     return make_trajectory(inputs, run, tuple(histories))
+
+
+def _packed(inputs: Inputs) -> Packed:
+    return pack(replace(inputs.problem, key=None), inputs.values[0].dtype)

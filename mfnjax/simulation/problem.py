@@ -1,4 +1,4 @@
-"""What `simulate` is given, checked and brought into one form."""
+"""A run that has been checked: what the compiled loop is given."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from mfnjax.core.state import StateLike
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model, Values
 from mfnjax.simulation.checks import (
-    _check_key,
     as_state,
+    check_key_of,
     check_last_step,
-    check_save,
-    check_steps,
     is_traced,
+    saved_fields,
 )
-from mfnjax.simulation.packing import Packed, pack
+from mfnjax.simulation.packing import Packed, Same, cast, pack
 from mfnjax.steppers import Stepper, check_boundary, check_step, choose_stepper
 
 
@@ -55,7 +54,7 @@ class Problem:
 @final
 @dataclass(frozen=True)
 class Inputs:
-    """A checked call of `simulate`."""
+    """A run that has been checked."""
 
     problem: Problem
     values: Values
@@ -66,38 +65,22 @@ class Inputs:
     packed: Packed | None
 
 
-def prepare_inputs(
-    model: Model,
-    state: StateLike,
-    grid: Grid,
-    steps: Any,
-    dt: Any,
-    stepper: str | Stepper | None,
-    save_every: int | None,
-    save: str | None,
-    key: Any,
-    *,
-    static_steps: bool,
-) -> Inputs:
-    """Check every argument of `simulate`; what is traced is taken on trust."""
-    if not isinstance(model, Model):
-        raise ParameterError(f"model must be a Model, got {type(model).__name__}")
-    if not isinstance(grid, Grid):
-        raise ParameterError(f"grid must be a Grid, got {grid!r}")
-    state = as_state(model, state, grid)
-    chosen = choose_stepper(model, stepper)
-    steps = check_steps(steps, static=static_steps or save_every is not None)
-    check_last_step(model, state.step, steps)
-    saved = check_save(model, save_every, save)
+def prepare_inputs(simulation: Any, start: StateLike, key: Any) -> Inputs:
+    """Check a run of a `mfnjax.Simulation`; what is traced is taken on trust."""
+    model, grid, dt = simulation.model, simulation.grid, simulation.dt
+    state = as_state(model, start, grid)
+    chosen = choose_stepper(model, simulation.stepper)
+    check_last_step(model, state.step, simulation.steps)
+    every, save = simulation.save_every, simulation.save
+    saved = saved_fields(model, every, save)
     dtype = state.values[0].dtype
-    physics = (model, grid, dt)
-    if all(type(leaf) in (int, float) for leaf in jax.tree.leaves(physics)):
-        problem, packed = _known_problem(*map(_Same, physics[:2]), dt, chosen, dtype, saved)
+    if all(type(leaf) in (int, float) for leaf in jax.tree.leaves((model, grid, dt))):
+        problem, packed = _known_problem(Same(model), Same(grid), dt, chosen, dtype, saved)
     else:
-        problem, packed = _checked_problem(*physics, chosen, dtype, saved), None
-    _check_key(model, key)
+        problem, packed = _checked_problem(model, grid, dt, chosen, dtype, saved), None
+    check_key_of(model, key)
     problem = replace(problem, key=key)
-    return Inputs(problem, state.values, state.step, steps, save_every, save, packed)
+    return Inputs(problem, state.values, state.step, simulation.steps, every, save, packed)
 
 
 def _checked_problem(
@@ -106,9 +89,9 @@ def _checked_problem(
     """The problem without its key, the physics checked, the numbers cast."""
     _check_physics(model, grid, dt, stepper)
     return Problem(
-        model=_cast(model, dtype),
-        grid=_cast(grid, dtype),
-        dt=_cast(dt, dtype),
+        model=cast(model, dtype),
+        grid=cast(grid, dtype),
+        dt=cast(dt, dtype),
         key=None,
         stepper=stepper,
         saved=saved,
@@ -116,30 +99,16 @@ def _checked_problem(
     )
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class _Same:
-    """An object that equals itself alone (a model need not be hashable, nor 1 be 1.0)."""
-
-    value: Any
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.value is other.value
-
-
 @lru_cache(maxsize=32)
 def _known_problem(
-    model: _Same, grid: _Same, dt: Any, stepper: Stepper, dtype: Any, saved: tuple[int, ...]
+    model: Same, grid: Same, dt: Any, stepper: Stepper, dtype: Any, saved: tuple[int, ...]
 ) -> tuple[Problem, Packed]:
     """`_checked_problem`, packed and remembered: for plain numbers, which do not change.
 
     To check and cast them takes as long as to call the compiled loop.
     """
     problem = _checked_problem(model.value, grid.value, dt, stepper, dtype, saved)
-    return problem, pack(problem)
+    return problem, pack(problem, dtype)
 
 
 def _check_physics(model: Model, grid: Grid, dt: Any, stepper: Stepper) -> None:
@@ -158,12 +127,3 @@ def _check_physics(model: Model, grid: Grid, dt: Any, stepper: Stepper) -> None:
     model.check(grid, value)
     check_boundary(model, grid, stepper)
     check_step(model, grid, value, stepper)
-
-
-def _cast(tree: Any, dtype: Any) -> Any:
-    """Cast the numbers of ``tree`` to ``dtype``, on the host where they are plain."""
-
-    def cast(leaf: Any) -> Any:
-        return leaf.astype(dtype) if isinstance(leaf, jax.Array) else np.asarray(leaf, dtype)
-
-    return jax.tree.map(cast, tree)

@@ -1,7 +1,7 @@
 """Configurations: frozen, validated at construction, to and from plain files.
 
 A configuration describes a run of the documented v4.1 system in plain Python values. The
-mathematics never sees one: `mfnjax.v41.run` turns it into a model, a grid and a key.
+mathematics never sees one: it becomes a `mfnjax.Simulation`.
 
 Ranges and defaults follow MyceliumFractalNet v4.1.
 """
@@ -9,10 +9,14 @@ Ranges and defaults follow MyceliumFractalNet v4.1.
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from mfnjax._checks import check_bool, check_choice, check_int
 from mfnjax._plain_config import BOUNDARIES, DTYPES, SEED_MAX, PlainConfig, _set
 from mfnjax.models.mycelium.ranges import MYCELIUM_PARAMETERS
+
+if TYPE_CHECKING:
+    from mfnjax.simulation import Simulation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,6 +81,37 @@ class SimulationConfig(PlainConfig):
         check_choice("dtype", self.dtype, DTYPES)
         if self.seed is not None:
             _set(self, "seed", check_int("seed", self.seed, 0, SEED_MAX))
+
+    def simulation(self, *, with_history: bool = False) -> Simulation:
+        """The `mfnjax.Simulation` that this describes; seed and dtype are given to its `run`."""
+        from mfnjax.core.grid import Grid
+        from mfnjax.models.mycelium.model import MyceliumModel
+        from mfnjax.simulation import Simulation
+
+        switches = ("turing_enabled", "quantum_jitter")
+        names = (*MYCELIUM_PARAMETERS, *switches)
+        return Simulation(
+            MyceliumModel(**{name: getattr(self, name) for name in names}),
+            Grid((self.grid_size, self.grid_size), boundary=self.boundary),
+            self.steps,
+            save_every=1 if with_history else None,
+            save="potential" if with_history else None,
+        )
+
+    @classmethod
+    def of(cls, simulation: Simulation, seed: int, dtype: str) -> SimulationConfig:
+        """The configuration of a simulation of the v4.1 model on a square grid."""
+        values = simulation.to_dict()
+        names = {field.name for field in dataclasses.fields(cls)}
+        parameters = {k: v for k, v in values["parameters"].items() if k in names}
+        return cls(
+            grid_size=values["shape"][0],
+            steps=values["steps"],
+            boundary=values["boundary"],
+            seed=seed,
+            dtype=dtype,
+            **parameters,
+        )
 
 
 VALIDATION_RUNS = 16

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from mfnjax._files import replacing
+from mfnjax.core.quantity import POTENTIAL
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.models.mycelium import MyceliumModel
+from mfnjax.simulation import trajectory
+from mfnjax.simulation.record import Arrays, Meta, read_record, register_format, write_record
+from mfnjax.simulation.trajectory import Trajectory
 from mfnjax.v41.config import SimulationConfig
 
 if TYPE_CHECKING:
-    pass
+    from matplotlib.figure import Figure
 
 
 @final
@@ -63,46 +64,64 @@ class SimulationResult:
         Raises:
             DataError: The name does not end in .npz, or the file cannot be written.
         """
-        path = _npz_path(path)
-        arrays: dict[str, Any] = {"field": self.field}
+        arrays = {"field": self.field}
         if self.history is not None:
             arrays["history"] = self.history
-        meta = {
-            "format": _FORMAT,
-            "config": self.config.to_dict(),
-            "seed": self.seed,
-            **{name: getattr(self, name) for name in MyceliumModel.counters},
-        }
-        with replacing(path) as beside, beside.open("wb") as file:
-            np.savez_compressed(file, meta=np.array(json.dumps(meta)), **arrays)
-        return path
+        counts = {name: getattr(self, name) for name in MyceliumModel.counters}
+        meta = {"format": FORMAT, "config": self.config.to_dict(), "seed": self.seed, **counts}
+        return write_record(path, meta, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> SimulationResult:
-        """Read what `save` wrote, without loss.
+        """Read what `save` wrote, without loss, or what ``mfn simulate`` wrote of a v4.1 run.
 
         Raises:
             DataError: Not such a file.
         """
-        path = _npz_path(path)
-        if not path.is_file():
-            raise DataError(f"{path}: no such file")
-        if not zipfile.is_zipfile(path):
-            raise DataError(f"{path}: not a result saved by mfnjax (not an .npz file)")
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                meta = json.loads(str(file["meta"]))
-                if not isinstance(meta, dict) or meta.get("format") != _FORMAT:
-                    raise DataError(f"no {_FORMAT} header")
-                return cls(
-                    field=file["field"],
-                    history=file.get("history"),
-                    seed=meta["seed"],
-                    config=SimulationConfig.from_dict(meta["config"]),
-                    **{name: meta[name] for name in MyceliumModel.counters},
-                )
-        except Exception as error:  # a damaged file fails in many ways, all of them this one
-            raise DataError(f"{path}: not a result saved by mfnjax ({error})") from error
+        found = read_record(path, (FORMAT, trajectory.FORMAT))
+        return found if isinstance(found, cls) else cls.of(found)
+
+    @classmethod
+    def of(cls, run: Trajectory) -> SimulationResult:
+        """The documented view of a run of the v4.1 model from a seed."""
+        simulation, field = run.simulation, np.asarray(run.state["potential"])
+        if not isinstance(simulation.model, MyceliumModel) or run.seed is None:
+            raise DataError("not a run of the v4.1 model from a seed")
+        frames = run.histories.get("potential")
+        return cls(
+            field=field,
+            history=None if frames is None else np.asarray(frames),
+            seed=run.seed,
+            config=SimulationConfig.of(simulation, run.seed, str(field.dtype)),
+            **run.counts,
+        )
+
+    def plot(self) -> Figure:
+        """Draw the final field, beside its evolution where the history was kept."""
+        from mfnjax.plotting import plot_run
+
+        size = f"{self.field.shape[0]} × {self.field.shape[1]}"
+        title = f"v4.1, {size}, after {self.config.steps} steps, seed {self.seed}"
+        steps = None if self.history is None else range(1, len(self.history) + 1)
+        return plot_run(self.field, POTENTIAL, frames=self.history, steps=steps, title=title)
+
+    def summary(self) -> list[tuple[str, str]]:
+        """The facts of the run, as (name, text), for people."""
+        config, field = self.config, POTENTIAL.shown(self.field)
+        frames = "not kept" if self.history is None else f"{len(self.history)} frames"
+        rows = [
+            ("grid", f"{field.shape[0]} × {field.shape[1]}, {config.boundary}"),
+            ("steps", str(config.steps)),
+            ("seed", str(self.seed)),
+            ("precision", config.dtype),
+            ("potential", f"{field.min():.2f} … {field.max():.2f} mV"),
+            ("mean ± std", f"{np.mean(field):.2f} ± {np.std(field):.2f} mV"),
+            ("growth events", str(self.growth_events)),
+            ("Turing activations", str(self.turing_activations)),
+            ("clamped cells", str(self.clamping_events)),
+            ("history", frames),
+        ]
+        return [(name, text.replace("-", "−")) for name, text in rows]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SimulationResult):
@@ -115,9 +134,9 @@ class SimulationResult:
     __hash__ = None  # type: ignore[assignment]
 
     def _repr_html_(self) -> str:
-        from mfnjax.plotting import result_html
+        from mfnjax.plotting import picture_and_table
 
-        return result_html(self)
+        return picture_and_table(self.plot(), self.summary())
 
     def __repr__(self) -> str:
         frames = "no history" if self.history is None else f"{len(self.history)} frames"
@@ -135,11 +154,17 @@ def _same(left: Any, right: Any) -> bool:
     return bool(np.all(left == right)) and type(left) is type(right)
 
 
-_FORMAT = "mfnjax-simulation-result-1"
+FORMAT = "mfnjax-simulation-result-1"
 
 
-def _npz_path(path: str | Path) -> Path:
-    path = Path(path)
-    if path.suffix != ".npz":
-        raise DataError(f"{path}: a result file ends in .npz")
-    return path
+def _from_record(meta: Meta, arrays: Arrays) -> SimulationResult:
+    return SimulationResult(
+        field=arrays["field"],
+        history=arrays.get("history"),
+        seed=meta["seed"],
+        config=SimulationConfig.from_dict(meta["config"]),
+        **{name: meta[name] for name in MyceliumModel.counters},
+    )
+
+
+register_format(FORMAT, _from_record)

@@ -1,28 +1,20 @@
 """The documented layer: a configuration in, a result out, features of it.
 
 These names are a contract with the users of MyceliumFractalNet v4.1. Nothing is computed here:
-a configuration becomes a model, a grid and a key for `mfnjax.simulate`.
+a configuration becomes a `mfnjax.Simulation`, which runs from a seed.
 """
 
 from __future__ import annotations
 
-import secrets
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 
-from mfnjax._plain_config import SEED_MAX
-from mfnjax.core.grid import Grid
-from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
 from mfnjax.features.config import FeatureConfig
-from mfnjax.models.mycelium import MyceliumModel
-from mfnjax.models.mycelium.ranges import MYCELIUM_PARAMETERS
+from mfnjax.simulation import Simulation
 from mfnjax.simulation.chunks import Progress
-from mfnjax.simulation.simulation import simulate
-from mfnjax.simulation.start import _chance, check_precision
 from mfnjax.v41.config import SimulationConfig
 from mfnjax.v41.result import SimulationResult
 
@@ -66,23 +58,9 @@ def run_mycelium_simulation_with_history(
     return _run(config, with_history=True, progress=progress)
 
 
-def mycelium_inputs(
-    config: SimulationConfig, seed: int
-) -> tuple[MyceliumModel, Grid, State, jax.Array]:
-    """Return the model, the grid, the initial state and the key of a documented run."""
-    model, grid = _model_and_grid(config)
-    state, key = _chance(grid.shape, config.dtype, np.uint32(seed))
-    return model, grid, state, key
-
-
 @lru_cache(maxsize=32)
-def _model_and_grid(config: SimulationConfig) -> tuple[MyceliumModel, Grid]:
-    model = MyceliumModel(
-        **{name: getattr(config, name) for name in MYCELIUM_PARAMETERS},
-        turing_enabled=config.turing_enabled,
-        quantum_jitter=config.quantum_jitter,
-    )
-    return model, Grid((config.grid_size, config.grid_size), boundary=config.boundary)
+def _simulation(config: SimulationConfig, with_history: bool) -> Simulation:
+    return config.simulation(with_history=with_history)
 
 
 def _run(
@@ -90,26 +68,16 @@ def _run(
 ) -> SimulationResult:
     if not isinstance(config, SimulationConfig):
         raise ParameterError(f"config must be a SimulationConfig, got {type(config).__name__}")
-    check_precision(config.dtype)
-    seed = secrets.randbelow(SEED_MAX + 1) if config.seed is None else config.seed
-    model, grid, state, key = mycelium_inputs(config, seed)
-    trajectory = simulate(
-        model,
-        state,
-        grid=grid,
-        steps=config.steps,
-        save_every=1 if with_history else None,
-        save="potential" if with_history else None,
-        progress=progress,
-        key=key,
+    run = _simulation(config, with_history).run(
+        seed=config.seed, dtype=config.dtype, progress=progress
     )
-    trajectory.status.raise_if_bad()
+    run.status.raise_if_bad()
     return SimulationResult(
-        field=np.asarray(trajectory.state["potential"]),
-        history=np.asarray(trajectory.history) if with_history else None,
-        seed=seed,
+        field=np.asarray(run.state["potential"]),
+        history=np.asarray(run.history) if with_history else None,
+        seed=int(run.seed or 0),
         config=config,
-        **trajectory.counts,
+        **run.counts,
     )
 
 

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import stats
 
-from benchmarks.scaling import __main__ as command
-from benchmarks.scaling import measuring
+from benchmarks.scaling import __main__ as command, measuring
 from benchmarks.scaling.document import BEGIN, END, measured_part, with_measured_part
 from benchmarks.scaling.measuring import Curves, merged
 from benchmarks.scaling.picture import draw

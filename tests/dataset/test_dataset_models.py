@@ -22,8 +22,14 @@ from mfnjax import (
     run_mycelium_simulation,
     simulate,
 )
-from mfnjax.dataset import engine, generate_dataset, inspect_dataset, load_dataset, load_fields
-from mfnjax.dataset import plan as plans
+from mfnjax.dataset import (
+    engine,
+    generate_dataset,
+    inspect_dataset,
+    load_dataset,
+    load_fields,
+    plan as plans,
+)
 
 RANGES = {"F": (0.02, 0.06), "k": (0.05, 0.065), "d_u": 0.15}
 

@@ -17,7 +17,8 @@ How it is laid out for speed on XLA's CPU backend (see docs/speed.md):
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import jax
@@ -26,8 +27,9 @@ from jax import lax
 
 from mfnjax.core.boundary import Dirichlet, Neumann, Periodic
 from mfnjax.core.grid import Grid
+from mfnjax.core.threefry import fold_in
 from mfnjax.models._common import clip
-from mfnjax.models.base import Quiet, Values, all_cells
+from mfnjax.models.base import Values, all_cells
 
 _MARGIN = 1e-5
 """Volts, and activator units: kept free below every threshold beside what rounding may add."""
@@ -35,6 +37,20 @@ _MARGIN = 1e-5
 _ROUNDING = 32
 """Units of the dtype's epsilon that one step may add by rounding: a step adds some ten rounded
 numbers of magnitude 4 at most, each wrong by half an epsilon of itself, and weighs most by ¼."""
+
+
+@final
+@dataclass(frozen=True)
+class Quiet:
+    """A short cut through some steps.
+
+    Attributes:
+        possible: Whether it may be taken, a traced scalar.
+        run: Returns the fields after the steps, and what they counted.
+    """
+
+    possible: jax.Array
+    run: Callable[[], tuple[Values, jax.Array]]
 
 
 @final
@@ -205,3 +221,82 @@ def _fill(padded: jax.Array, stack: jax.Array, grid: Grid) -> jax.Array:
     ):
         padded = lax.dynamic_update_slice(padded, piece, at)
     return lax.optimization_barrier(padded)
+
+
+DRAW_BLOCK = 32
+"""Steps whose random numbers are drawn in one go."""
+
+
+def take_in_blocks(
+    model: Any, run: Any, count: Any, *, grid: Grid, key: Any, step: Callable[[Any, Any], Any]
+) -> Any:
+    """``count`` steps: the random numbers of a block at once, quiet blocks cut short.
+
+    What need not be carried through a block, or be a result of it, is kept out: each would be a
+    kernel more (see ``docs/speed.md``).
+
+    Args:
+        model: The `MyceliumModel`.
+        run: The loop's `mfnjax.simulation.loop.Run`.
+        count: Steps, traced.
+        grid: The grid.
+        key: Key of the run, or None.
+        step: (run, draw) → run: one whole step.
+    """
+    start = run
+
+    def block(index: jax.Array, carry: tuple[Values, Any, Any]) -> tuple[Values, Any, Any]:
+        values, counts, first_bad = carry
+        done = index * DRAW_BLOCK
+        run = replace(
+            start,
+            values=values,
+            step=start.step + done,
+            counts=jnp.zeros_like(counts),
+            first_bad=first_bad,
+        )
+        todo = jnp.minimum(DRAW_BLOCK, count - done)
+        draws = None
+        if key is not None:
+            steps = run.step + jnp.arange(DRAW_BLOCK, dtype=jnp.int32)
+            dtype = values[0].dtype
+            draws = jax.vmap(lambda s: model.draw(dtype, key=fold_in(key, s)))(steps)
+
+        def one(k: jax.Array, run: Any) -> Any:
+            return step(run, jax.tree.map(lambda x: x[k], draws))
+
+        def step_by_step(run: Any) -> tuple[Values, Any, Any]:
+            run = lax.fori_loop(0, todo, one, run)
+            return run.values, run.counts, run.first_bad
+
+        def cut_short(run: Any) -> tuple[Values, Any, Any]:
+            values, counts = quiet.run()
+            return values, counts.astype(run.counts.dtype), run.first_bad
+
+        quiet = model.quiet(values, grid, draws=draws, count=todo)
+        if quiet is None:
+            values, new, first_bad = step_by_step(run)
+        else:
+            possible = _unanimous(quiet.possible)
+            values, new, first_bad = lax.cond(possible, cut_short, step_by_step, run)
+        return values, counts + new, first_bad
+
+    carry = (start.values, start.counts, start.first_bad)
+    values, counts, first_bad = lax.fori_loop(0, -(-count // DRAW_BLOCK), block, carry)
+    return replace(
+        start, values=values, step=start.step + count, counts=counts, first_bad=first_bad
+    )
+
+
+@jax.custom_batching.custom_vmap
+def _unanimous(flag: jax.Array) -> jax.Array:
+    """The flag; in a batch, whether all agree: so that a `lax.cond` still runs one branch.
+
+    A batch of batches asks again.
+    """
+    return flag
+
+
+@_unanimous.def_vmap
+def _unanimous_batch(size: int, is_batched: list[bool], flags: jax.Array) -> tuple[jax.Array, bool]:
+    return _unanimous(jnp.all(flags)), False

@@ -14,6 +14,7 @@ from jax import lax
 from mfnjax.core.grid import Grid
 from mfnjax.core.operators import with_difference_sum
 from mfnjax.core.pytree import register_pytree
+from mfnjax.core.quantity import Quantity
 from mfnjax.core.smooth import relaxed_bernoulli, soft_clip, soft_step
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
@@ -69,6 +70,8 @@ class SmoothMyceliumModel(IteratedMap):
     fields: ClassVar[tuple[str, ...]] = MyceliumModel.fields
     reaction_fields: ClassVar[tuple[str, ...]] = MyceliumModel.reaction_fields
     symbols: ClassVar[dict[str, str]] = MyceliumModel.symbols
+    quantities: ClassVar[dict[str, Quantity]] = MyceliumModel.quantities
+    main_field: ClassVar[str | None] = MyceliumModel.main_field
 
     alpha: Any = MyceliumModel.alpha
     d_activator: Any = MyceliumModel.d_activator
