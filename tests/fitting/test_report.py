@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -30,7 +31,7 @@ def test_a_report_without_a_table(fitted) -> None:
 
 
 def test_what_cannot_be_judged_is_refused(front) -> None:
-    squares = CallableObjective(lambda m: (m.diffusivity - 1.0)[None], squares=True)
+    squares = CallableObjective(lambda m: jnp.stack([m.diffusivity - 1.0]), squares=True)
     with pytest.raises(ParameterError, match="pointwise data of one field"):
         report_fit(fit(FisherKPPModel(0.5), squares, free=["D"]))
     seen = np.full_like(front.seen[:1], np.nan)

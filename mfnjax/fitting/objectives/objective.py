@@ -22,7 +22,7 @@ from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model
-from mfnjax.simulation import Trajectory, simulate
+from mfnjax.simulation import Simulation, Trajectory
 from mfnjax.simulation.checks import is_traced
 
 Unknowns = Mapping[str, Any]
@@ -373,7 +373,7 @@ def key_of(model: Model, key: Any) -> Any:
 @register_pytree
 @dataclass(frozen=True)
 class RunSettings:
-    """How a run goes, whatever the model: what a simulation is but for its model, and a key.
+    """How a run goes, whatever the model: a `mfnjax.Simulation` but for its model, and a key.
 
     Attributes:
         grid: The grid.
@@ -397,17 +397,18 @@ class RunSettings:
 
     def run(self, model: Model, start: Mapping[str, Any]) -> Trajectory:
         """The model's run from ``start``."""
-        return simulate(
+        simulation = Simulation(
             model,
-            State(tuple(start), tuple(start.values())),
-            grid=self.grid,
-            steps=self.steps,
-            dt=self.dt,
-            save_every=self.save_every,
-            save=self.save,
-            stepper=self.stepper,
-            adjoint=self.adjoint,
-            key=key_of(model, self.key),
+            self.grid,
+            self.steps,
+            self.dt,
+            self.stepper,
+            self.save_every,
+            self.save,
+            self.adjoint,
+        )
+        return simulation.run(
+            State(tuple(start), tuple(start.values())), key=key_of(model, self.key)
         )
 
 
