@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfnjax import FisherKPPModel, ParameterError, fit
-from mfnjax.fitting import CallableObjective, covariance, pointwise, report_fit
-from tests.fitting.conftest import RATES, START
+from mfnjax import ParameterError
+from mfnjax.fitting import CallableObjective, covariance, report_fit
+from tests.fitting.conftest import RATES, observed
 
 
 def test_a_report_without_a_table(fitted) -> None:
@@ -30,12 +31,12 @@ def test_a_report_without_a_table(fitted) -> None:
     assert any(line.startswith("Identifiable: diffusivity, growth_rate") for line in sentences)
 
 
-def test_what_cannot_be_judged_is_refused(front) -> None:
+def test_what_cannot_be_judged_is_refused(front, fitted) -> None:
     squares = CallableObjective(lambda m: jnp.stack([m.diffusivity - 1.0]), squares=True)
     with pytest.raises(ParameterError, match="pointwise data of one field"):
-        report_fit(fit(FisherKPPModel(0.5), squares, free=["D"]))
-    seen = np.full_like(front.seen[:1], np.nan)
+        report_fit(replace(fitted, objectives={"": squares}))
+    seen = np.full_like(front.seen, np.nan)
     seen[0, 0, 7:9] = front.seen[0, 0, 7:9]
-    few = pointwise({"u": seen}, start={"u": front.start}, grid=front.grid, steps=[20], dt=0.5)
+    few = observed(front._replace(seen=seen))
     with pytest.raises(ParameterError, match=r"no more measurements \(2\) than parameters \(2\)"):
-        report_fit(fit(START, few, free=RATES, max_steps=2))
+        report_fit(replace(fitted, objectives={"": few}))
