@@ -321,7 +321,8 @@ def run_model_row(plan: Plan, name: str, row: dict[str, Any]) -> tuple[tuple[Any
 
     def call() -> Any:
         state, key = kernel.initial_state(model, grid, row["random_seed"])
-        return simulate(model, state, grid=grid, steps=row["steps"], dt=plan.dt, key=key)
+        chance = key if model.takes_key else None
+        return simulate(model, state, grid=grid, steps=row["steps"], dt=plan.dt, key=chance)
 
     run = kernel.FIRST_CALLS.call((type(model), grid.shape), call)
     run.status.raise_if_bad()
