@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Annotated, Any, Literal, final
 
@@ -33,7 +34,7 @@ Seed = Annotated[
     int, Meta(ge=0, le=SEED_MAX, description="Seed of the run: the same seed, the same answer.")
 ]
 GridSize = Annotated[int, _meta(CYCLE["grid_size"])]
-Steps = Annotated[int, _meta(CYCLE["steps"])]
+Steps = Annotated[int, _meta(dataclasses.replace(CYCLE["steps"], text="Steps of the run"))]
 Turing = Annotated[bool, _meta(CYCLE["turing_enabled"])]
 Molar = Annotated[float, Meta(gt=0.0, description="Concentration, mol/L.")]
 
@@ -210,6 +211,9 @@ Preset = Annotated[
     Name | None, Meta(description="Preset of the model: values for parameters that are not given.")
 ]
 Spacing = Annotated[float, Meta(ge=1e-6, le=1e6, description="Side of a cell.")]
+Stepper = Annotated[
+    Name | None, Meta(description="How time is stepped; null takes the model's own.")
+]
 Number = Annotated[float, Meta(ge=-1e12, le=1e12)]
 Value = Number | bool
 ManySteps = Annotated[int, Meta(ge=1, le=100_000)]
@@ -231,9 +235,7 @@ class ModelRun(Body, kw_only=True, forbid_unknown_fields=False):
         Annotated[float, Meta(ge=1e-12, le=1e6)] | None,
         Meta(description="Time of a step; null takes the preset's, else 1."),
     ] = None
-    stepper: Annotated[
-        Name | None, Meta(description="How time is stepped; null takes the model's own.")
-    ] = None
+    stepper: Stepper = None
     seed: Seed = 42
 
 
@@ -306,7 +308,7 @@ class ParameterInfo(msgspec.Struct, kw_only=True):
 
     name: str
     symbols: list[str]
-    default: float | bool
+    default: float | bool | None
     description: str
     unit: str = ""
     range: str = ""
@@ -382,10 +384,15 @@ class FitRequest(Body, kw_only=True):
         Meta(description="Standard deviation of the measurements; null: unknown."),
     ] = None
     boundary: Annotated[Boundary, Meta(description="What is outside the line.")] = "neumann"
+    stepper: Stepper = None
     starts: Annotated[int, Meta(ge=1, le=64, description="Starts; the best end is taken.")] = 1
     max_steps: Annotated[
         int, Meta(ge=1, le=10_000, description="Most iterations of the optimiser.")
     ] = 200
+    level: Annotated[float, Meta(ge=0.5, le=0.9999, description="Level of the intervals.")] = 0.9
+    profiles: Annotated[
+        bool, Meta(description="Whether every parameter is profiled, too (takes longer).")
+    ] = False
     seed: Seed = 42
 
 
@@ -399,7 +406,12 @@ class JobResponse(Answer, kw_only=True):
     done: Annotated[int, Meta(description="Iterations done.")]
     total: Annotated[int, Meta(description="Most iterations; 0 before the first.")]
     result: Annotated[
-        dict[str, Any] | None, Meta(description="What the library's `FitResult.to_dict` gives.")
+        dict[str, Any] | None,
+        Meta(
+            description="What the library's `FitResult.to_dict` gives; beside it `uncertainty` "
+            "(with intervals), `identifiability`, `misfit` and `sentences`, as `mfn fit` tells "
+            "them, or `remark`: why there are none."
+        ),
     ] = None
     error: Annotated[str | None, Meta(description="Why the job ended without a result.")] = None
     created: Annotated[float, Meta(description="Seconds since 1970.")]

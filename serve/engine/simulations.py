@@ -1,8 +1,8 @@
 """Runs of any model: one compiled program for a kind of run, whatever its numbers and its steps.
 
-Parameters, spacing, dt, seed and the number of steps are traced. On small grids runs of one kind and
-length share a call, stacked along a new axis; their features are taken one by one, so that a result
-is the same bits in any company. All that an answer holds comes out of this one call.
+Parameters, spacing, dt, seed and the number of steps are traced. On small grids runs of one kind
+and length share a call, stacked along a new axis; their features are taken one by one, so that a
+result is the same bits in any company. All that an answer holds comes out of this one call.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ SMALL_UNITS = 2**20
 
 BATCHES = (8, 4, 2, 1)
 BATCHED_CELLS = 32 * 32
-"""Cells of the largest grid that gains by a batch: at 32² eight together take half the time of eight
-alone (what is saved is the cost of starting each small loop), from 64² on nothing is saved."""
+"""Cells of the largest grid that gains by a batch: at 32² eight together take half the time of
+eight alone (what is saved is the cost of starting each small loop), from 64² on nothing is."""
 TRIAL_STEPS = 24
 """Steps after which a batch must hold the very bits of a run alone, or there are no batches."""
 
