@@ -2,16 +2,16 @@
 
     python benchmarks/benchmark_scalability.py [--processes N] [-o FILE]
 
-Run from the root of a checkout. Prints value, target and margin of every row, writes
-``out/bench/scalability.json``, and ends with status 1 if a row misses its target. The cases
-stand in `mfnjax.bench.cases`, the targets in ``benchmarks/baselines.toml``.
+Prints value, target and margin of every row, writes ``out/bench/scalability.json``, and ends with
+status 1
+if a row misses its target. Cases: `benchmarks.harness.cases`; targets: ``baselines.toml``.
 """
 
-from __future__ import annotations
-
 import sys
-
-from mfnjax.bench.table import main
+from pathlib import Path
 
 if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).parents[1])
+    from benchmarks.harness.run import main
+
     sys.exit(main("Scalability benchmarks", "scalability"))

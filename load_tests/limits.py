@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, final
 
-from mfnjax.bench.baselines import Baseline, baseline, baselines_under
+from benchmarks.harness.baselines import Baseline, baseline, baselines_under
 
 ENDPOINTS = {
     "/health": "health",

@@ -30,7 +30,7 @@ from load_tests import limits
 from load_tests.limits import PERCENTILES, Row, Scenario
 from load_tests.running import Server, in_one_line, running_server
 from mfnjax._files import write_text
-from mfnjax.bench.baselines import baselines_under
+from benchmarks.harness.baselines import baselines_under
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCUSTFILE = ROOT / "load_tests" / "locustfile.py"

@@ -8,14 +8,8 @@ from typing import Any, final
 
 QUANTITIES = ("forward", "gradient", "features")
 AXES = ("cells", "steps", "members")
-SIDE = 64
-"""Side of the grid of the curves against steps and members."""
-
-STEPS = 32
-"""Steps of the curves against cells and members."""
-
-TINY = 4
-"""Side of a grid whose arithmetic costs nothing: what is left is starting the kernels."""
+SIDE, STEPS = 64, 32
+"""Side of the curves against steps and members; steps of those against cells and members."""
 
 
 @final
@@ -26,7 +20,6 @@ class Plan:
     sides: tuple[int, ...]
     steps: dict[str, tuple[int, ...]]
     members: tuple[int, ...]
-    working_sets: tuple[int, ...]
     seconds: float
 
 
@@ -38,14 +31,12 @@ FULL = Plan(
         "features": (2, 8, 32, 128, 512, 2048),
     },
     members=(1, 4, 16, 64, 256),
-    working_sets=tuple(2**power for power in (14, 16, 18, 20, 21, 22, 23, 24, 25, 26, 27)),
     seconds=0.3,
 )
 QUICK = Plan(
     sides=(16, 32, 64),
     steps={"forward": (10, 32, 100), "gradient": (8,), "features": (8,)},
     members=(2,),
-    working_sets=(2**14, 2**18, 2**22),
     seconds=0.02,
 )
 
@@ -71,10 +62,9 @@ class Point:
         median_ms: Median time of a call, its result waited for.
         min_ms: Fastest call.
         spread: Interquartile range over median.
-        more: Other numbers: ``compile_s``; XLA's account of the program, ``arguments``,
-            ``outputs`` and ``temporaries`` in bytes; ``resident``, the growth of the process's
-            peak resident memory by the first call, in bytes; and for the roofline what its
-            measurements give (`benchmarks.scaling.work`).
+        more: ``compile_s``; XLA's account of the program, ``arguments``, ``outputs`` and
+            ``temporaries`` in bytes; ``resident``, the growth of the process's peak resident
+            memory by a call, in bytes.
         left_out: Why it was not measured; empty if it was.
     """
 
@@ -94,12 +84,9 @@ class Point:
 
     def to_dict(self) -> dict[str, Any]:
         """As a flat dictionary for JSON."""
-        t = self.task
-        told = {"quantity": t.quantity, "axis": t.axis, "x": t.x, "cores": t.cores}
-        if self.left_out:
-            return told | {"left_out": self.left_out}
-        times = {"median_ms": self.median_ms, "min_ms": self.min_ms, "spread": self.spread}
-        return told | times | self.more
+        told = {**vars(self.task), **{k: v for k, v in vars(self).items() if k != "task"}}
+        more = told.pop("more")
+        return {name: value for name, value in (told | more).items() if value != ""}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Point:
@@ -113,11 +100,7 @@ class Point:
 def tasks_of(plan: Plan, cores: Iterable[int]) -> list[Task]:
     """All tasks of a plan; the counts of cores take turns, so that a drift hits them alike."""
     cores = tuple(cores)
-    across = [("bandwidth", "bytes", x) for x in plan.working_sets]
-    across += [("arithmetic", "once", 1), ("start-up", "once", 1)]
-    across += [(q, "cells", s * s) for s in plan.sides for q in ("account", *QUANTITIES)]
+    across = [(q, "cells", s * s) for s in plan.sides for q in QUANTITIES]
     across += [(q, "steps", x) for q in QUANTITIES for x in plan.steps[q]]
     across += [(q, "members", x) for x in plan.members for q in QUANTITIES]
-    tasks = [Task(*one, count) for one in across for count in cores]
-    # What one step moves is asked of one core alone: on more, it is the same in more pieces.
-    return [t for t in tasks if t.quantity != "account" or t.cores == min(cores)]
+    return [Task(*one, count) for one in across for count in cores]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mfnjax.bench.baselines import (
+from benchmarks.harness.baselines import (
     Baseline,
     baseline,
     baselines_under,
@@ -100,7 +100,7 @@ def test_a_missing_file_says_where_it_was_looked_for(
     with pytest.raises(DataError, match="cannot be read"):
         load_baselines(tmp_path / "none.toml")
     package = tmp_path / "site-packages" / "mfnjax" / "bench" / "baselines.py"
-    monkeypatch.setattr("mfnjax.bench.baselines.__file__", str(package))
+    monkeypatch.setattr("benchmarks.harness.baselines.__file__", str(package))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="--baselines"):
         find_baselines()
@@ -113,7 +113,7 @@ def test_a_missing_file_says_where_it_was_looked_for(
 
 def test_it_loads_without_jax() -> None:
     code = (
-        "import sys; from mfnjax.bench.baselines import baseline; "
+        "import sys; from benchmarks.harness.baselines import baseline; "
         "baseline('documented.api.health.p50'); sys.exit('jax' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

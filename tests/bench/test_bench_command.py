@@ -10,10 +10,10 @@ import pytest
 from bench_results import TIME, results, timed
 from click.testing import CliRunner, Result
 
-from mfnjax.bench import cases, run, table
-from mfnjax.bench.baselines import baseline, find_baselines
-from mfnjax.bench.cases import Case
-from mfnjax.bench.results import Results, merged
+from benchmarks.harness import cases, run, table
+from benchmarks.harness.baselines import baseline, find_baselines
+from benchmarks.harness.cases import Case
+from benchmarks.harness.results import Results, merged
 from mfnjax.cli import main
 from mfnjax.errors import DataError, MfnError, ParameterError
 

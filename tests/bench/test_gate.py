@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from bench_results import TIME, timed
 
-from mfnjax.bench.calibration import SIZE, calibration_kernel, gauge
-from mfnjax.bench.cases import Case, perf_cases
-from mfnjax.bench.gate import allowed_ratio, judge
-from mfnjax.bench.memory import compiled_accounts, peak_resident, reset_peak, resident, traced_peak
-from mfnjax.bench.results import Measurement
+from benchmarks.harness.calibration import SIZE, calibration_kernel, gauge
+from benchmarks.harness.cases import Case, perf_cases
+from benchmarks.harness.gate import allowed_ratio, judge
+from benchmarks.harness.memory import compiled_accounts, peak_resident, reset_peak, resident, traced_peak
+from benchmarks.harness.results import Measurement
 
 CASE = next(case for case in perf_cases() if case.key == TIME)
 
@@ -56,9 +56,9 @@ def test_a_confirmed_slow_run_fails_and_says_by_how_much() -> None:
 
 def test_another_machine_is_allowed_more(monkeypatch: pytest.MonkeyPatch) -> None:
     expected, here = allowed_ratio(TIME)
-    monkeypatch.setattr("mfnjax.bench.gate.fingerprint", lambda _: "another")
+    monkeypatch.setattr("benchmarks.harness.gate.fingerprint", lambda _: "another")
     _, elsewhere = allowed_ratio(TIME)
-    monkeypatch.setattr("mfnjax.bench.gate.fingerprint", lambda _: "")
+    monkeypatch.setattr("benchmarks.harness.gate.fingerprint", lambda _: "")
     _, same = allowed_ratio(TIME)
     assert expected < same < elsewhere
     assert here in (same, elsewhere)

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.collect import RESULTS
 from benchmarks.page import FOLDED, MISSING, PAGE, page
-from mfnjax.bench.baselines import load_baselines
+from benchmarks.harness.baselines import load_baselines
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from bench_results import TIME, results, timed
 
-from mfnjax.bench.baselines import find_baselines, load_baselines
-from mfnjax.bench.update import MARK, WorseError, measured_key, update_baselines
+from benchmarks.harness.baselines import find_baselines, load_baselines
+from benchmarks.harness.update import MARK, WorseError, measured_key, update_baselines
 from mfnjax.errors import DataError
 
 OWN = measured_key(TIME) + ".ratio"

@@ -12,7 +12,7 @@ from load_tests.limits import Row
 from load_tests.probe import Latencies
 from load_tests.report import DOCUMENT, TABLES, put
 from load_tests.scenarios import Outcome, markdown, seconds_of
-from mfnjax.bench.baselines import baseline
+from benchmarks.harness.baselines import baseline
 
 ROOMY = {50: 1.0, 95: 2.0, 99: 3.0}
 

@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import pytest
 
-from mfnjax.bench.baselines import baseline
+from benchmarks.harness.baselines import baseline
 from mfnjax.models import mycelium_quiet
 from mfnjax.simulation.steppers.explicit import Map
 

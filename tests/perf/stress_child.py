@@ -17,7 +17,7 @@ from mfnjax import (
     run_mycelium_simulation,
     run_mycelium_simulation_with_history,
 )
-from mfnjax.bench.memory import peak_resident, reset_peak, resident
+from benchmarks.harness.memory import peak_resident, reset_peak, resident
 
 
 def main() -> None:

@@ -20,12 +20,12 @@ import pytest
 from perf_twins import slow_down
 
 from mfnjax import Trajectory, make_simulation_config_default, simulate
-from mfnjax.bench.baselines import VARIABLE, baseline, find_baselines
-from mfnjax.bench.cases import perf_cases
-from mfnjax.bench.results import Results, merged
-from mfnjax.bench.run import measure_case
-from mfnjax.bench.timing import interleaved
-from mfnjax.bench.update import update_baselines
+from benchmarks.harness.baselines import VARIABLE, baseline, find_baselines
+from benchmarks.harness.cases import perf_cases
+from benchmarks.harness.results import Results, merged
+from benchmarks.harness.run import measure_case
+from benchmarks.harness.timing import interleaved
+from benchmarks.harness.update import update_baselines
 from mfnjax.pipeline import mycelium_inputs
 
 HERE = Path(__file__).parent

@@ -35,10 +35,10 @@ from mfnjax import (
     run_mycelium_simulation_with_history,
     simulate,
 )
-from mfnjax.bench.baselines import baseline
-from mfnjax.bench.cases import Case, scalability_cases
-from mfnjax.bench.memory import resident
-from mfnjax.bench.run import measure_case
+from benchmarks.harness.baselines import baseline
+from benchmarks.harness.cases import Case, scalability_cases
+from benchmarks.harness.memory import resident
+from benchmarks.harness.run import measure_case
 from mfnjax.dataset import inspect_dataset
 from mfnjax.federated import (
     coordinate_median,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mfnjax import Grid, MyceliumModel, ParameterError, StabilityError, simulate
-from mfnjax.bench.numpy_mycelium import run_numpy_mycelium
+from benchmarks.harness.numpy_mycelium import run_numpy_mycelium
 
 SHAPES = ((8, 8), (7, 12), (13, 5))
 BOUNDARIES = ("periodic", "neumann", "dirichlet")

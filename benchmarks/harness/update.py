@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from benchmarks.harness.baselines import Baseline, find_baselines, load_baselines
+from benchmarks.harness.compare import FLOOR, change_of
+from benchmarks.harness.machine import fingerprint
+from benchmarks.harness.results import Measurement, Results
 from mfnjax._files import write_text
-from mfnjax.bench.baselines import Baseline, find_baselines, load_baselines
-from mfnjax.bench.compare import FLOOR, change_of
-from mfnjax.bench.machine import fingerprint
-from mfnjax.bench.results import Measurement, Results
 from mfnjax.errors import DataError, MfnError
 
 MARK = "# Below this line the file is written by `mfn bench update`; do not edit it by hand.\n"

@@ -2,7 +2,7 @@
 
 Everything that checks a speed, a size or a rate reads its limit here, by name:
 
-    from mfnjax.bench.baselines import baseline
+    from benchmarks.harness.baselines import baseline
 
     limit = baseline("documented.simulation.demo.time")
     limit.value, limit.unit, limit.tolerance     # 0.04, 's', 0.2
@@ -19,9 +19,8 @@ Names under ``documented`` are the numbers of the documented system, under ``tar
 project sets itself, under ``settings`` how the gates judge, under ``measured`` our own results.
 A row with ``bound = "exact"`` is part of a set-up (a grid size, a number of users): use `value`.
 
-The file belongs to a checkout and is not in the wheel. It is the one that the environment
-variable ``MFN_BASELINES`` names, else it is looked for beside the package, then in the working
-folder and its parents; ``load_baselines(path)`` reads any. This module imports neither JAX nor
+The file is `benchmarks/baselines.toml` of this checkout, or the one that the environment variable
+``MFN_BASELINES`` names; ``load_baselines(path)`` reads any. This module imports neither JAX nor
 NumPy.
 """
 
@@ -40,7 +39,7 @@ from mfnjax.errors import DataError, ParameterError
 
 Bound = Literal["max", "min", "exact", "none"]
 INHERITED: dict[str, Any] = {"tolerance": 0.0, "bound": "max", "source": ""}
-FILE = Path("benchmarks", "baselines.toml")
+FILE = Path(__file__).parents[1] / "baselines.toml"
 VARIABLE = "MFN_BASELINES"
 
 
@@ -94,27 +93,19 @@ class Baseline:
         better, worse = (measured, self.limit) if self.bound == "min" else (self.limit, measured)
         return better / worse if worse else float("inf")
 
+    def margin_text(self, measured: float) -> str:
+        """The margin to two digits, as 12×; nothing where it has no end."""
+        margin = self.margin(measured)
+        return "" if margin == float("inf") else f"{float(f'{margin:.2g}'):,g}×"
+
     def __str__(self) -> str:
         sign = {"max": "≤ ", "min": "≥ "}.get(self.bound, "")
         return f"{sign}{self.limit:.7g} {self.unit}".rstrip()
 
 
 def find_baselines() -> Path:
-    """The file that ``MFN_BASELINES`` names, or the file of this checkout.
-
-    Raises:
-        DataError: There is none: the package is not in a checkout, nor is the working folder.
-    """
-    if named := os.environ.get(VARIABLE):
-        return Path(named)
-    here = Path.cwd()
-    for folder in (Path(__file__).parents[2], here, *here.parents):
-        if (folder / FILE).is_file():
-            return folder / FILE
-    raise DataError(
-        f"{FILE}: not found beside the package nor from {here} upwards; run from a checkout of "
-        f"the project, or name the file with --baselines FILE or {VARIABLE}"
-    )
+    """The file that ``MFN_BASELINES`` names, or the file of this checkout."""
+    return Path(os.environ.get(VARIABLE) or FILE)
 
 
 def load_baselines(path: str | Path | None = None) -> dict[str, Baseline]:

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from mfnjax.bench.baselines import baseline
-from mfnjax.bench.cases import Case
-from mfnjax.bench.machine import fingerprint, machine
-from mfnjax.bench.results import Measurement
-from mfnjax.bench.run import measure_case
-from mfnjax.bench.update import measured_key
+from benchmarks.harness.baselines import baseline
+from benchmarks.harness.cases import Case
+from benchmarks.harness.machine import fingerprint, machine
+from benchmarks.harness.results import Measurement
+from benchmarks.harness.run import measure_case
+from benchmarks.harness.update import measured_key
 
 CONFIRM = 10
 """How many times longer the confirming run looks: a second or two, in which a busy neighbour

@@ -21,23 +21,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfnjax.bench.baselines import baseline
-from mfnjax.bench.memory import compiled_peak, resident, traced_peak
-from mfnjax.config import (
+from benchmarks.harness.baselines import baseline
+from benchmarks.harness.child import Child
+from benchmarks.harness.memory import compiled_peak, growth_of, resident, traced_peak
+from benchmarks.harness.timing import Call
+from mfnjax import (
     SimulationConfig,
+    compute_fractal_features,
     make_dataset_config_demo,
     make_feature_config_demo,
     make_simulation_config_default,
     make_simulation_config_demo,
-)
-from mfnjax.pipeline import (
-    compute_fractal_features,
     run_mycelium_simulation,
     run_mycelium_simulation_with_history,
 )
-
-Call = Callable[[], Any]
-Kind = Literal["time", "rate", "memory"]
 
 
 @final
@@ -61,7 +58,7 @@ class Case:
     key: str
     label: str
     prepare: Callable[[], Call]
-    kind: Kind = "time"
+    kind: Literal["time", "rate", "memory"] = "time"
     work: float = 1.0
     repeats: int = 30
     burst: int = 3
@@ -71,34 +68,90 @@ class Case:
 SHORT: dict[str, Any] = {"repeats": 40, "burst": 8}
 """How a call of less than a millisecond is timed."""
 
+LONG: dict[str, Any] = {"repeats": 7, "burst": 2}
+
+
+def whole(key: str) -> int:
+    """A number of the documented set-up."""
+    return int(baseline(f"documented.{key}").value)
+
+
+# -------------------------------------------------------------- §§ 1–4: the key paths
+
 
 def perf_cases() -> list[Case]:
     """§§ 1–4: simulation, features, dataset, pipeline."""
     demo, default = make_simulation_config_demo(), make_simulation_config_default()
-    key = "documented"
+    at = "documented."
     return [
+        Case(at + "simulation.demo.time", "Simulation, demo", lambda: run_of(demo), **SHORT),
+        Case(at + "simulation.default.time", "Simulation, default", lambda: run_of(default)),
+        Case(at + "features.demo.time", "Features, demo", demo_features, **SHORT),
         Case(
-            f"{key}.simulation.demo.time",
-            "Simulation, demo",
-            lambda: partial(run_mycelium_simulation, demo),
-            **SHORT,
-        ),
-        Case(
-            f"{key}.simulation.default.time",
-            "Simulation, default",
-            lambda: partial(run_mycelium_simulation, default),
-        ),
-        Case(f"{key}.features.demo.time", "Features, demo", demo_features, **SHORT),
-        Case(
-            f"{key}.dataset.demo.time",
+            at + "dataset.demo.time",
             "Dataset, demo (5 samples)",
             demo_dataset,
             repeats=5,
             burst=2,
             steady=False,
         ),
-        Case(f"{key}.pipeline.demo.total", "Pipeline, demo", demo_pipeline, **SHORT),
+        Case(at + "pipeline.demo.total", "Pipeline, demo", demo_pipeline, **SHORT),
     ]
+
+
+def memory_cases() -> list[Case]:
+    """§§ 1–3: the peak of a call by the larger account; § 9.3: the growth of a process."""
+    peaks = [
+        Case(
+            case.key.removesuffix("time") + "memory",
+            f"{case.label}: memory",
+            partial(_peak, case.prepare),
+            "memory",
+        )
+        for case in perf_cases()
+        if case.key.endswith(".time")
+    ]
+    for size in ("small", "medium", "large", "xlarge"):
+        grid = whole(f"memory.{size}_grid")
+        label = f"Memory {grid}×{grid}, with history and features"
+        peaks.append(Case(f"documented.memory.{size}", label, partial(_growth, grid), "memory"))
+    return peaks
+
+
+def _peak(prepare: Callable[[], Call]) -> Call:
+    call = prepare()
+    call()
+    return lambda: max(traced_peak(call), compiled_peak(call))
+
+
+def _growth(grid: int) -> Call:
+    def run() -> int:
+        with Child() as child:
+            return child.call(grown_run, grid, 100, "history")["growth"]
+
+    return run
+
+
+def grown_run(grid: int, steps: int, keeping: str) -> dict[str, Any]:
+    """How far a run and its features lift the memory of this process, after a warm-up run."""
+    with_history = keeping == "history"
+    run = run_mycelium_simulation_with_history if with_history else run_mycelium_simulation
+    results: list[Any] = []
+
+    def call(seed: int) -> None:
+        results[:] = [run(SimulationConfig(grid_size=grid, steps=steps, seed=seed))]
+        compute_fractal_features(results[0])
+
+    call(0)
+    growth = growth_of(lambda: call(42))
+    field = results[0].field
+    finite = bool(np.isfinite(field).all())
+    return {"growth": growth, "held": resident(), "shape": field.shape, "finite": finite}
+
+
+def run_of(config: SimulationConfig) -> Call:
+    """A documented run."""
+    return partial(run_mycelium_simulation, config)
 
 
 def demo_features() -> Call:
@@ -128,43 +181,28 @@ def demo_pipeline() -> Call:
     return lambda: compute_fractal_features(run_mycelium_simulation(config), features)
 
 
+# ------------------------------------------------------------------- § 8: core benchmarks
+
+THROUGHPUT_BATCH = 4096
+
+
 def core_cases() -> list[Case]:
     """The eight rows of § 8."""
     at = "documented.core."
-    batch = int(baseline(at + "batch").value)
-    size, steps = (int(baseline(at + name).value) for name in ("grid_size", "steps"))
-    config = SimulationConfig(grid_size=size, steps=steps, seed=42)
-    run = partial(run_mycelium_simulation, config)
-    name = f"({size}×{size}, {steps} steps)"
+    batch, size, steps = (whole(f"core.{name}") for name in ("batch", "grid_size", "steps"))
+    run, name = sized_run(size, steps), f"Field simulation ({size}×{size}, {steps} steps)"
+    many, rate = partial(network_forward, batch), partial(network_forward, THROUGHPUT_BATCH)
+    dimension = "Fractal dimension estimation"
     return [
         Case(at + "forward", "Forward pass latency", partial(network_forward, 1), **SHORT),
-        Case(
-            at + "forward_batch",
-            f"Forward pass (batch={batch})",
-            partial(network_forward, batch),
-            **SHORT,
-        ),
-        Case(at + "field_simulation", f"Field simulation {name}", lambda: run),
-        Case(
-            at + "fractal_dimension",
-            "Fractal dimension estimation",
-            partial(box_dimension, size),
-            **SHORT,
-        ),
+        Case(at + "forward_batch", f"Forward pass (batch={batch})", many, **SHORT),
+        Case(at + "field_simulation", name, lambda: run),
+        Case(at + "fractal_dimension", dimension, partial(box_dimension, size), **SHORT),
         Case(at + "training_step", "Training step", training_step, **SHORT),
         Case(at + "peak_memory", "Peak memory usage", lambda: partial(honest_peak, run), "memory"),
-        Case(
-            at + "throughput",
-            "Inference throughput",
-            partial(network_forward, THROUGHPUT_BATCH),
-            "rate",
-            work=THROUGHPUT_BATCH,
-        ),
+        Case(at + "throughput", "Inference throughput", rate, "rate", work=THROUGHPUT_BATCH),
         Case(at + "initialisation", "Model initialization", network_initialisation, **SHORT),
     ]
-
-
-THROUGHPUT_BATCH = 4096
 
 
 def network_forward(batch: int) -> Call:
@@ -184,25 +222,23 @@ def network_initialisation() -> Call:
     return partial(init_network, config, key=jax.random.key(0))
 
 
-def training_step() -> Call:
-    """One step of Adam on a batch of 32, plasticity off."""
-    from mfnjax.network import NetworkConfig, init_network
+def training_step(rule: Any = None) -> Call:
+    """One step of Adam on a batch of 32; plasticity is off without a rule."""
     from mfnjax.network.step import init_state, train_step
 
-    config = NetworkConfig(input_dim=128, hidden_dim=64)
-    state = init_state(init_network(config, key=jax.random.key(0)), "float32")
+    config = network_forward(1).args[0]  # type: ignore[attr-defined]
+    state = init_state(network_initialisation()(), "float32")
     x = jax.random.normal(jax.random.key(1), (32, 128), "float32")
     step = jax.jit(train_step, static_argnums=0)
     rate, ones = jnp.float32(1e-3), jnp.ones(32, "float32")
-    return partial(step, config, state, x, x[:, 0], ones, rate, None)
+    return partial(step, config, state, x, x[:, 0], ones, rate, rule)
 
 
 def box_dimension(size: int) -> Call:
     """Box counting of a run's field over its median."""
     from mfnjax.fractal import box_counting_dimension
 
-    config = SimulationConfig(grid_size=size, steps=32, seed=42)
-    field = run_mycelium_simulation(config).field
+    field = sized_run(size, 32)().field
     mask = jnp.asarray(field > np.median(field))
     return lambda: box_counting_dimension(mask).dimension
 
@@ -213,53 +249,37 @@ def honest_peak(run: Call) -> int:
     return traced_peak(run) + compiled_peak(run)
 
 
+# --------------------------------------------------------------------- § 9.1: scalability
+
+
 def scalability_cases() -> list[Case]:
     """The seven rows of § 9.1."""
     at = "documented.scalability."
-    cases = [
-        Case(
-            f"{at}{name}.time",
-            f"{what} ({size}×{size}, {steps} steps)",
-            partial(documented_run, size, steps),
-            repeats=repeats,
-            burst=2,
-        )
-        for name, what, repeats in (
-            ("grid_128", "Large grid", 7),
-            ("grid_256", "Large grid", 7),
-            ("long", "Long simulation", 7),
-        )
-        for size, steps in [
-            tuple(int(baseline(f"{at}{name}.{part}").value) for part in ("grid_size", "steps"))
-        ]
-    ]
-    workers, tasks = (int(baseline(f"{at}concurrent.{n}").value) for n in ("workers", "tasks"))
-    runs = int(baseline(at + "memory.runs").value)
-    side = int(baseline(at + "fractal_256.grid_size").value)
-    frames, cells = (int(baseline(f"{at}lyapunov.{n}").value) for n in ("frames", "grid_size"))
+    cases = []
+    for name, what in (("grid_128", "Large grid"), ("grid_256", "Large grid"),
+                       ("long", "Long simulation")):  # fmt: skip
+        size, steps = (whole(f"scalability.{name}.{part}") for part in ("grid_size", "steps"))
+        label = f"{what} ({size}×{size}, {steps} steps)"
+        cases.append(Case(f"{at}{name}.time", label, partial(sized_run, size, steps), **LONG))
+    workers, tasks = (whole(f"scalability.concurrent.{n}") for n in ("workers", "tasks"))
+    runs, side = whole("scalability.memory.runs"), whole("scalability.fractal_256.grid_size")
+    frames, cells = (whole(f"scalability.lyapunov.{n}") for n in ("frames", "grid_size"))
+    pool = partial(concurrent_runs, workers, tasks)
+    label = f"Concurrent throughput ({workers} workers, {tasks} tasks)"
     return [
         *cases,
-        Case(
-            at + "concurrent.rate",
-            f"Concurrent throughput ({workers} workers, {tasks} tasks)",
-            partial(concurrent_runs, workers, tasks),
-            "rate",
-            work=tasks,
-            repeats=7,
-            burst=1,
-        ),
+        Case(at + "concurrent.rate", label, pool, "rate", work=tasks, repeats=7, burst=1),
         Case(
             at + "memory.growth",
             f"Memory efficiency ({runs} repeated runs)",
-            lambda: partial(resident_growth, documented_run(64, 100), runs),
+            lambda: partial(resident_growth, sized_run(64, 100), runs),
             "memory",
         ),
         Case(
             at + "fractal_256.time",
             f"Fractal dimension ({side}×{side})",
             partial(interval_dimension, side),
-            repeats=7,
-            burst=2,
+            **LONG,
         ),
         Case(
             at + "lyapunov.time",
@@ -271,9 +291,9 @@ def scalability_cases() -> list[Case]:
     ]
 
 
-def documented_run(size: int, steps: int) -> Call:
+def sized_run(size: int, steps: int) -> Call:
     """A documented run of this size."""
-    return partial(run_mycelium_simulation, SimulationConfig(grid_size=size, steps=steps, seed=42))
+    return run_of(SimulationConfig(grid_size=size, steps=steps, seed=42))
 
 
 def concurrent_runs(workers: int, tasks: int) -> Call:
@@ -301,7 +321,7 @@ def interval_dimension(size: int) -> Call:
     """The dimension of a run's field over its median, with its interval."""
     from mfnjax.fractal import fractal_dimension
 
-    field = documented_run(size, 32)().field
+    field = sized_run(size, 32)().field
     mask = field > np.median(field)
     return lambda: fractal_dimension(mask).dimension
 
@@ -311,13 +331,15 @@ def lyapunov(frames: int, size: int) -> Call:
     from mfnjax.fractal import divergence_rate
 
     config = SimulationConfig(grid_size=size, steps=frames, seed=42)
-    history = jnp.asarray(run_mycelium_simulation_with_history(config).history)
-    return partial(divergence_rate, history)
+    return partial(
+        divergence_rate, jnp.asarray(run_mycelium_simulation_with_history(config).history)
+    )
 
 
 SUITES: dict[str, Callable[[], list[Case]]] = {
     "perf": perf_cases,
     "core": core_cases,
     "scalability": scalability_cases,
+    "memory": memory_cases,
 }
 """Name → its cases, in the order of the document."""

@@ -9,14 +9,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import jax
 
@@ -35,29 +35,19 @@ def traced_peak(function: Callable[[], Any]) -> int:
         tracemalloc.stop()
 
 
-@final
-@dataclass(frozen=True)
-class Account:
-    """XLA's account of one compiled program, in bytes.
-
-    Attributes:
-        arguments: Buffers that go in.
-        outputs: Buffers that come out.
-        temporaries: Scratch space while it runs.
-    """
-
-    arguments: int
-    outputs: int
-    temporaries: int
-
-    @property
-    def total(self) -> int:
-        """All of it."""
-        return self.arguments + self.outputs + self.temporaries
+def account_of(program: Any) -> dict[str, int]:
+    """XLA's account of a compiled program, in bytes: arguments, outputs, temporaries."""
+    asked = getattr(program, "get_compiled_memory_stats", None) or program.memory_analysis
+    stats = asked()
+    return {
+        "arguments": stats.argument_size_in_bytes,
+        "outputs": stats.output_size_in_bytes,
+        "temporaries": stats.temp_size_in_bytes,
+    }
 
 
-def compiled_accounts(function: Callable[[], Any]) -> list[Account]:
-    """XLA's account of every program that a call compiles, in order of their size.
+def compiled_accounts(function: Callable[[], Any]) -> list[dict[str, int]]:
+    """`account_of` every program that a call compiles, the largest first.
 
     The call is made with JAX's caches emptied, so that it compiles all that it needs; afterwards
     other functions of the process compile once more, too.
@@ -70,17 +60,12 @@ def compiled_accounts(function: Callable[[], Any]) -> list[Account]:
     jax.block_until_ready(function())
     programs = [p for p in client.live_executables() if id(p) not in before]
     del kept
-    accounts = []
-    for program in programs:
-        stats = program.get_compiled_memory_stats()
-        sizes = stats.argument_size_in_bytes, stats.output_size_in_bytes, stats.temp_size_in_bytes
-        accounts.append(Account(*sizes))
-    return sorted(accounts, key=lambda account: -account.total)
+    return sorted(map(account_of, programs), key=lambda one: -sum(one.values()))
 
 
 def compiled_peak(function: Callable[[], Any]) -> int:
-    """The largest `Account.total` among the programs of a call, in bytes: they run in turn."""
-    return max((account.total for account in compiled_accounts(function)), default=0)
+    """The largest account among the programs of a call, in bytes: they run in turn."""
+    return max((sum(one.values()) for one in compiled_accounts(function)), default=0)
 
 
 def resident() -> int:
@@ -115,3 +100,16 @@ def _status(name: str) -> int:
         if line.startswith(name + ":"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def growth_of(function: Callable[[], Any]) -> int:
+    """How far a call lifts the peak resident memory, freed memory given back before, in bytes."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
+    exact = reset_peak()
+    # Where the peak cannot be set back, what came before hides a part of it.
+    before = resident() if exact else peak_resident()
+    jax.block_until_ready(function())
+    return max(peak_resident() - before, 0)

@@ -17,7 +17,7 @@ from typing import final
 
 from scipy import stats
 
-from mfnjax.bench.results import Measurement, Results
+from benchmarks.harness.results import Measurement, Results
 from mfnjax.errors import DataError
 
 ERROR_RATE = 0.05

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from benchmarks.harness.machine import machine
+from benchmarks.harness.tables import read_format
 from mfnjax._files import check_writable, write_text
-from mfnjax.bench.machine import machine
 from mfnjax.errors import DataError
 
 FORMAT = "mfnjax-bench-1"
@@ -61,9 +62,12 @@ class Results:
             DataError: The file cannot be written.
         """
         path = check_writable(path)
-        data = {"format": FORMAT, **dataclasses.asdict(self)}
-        write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+        write_text(path, json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n")
         return path
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON."""
+        return {"format": FORMAT, **dataclasses.asdict(self)}
 
     @classmethod
     def load(cls, path: str | Path) -> Results:
@@ -72,7 +76,15 @@ class Results:
         Raises:
             DataError: There is no such file, or it holds no results.
         """
-        data = read_format(path, FORMAT, "results of mfn bench")
+        return cls.from_dict(read_format(path, FORMAT, "results of mfn bench"), str(path))
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], where: str = "") -> Results:
+        """What `to_dict` gave.
+
+        Raises:
+            DataError: Something is missing.
+        """
         try:
             rows = tuple(
                 Measurement(**row | {name: tuple(row[name]) for name in ("values", "ratios")})
@@ -80,24 +92,7 @@ class Results:
             )
             return cls(rows, dict(data["machine"]), str(data["date"]))
         except (TypeError, KeyError) as error:
-            raise DataError(f"{path}: damaged results ({error})") from error
-
-
-def read_format(path: str | Path, version: str, what: str) -> dict[str, Any]:
-    """Read a JSON object that names its format.
-
-    Raises:
-        DataError: There is no such file, or it holds no ``what`` of this format.
-    """
-    try:
-        data: Any = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise DataError(f"{path}: is no JSON file ({error})") from error
-    if not isinstance(data, dict) or data.get("format") != version:
-        raise DataError(f"{path}: holds no {what} (format {version})")
-    return data
+            raise DataError(f"{where}: damaged results ({error})") from error
 
 
 def merged(parts: list[Results]) -> Results:

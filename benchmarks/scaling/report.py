@@ -1,0 +1,204 @@
+"""The results as tables and as a figure; on a terminal and in docs/scaling.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness.machine import machine_text
+from benchmarks.harness.tables import Table, put
+from benchmarks.scaling.curves import Curves
+from benchmarks.scaling.points import AXES, QUANTITIES, SIDE, STEPS, Point
+from benchmarks.scaling.power_law import PowerLaw, fit_power_law, local_exponents
+from mfnjax._files import write_text
+from mfnjax.errors import DataError
+from mfnjax.plotting.style import in_style, save_figure
+
+MIB = 2**20
+FITTED_FROM = {"cells": 128**2, "steps": 100, "members": 4}
+"""Where an exponent's range begins: below, the fixed cost of a call is part of what is seen."""
+
+HEADINGS = {
+    "cells": f"against cells: runs and gradients of {STEPS} steps, features of one field",
+    "steps": f"against steps at {SIDE}² (features: of a history of so many frames)",
+    "members": f"against members at {SIDE}² × {STEPS} (features: of one field each)",
+}
+LOOKS = {"forward": ("#0072b2", "o"), "gradient": ("#d55e00", "s"), "features": ("#009e73", "^")}
+"""From the palette of Okabe and Ito (2008), which colour-blind readers can tell apart."""
+
+SMALLEST_GROWTH = 8 * MIB
+"""Below this a process may find room in memory that it already holds: nothing is drawn."""
+
+
+def fitted(points: Sequence[Point], axis: str, *, memory: bool = False) -> PowerLaw | None:
+    """The exponent of a curve: of its median times, or of its memory by XLA's account."""
+    kept = [p for p in points if not memory or p.memory is not None]
+    values = [p.memory or 0.0 if memory else p.median_ms for p in kept]
+    return fit_power_law([p.task.x for p in kept], values, start=FITTED_FROM[axis])
+
+
+def exponent_table(curves: Curves) -> Table:
+    """Every fitted exponent with its interval and its range."""
+    rows = []
+    for axis in AXES:
+        for quantity in QUANTITIES:
+            for cores in curves.cores:
+                points = curves.curve(quantity, axis, cores)
+                fit, memory = fitted(points, axis), fitted(points, axis, memory=True)
+                if fit is not None:
+                    row = {"time and memory grow as x^p": f"{quantity}, {axis}", "cores": cores}
+                    row["fitted over"] = f"{x_text(axis, fit.start)} … {x_text(axis, fit.stop)}"
+                    row |= {"p of time": str(fit), "p of memory": memory and str(memory)}
+                    rows.append(row)
+    return Table("Exponents, with 95 % intervals", rows)
+
+
+def curve_table(curves: Curves, axis: str) -> Table:
+    """Time, local exponent and memory of every point against one axis."""
+    few, many = min(curves.cores, default=1), max(curves.cores, default=1)
+    rows = []
+    for quantity in QUANTITIES:
+        by_cores = {n: {p.task.x: p for p in curves.curve(quantity, axis, n)} for n in curves.cores}
+        base = list(by_cores.get(few, {}).values())
+        local = local_exponents([p.task.x for p in base], [p.median_ms for p in base])
+        for point, exponent in zip(base, local, strict=True):
+            x = point.task.x
+            row: dict[str, Any] = {"what": quantity, axis: x_text(axis, x)}
+            for cores, points in by_cores.items():
+                p = points.get(x)
+                told = p and f"{p.median_ms:.3g} ± {p.spread:.0%}"
+                row[f"ms on {_cores(cores)}"] = told
+            other = by_cores[many].get(x) if few != many else None
+            row["gain"] = other and f"{point.median_ms / other.median_ms:.2f} ×"
+            row["local p"] = None if exponent is None else f"{exponent:.2f}"
+            row["XLA, MiB"] = None if point.memory is None else f"{point.memory / MIB:.3g}"
+            row["resident, MiB"] = f"{point.more.get('resident', 0.0) / MIB:.3g}"
+            rows.append(row)
+    return Table(f"Cost {HEADINGS[axis]}", rows)
+
+
+def all_tables(curves: Curves) -> list[Table]:
+    """Every table, in the order of reading."""
+    tables = [exponent_table(curves), *(curve_table(curves, axis) for axis in AXES)]
+    return [table for table in tables if table.rows]
+
+
+def print_tables(curves: Curves) -> None:
+    """All tables on a terminal, what was left out, and where it was measured."""
+    for table in all_tables(curves):
+        table.print()
+    for point in curves.points:
+        if point.left_out:
+            t = point.task
+            told = f"{t.quantity}, {x_text(t.axis, t.x)} {t.axis}, {_cores(t.cores)}"
+            print(f"left out: {told}: {point.left_out}")
+    print(f"{curves.date}, {curves.seconds:.0f} s, on {machine_text(curves.machine)}.")
+
+
+def x_text(axis: str, x: float) -> str:
+    """A place on an axis: 64² for 4096 cells."""
+    return f"{round(x**0.5)}²" if axis == "cells" else f"{x:,.0f}".replace(",", " ")
+
+
+def _cores(count: int) -> str:
+    return f"{count} core" if count == 1 else f"{count} cores"
+
+
+def measured_part(curves: Curves) -> str:
+    """The tables as Markdown, with the machine and the date."""
+    kind = "A quick run: no measurement. " if curves.quick else ""
+    where = machine_text(curves.machine)
+    parts = [f"{kind}Measured on {curves.date} in {curves.seconds:.0f} s on {where}."]
+    parts += ["![Cost against cells, steps and members; memory; gain of cores](scaling.png)"]
+    for table in all_tables(curves):
+        parts += [f"### {table.title}", table.markdown()]
+    return "\n\n".join(parts)
+
+
+def write_document(curves: Curves, folder: Path) -> list[Path]:
+    """Write ``scaling.json`` and ``scaling.png`` into a folder, and the part into scaling.md.
+
+    Raises:
+        DataError: There is no scaling.md with a place for it, or a file cannot be written.
+    """
+    path = folder / "scaling.md"
+    try:
+        text = put(path.read_text(encoding="utf-8"), "measured", measured_part(curves))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    numbers = curves.save(folder / "scaling.json")
+    picture = save_figure(draw(curves), folder / "scaling.png", dpi=110)
+    write_text(path, text)
+    return [numbers, picture, path]
+
+
+@in_style
+def draw(curves: Curves) -> Any:
+    """The figure: time against each axis, memory, and the gain of cores."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11.0, 6.6), layout="constrained")
+    axes = figure.subplots(2, 3).ravel()
+    titles = (
+        *(f"{STEPS} steps (features: one field)", f"at {SIDE}²"),
+        *(f"ensembles at {SIDE}² × {STEPS}", "memory by XLA's account"),
+        f"{max(curves.cores)} cores over {min(curves.cores)}",
+    )
+    for axis, ax in zip(AXES, axes, strict=False):
+        for quantity in QUANTITIES:
+            for label, style, x, y in _times(curves, quantity, axis):
+                ax.plot(x, y, label=label, **style)
+        ax.set(xscale="log", yscale="log", xlabel=axis, ylabel="time of a call (ms)")
+    for quantity in QUANTITIES:
+        _memory(curves, quantity, axes[3])
+        alone = {p.task.x: p.min_ms for p in curves.curve(quantity, "cells", min(curves.cores))}
+        all_cores = curves.curve(quantity, "cells", max(curves.cores))
+        gains = [(p.task.x, alone[p.task.x] / p.min_ms) for p in all_cores if p.task.x in alone]
+        colour, mark = LOOKS[quantity]
+        axes[4].plot(*zip(*gains, strict=True), color=colour, marker=mark, ms=3.5, label=quantity)
+    axes[3].set(xscale="log", yscale="log", ylabel="memory (MiB)")
+    axes[4].axhline(1.0, color="0.5", linewidth=0.8)
+    axes[4].set(xscale="log", ylim=(0.0, None), ylabel="gain in time")
+    cells = sorted({p.task.x for p in curves.points if p.task.axis == "cells"})
+    for letter, title, ax in zip("abcde", titles, axes, strict=False):
+        if ax in (axes[0], axes[3], axes[4]):
+            ax.set_xticks(cells, [x_text("cells", n) for n in cells])
+            ax.minorticks_off()
+            ax.set_xlabel("cells")
+        ax.legend(loc="lower right" if letter == "e" else "upper left")
+        ax.set_title(rf"$\bf{{{letter}}}$   {title}", loc="left")
+        ax.grid(True, which="major")
+    said = "a–c: solid on all cores, dashed on one\nd: marks are the growth of resident memory"
+    axes[5].annotate(said, (0.0, 0.9), xycoords="axes fraction", va="top")
+    axes[5].set_axis_off()
+    return figure
+
+
+def _times(curves: Curves, quantity: str, axis: str) -> Iterator[tuple[str, Any, Any, Any]]:
+    """A solid curve on all cores, with its exponent, and a dashed one on one core."""
+    colour, mark = LOOKS[quantity]
+    few, many = min(curves.cores), max(curves.cores)
+    for cores in sorted({few, many}, reverse=True):
+        points = curves.curve(quantity, axis, cores)
+        fit = fitted(points, axis)
+        label = f"{quantity}" + ("" if fit is None else f",  p = {fit.exponent:.2f}")
+        style: dict[str, Any] = {"color": colour, "marker": mark, "markersize": 3.5}
+        if cores != many:
+            label, style = "", {"color": colour, "alpha": 0.75, "linestyle": "--"}
+        yield label, style, [p.task.x for p in points], [p.median_ms for p in points]
+
+
+def _memory(curves: Curves, quantity: str, ax: Any) -> None:
+    """XLA's account, and what the process grew by."""
+    colour, mark = LOOKS[quantity]
+    points = curves.curve(quantity, "cells", max(curves.cores))
+    account = [(p.task.x, p.memory / MIB) for p in points if p.memory]
+    grown = [(p.task.x, p.more.get("resident", 0.0) / MIB) for p in points]
+    grown = [(x, held) for x, held in grown if held > SMALLEST_GROWTH / MIB]
+    fit = fitted(points, "cells", memory=True)
+    label = quantity + ("" if fit is None else f",  p = {fit.exponent:.2f}")
+    if account:
+        ax.plot(*zip(*account, strict=True), "-", color=colour, label=label)
+    if grown:
+        ax.plot(*zip(*grown, strict=True), mark, color=colour, mfc="none", ms=5)
