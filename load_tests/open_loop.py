@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import final
 from urllib.parse import urlsplit
 
+from load_tests.limits import percentile
 from load_tests.workload import Call
 
 Pool = list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
@@ -45,10 +46,7 @@ class Offered:
 
     def percentile(self, status: int, percent: float) -> float:
         """Latency percentile of the answers of one status [ms]; NaN if there is none."""
-        times = sorted(self.by_status.get(status, ()))
-        return (
-            times[min(len(times) - 1, int(len(times) * percent / 100))] if times else float("nan")
-        )
+        return percentile(self.by_status.get(status, ()), percent)
 
 
 def offer(url: str, call: Call, *, rate: float, seconds: float, patience_s: float = 60) -> Offered:

@@ -16,11 +16,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, final
+from dataclasses import asdict, dataclass, field
+from typing import final
 from urllib.parse import urlsplit
 
 from load_tests import workload
+from load_tests.limits import PERCENTILES, Row, percentile
 from load_tests.workload import Call
 
 
@@ -33,22 +34,13 @@ class Latencies:
     problems: list[str] = field(default_factory=list)
 
     def percentile(self, percent: float) -> float:
-        """That percentile [ms]: the smallest time not exceeded by ``percent`` of the requests."""
-        ordered = sorted(self.times_ms)
-        if not ordered:
-            return float("nan")
-        index = max(0, -(-len(ordered) * percent // 100) - 1)
-        return ordered[int(index)]
+        """That percentile [ms]."""
+        return percentile(self.times_ms, percent)
 
-    def summary(self) -> dict[str, Any]:
-        """Count, p50, p95, p99, max and the problems, for JSON."""
-        row: dict[str, Any] = {"requests": len(self.times_ms), "failures": len(self.problems)}
-        row |= {f"p{percent}_ms": round(self.percentile(percent), 3) for percent in (50, 95, 99)}
-        return {
-            **row,
-            "max_ms": round(max(self.times_ms, default=0.0), 3),
-            "first_problem": self.problems[0] if self.problems else None,
-        }
+    def row(self, name: str) -> Row:
+        """As a row of a table; failures count beside the requests that were answered."""
+        percentiles = {percent: self.percentile(percent) for percent in PERCENTILES}
+        return Row(name, len(self.times_ms), len(self.problems), percentiles)
 
 
 def connect(base_url: str, timeout_s: float = 60) -> http.client.HTTPConnection:
@@ -135,26 +127,18 @@ EVERY_S = {"/health": 0.05, "/metrics": 0.25, "/nernst": 0.05, "/simulate (32x32
 """Seconds between two probes of an endpoint; `/validate` computes for long, so it comes rarely."""
 
 
-def table_calls() -> list[tuple[Call, float]]:
-    """Every row of the documented endpoint table, with how often it is probed."""
-    calls = [make() for make in workload.TABLE]
-    return [(call, EVERY_S.get(call.name, 2.0)) for call in calls]
-
-
 def main() -> int:
-    """Probe every row of the documented table for some seconds; prints JSON."""
+    """Probe every row of the documented endpoint table for some seconds; prints JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("url")
     parser.add_argument("--seconds", type=float, required=True)
     options = parser.parse_args()
     end = time.perf_counter() + options.seconds
-    seen = probe(
-        options.url,
-        table_calls(),
-        running=lambda: time.perf_counter() < end,
-        api_key=os.environ.get("MFN_LOADTEST_API_KEY"),
-    )
-    json.dump({name: latencies.summary() for name, latencies in seen.items()}, sys.stdout, indent=2)
+    calls = [(call, EVERY_S.get(call.name, 2.0)) for call in (make() for make in workload.TABLE)]
+    key = os.environ.get("MFN_LOADTEST_API_KEY")
+    running = lambda: time.perf_counter() < end  # noqa: E731
+    seen = probe(options.url, calls, running=running, api_key=key)
+    json.dump({name: asdict(latencies) for name, latencies in seen.items()}, sys.stdout)
     return 0
 
 

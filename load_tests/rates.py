@@ -9,60 +9,51 @@ Starts `mfn-api` with one worker and measures it from the same machine, load gen
   answers as before;
 * ``soak``: at capacity for a long time, and the server's memory (``--soak 600``: ten minutes).
 
-Targets are those of ``benchmarks/baselines.toml``. Prints the table, writes ``out/serve/serve.md``
-and ``serve.json``, exits 1 if a target is missed. Needs wrk (the script says how to install it).
+Targets are those of ``benchmarks/baselines.toml``. Prints the table, writes it to ``out/serve/``
+(``serve.json``, ``serve.md``), exits 1 if a target is missed. Needs wrk, and says how to get it.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
-import platform
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import final
 
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks import wrk
-from benchmarks.open_loop import offer
-from load_tests import workload
+from benchmarks.harness.baselines import Baseline, baseline, baselines_under
+from benchmarks.harness.tables import Row, Table, judged, suite
+from load_tests import workload, wrk
 from load_tests.limits import ENDPOINTS, PERCENTILES
+from load_tests.open_loop import offer
 from load_tests.probe import connect, probe, send
 from load_tests.running import Server, in_one_line, running_server
-from mfnjax._files import write_text
-from benchmarks.harness.baselines import Baseline, baseline, baselines_under
 
 TARGETS = "targets.serve"
 
 
-@final
-@dataclass(frozen=True)
-class Measured:
-    """A line of the table."""
-
-    part: str
-    what: str
-    value: float
-    unit: str
-    target: str = ""
-    met: bool | None = None
-
-    @classmethod
-    def against(cls, part: str, what: str, value: float, target: Baseline) -> Measured:
-        """A value that is held to a target."""
-        return cls(part, what, value, target.unit, str(target), target.meets(value))
+def plain(part: str, what: str, value: float, unit: str) -> Row:
+    """A value that is held to nothing."""
+    shown = f"{value:.0f}" if abs(value) >= 100 or value == 0 else f"{value:.3g}"
+    return {"load": part, "what": what, "measured": f"{shown} {unit}"}
 
 
-def endpoint_rows(server: Server, seconds: float) -> Iterator[Measured]:
+def against(part: str, what: str, value: float, limit: Baseline) -> Row:
+    """A value that is held to a limit."""
+    return {**plain(part, what, value, limit.unit), **judged(value, limit)}
+
+
+def none(part: str, what: str, count: int) -> Row:
+    """A number of requests that must be 0."""
+    verdict = "pass" if count == 0 else "MISS"
+    return {**plain(part, what, count, "requests"), "target": "0", "verdict": verdict}
+
+
+def endpoint_rows(server: Server, seconds: float) -> Iterator[Row]:
     """Rates and percentiles of the documented endpoints."""
     connections = int(baseline(f"{TARGETS}.connections").value)
     for make in workload.TABLE:
@@ -70,18 +61,18 @@ def endpoint_rows(server: Server, seconds: float) -> Iterator[Measured]:
         name = ENDPOINTS[call.name]
         load = wrk.drive(server.url, call, connections=connections, seconds=seconds)
         part = f"{call.method} {call.name}"
-        yield Measured.against(part, "rate", load.rate, baseline(f"{TARGETS}.{name}"))
+        yield against(part, "rate", load.rate, baseline(f"{TARGETS}.{name}"))
         documented = baselines_under(f"documented.api.{name}")
         for percent in PERCENTILES:
             measured = getattr(load, f"p{percent}_ms")
-            yield Measured.against(part, f"p{percent}", measured, documented[f"p{percent}"])
+            yield against(part, f"p{percent}", measured, documented[f"p{percent}"])
         if name == "simulate":
             target = baseline(f"{TARGETS}.simulate_p99")
-            yield Measured.against(part, "p99, own target", load.p99_ms, target)
-        yield Measured(part, "failed", load.failures, "requests", "0", load.failures == 0)
+            yield against(part, "p99, own target", load.p99_ms, target)
+        yield none(part, "failed", load.failures)
 
 
-def saturated_rows(server: Server, seconds: float) -> Iterator[Measured]:
+def saturated_rows(server: Server, seconds: float) -> Iterator[Row]:
     """Small requests while the largest ones fill the queue."""
     targets = baselines_under(f"{TARGETS}.saturated")
     size, steps = int(targets["grid_size"].value), int(targets["steps"].value)
@@ -98,16 +89,16 @@ def saturated_rows(server: Server, seconds: float) -> Iterator[Measured]:
     for call, name in ((health, "health_p99"), (small, "small_simulate_p99")):
         latencies = seen[call.name]
         what = f"{call.name} p99 of {len(latencies.times_ms)}"
-        yield Measured.against(part, what, latencies.percentile(99), targets[name])
+        yield against(part, what, latencies.percentile(99), targets[name])
         problems = len(latencies.problems)
-        yield Measured(part, f"{call.name} failed", problems, "requests", "0", problems == 0)
-    yield Measured(part, "large ones done", told.rate, "requests/s")
-    yield Measured(part, "large ones refused (503)", told.refused, "requests")
+        yield none(part, f"{call.name} failed", problems)
+    yield plain(part, "large ones done", told.rate, "requests/s")
+    yield plain(part, "large ones refused (503)", told.refused, "requests")
     broken = told.wrong + told.broken
-    yield Measured(part, "large ones failed", broken, "requests", "0", broken == 0)
+    yield none(part, "large ones failed", broken)
 
 
-def overload_rows(server: Server, seconds: float) -> Iterator[Measured]:
+def overload_rows(server: Server, seconds: float) -> Iterator[Row]:
     """Ten times the capacity, then the recovery."""
     targets = baselines_under(f"{TARGETS}.overload")
     factor, call = targets["factor"].value, workload.simulate(128, 1000)
@@ -121,20 +112,20 @@ def overload_rows(server: Server, seconds: float) -> Iterator[Measured]:
     recovery = waited if recovered else math.inf
     whole = offered.seconds + offered.drained_s
     part = f"{factor:g} × capacity, /simulate 128² × 1000"
-    yield Measured(part, "capacity", capacity, "requests/s")
-    yield Measured(part, "offered", offered.requests / offered.seconds, "requests/s")
-    yield Measured(part, "answered (200)", offered.count(200) / whole, "requests/s")
-    yield Measured(part, "refused (503)", offered.count(503), "requests")
-    yield Measured(part, "memory before", before, "MB")
-    yield Measured(part, "503 p99", offered.percentile(503, 99), "ms")
-    yield Measured(part, "503 p50", offered.percentile(503, 50), "ms")
+    yield plain(part, "capacity", capacity, "requests/s")
+    yield plain(part, "offered", offered.requests / offered.seconds, "requests/s")
+    yield plain(part, "answered (200)", offered.count(200) / whole, "requests/s")
+    yield plain(part, "refused (503)", offered.count(503), "requests")
+    yield plain(part, "memory before", before, "MB")
+    yield plain(part, "503 p99", offered.percentile(503, 99), "ms")
+    yield plain(part, "503 p50", offered.percentile(503, 50), "ms")
     lacking = offered.without_retry_after
-    yield Measured(part, "503 without Retry-After", lacking, "requests", "0", lacking == 0)
+    yield none(part, "503 without Retry-After", lacking)
     others = offered.requests - offered.count(200) - offered.count(503)
-    yield Measured(part, "anything else", others, "requests", "0", others == 0)
+    yield none(part, "anything else", others)
     growth = max(memory) / before - 1
-    yield Measured.against(part, "memory growth", growth, targets["rss_growth"])
-    yield Measured.against(part, "recovery", recovery, targets["recovery"])
+    yield against(part, "memory growth", growth, targets["rss_growth"])
+    yield against(part, "recovery", recovery, targets["recovery"])
 
 
 def _recovered(server: Server, call: workload.Call, usual_ms: float) -> bool:
@@ -151,7 +142,7 @@ def _recovered(server: Server, call: workload.Call, usual_ms: float) -> bool:
     return False
 
 
-def soak_rows(server: Server, seconds: float) -> Iterator[Measured]:
+def soak_rows(server: Server, seconds: float) -> Iterator[Row]:
     """Memory at capacity over a long time, after its first tenth."""
     with _sampled(server.memory_mb, every_s=max(0.2, seconds / 600)) as samples:
         load = wrk.drive(server.url, workload.simulate(), connections=10, seconds=seconds)
@@ -159,14 +150,14 @@ def soak_rows(server: Server, seconds: float) -> Iterator[Measured]:
     first, last = samples[tenth : 2 * tenth] or samples, samples[-tenth:]
     start, end = sum(first) / len(first), sum(last) / len(last)
     part = f"{seconds:g} s at capacity, /simulate 32² × 32"
-    yield Measured(part, "rate", load.rate, "requests/s")
-    yield Measured(part, "p99", load.p99_ms, "ms")
-    yield Measured(part, "failed", load.failures, "requests", "0", load.failures == 0)
-    yield Measured(part, "memory after a tenth", start, "MB")
-    yield Measured(part, "memory at the end", end, "MB")
-    yield Measured(part, "largest memory", max(samples), "MB")
+    yield plain(part, "rate", load.rate, "requests/s")
+    yield plain(part, "p99", load.p99_ms, "ms")
+    yield none(part, "failed", load.failures)
+    yield plain(part, "memory after a tenth", start, "MB")
+    yield plain(part, "memory at the end", end, "MB")
+    yield plain(part, "largest memory", max(samples), "MB")
     target = baseline(f"{TARGETS}.overload.rss_growth")
-    yield Measured.against(part, "memory growth", end / start - 1, target)
+    yield against(part, "memory growth", end / start - 1, target)
 
 
 @contextmanager
@@ -190,59 +181,30 @@ def _sampled(measure: Callable[[], float], *, every_s: float) -> Iterator[list[f
 PARTS = {"table": endpoint_rows, "saturated": saturated_rows, "overload": overload_rows}
 
 
-def shown(row: Measured) -> list[str]:
-    """The cells of a line."""
-    verdict = {None: "", True: "pass", False: "MISS"}[row.met]
-    value = f"{row.value:.0f}" if abs(row.value) >= 100 or row.value == 0 else f"{row.value:.3g}"
-    return [row.part, row.what, f"{value} {row.unit}", row.target, verdict]
+def tables(options: argparse.Namespace) -> Iterator[Table]:
+    """One table."""
+    chosen, rows = options.part or list(PARTS), []
+    with running_server() as server:
+        for name, part in PARTS.items():
+            if name in chosen:
+                rows += part(server, options.seconds)
+        if options.soak or "soak" in chosen:
+            rows += soak_rows(server, options.soak or 600)
+    where = f"{os.cpu_count()} cores, load generator included"
+    yield Table(f"mfn-api, one worker, {where}", rows)
 
 
-COLUMNS = ("load", "what", "measured", "limit", "")
-
-
-def markdown(rows: Sequence[Measured]) -> str:
-    """The table as Markdown."""
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    lines += ["| " + " | ".join(shown(row)) + " |" for row in rows]
-    return "\n".join(
-        [f"One worker on {os.cpu_count()} cores, load generator included.", "", *lines, ""]
-    )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, write; 0 if every target is met."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=8, help="length of each run (8)")
     parser.add_argument("--part", choices=(*PARTS, "soak"), action="append", help="only this one")
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="soak for so long, too")
-    parser.add_argument("--output", type=Path, default=Path("out/serve"))
-    options = parser.parse_args(arguments)
-    if not wrk.installed():
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, write; 0 if every target is met, 2 without wrk or a server."""
+    if not wrk.installed() and "--help" not in (arguments or sys.argv):
         print(wrk.INSTALL, file=sys.stderr)
         return 2
-    chosen = options.part or list(PARTS)
-    rows: list[Measured] = []
-    with running_server() as server, Console(stderr=True).status("measuring") as status:
-        for name, part in PARTS.items():
-            if name in chosen:
-                status.update(name)
-                rows += part(server, options.seconds)
-        if options.soak or "soak" in chosen:
-            status.update("soak")
-            rows += soak_rows(server, options.soak or 600)
-    table = Table(*COLUMNS, title=f"mfn-api, one worker, {os.cpu_count()} cores")
-    for row in rows:
-        table.add_row(*shown(row))
-    Console(width=130).print(table)
-    options.output.mkdir(parents=True, exist_ok=True)
-    write_text(options.output / "serve.md", markdown(rows))
-    machine = {"cores": os.cpu_count(), "machine": platform.machine(), "system": platform.system()}
-    result = {"machine": machine, "rows": [asdict(row) for row in rows]}
-    write_text(options.output / "serve.json", json.dumps(result, indent=2, ensure_ascii=False))
-    return int(any(row.met is False for row in rows))
-
-
-if __name__ == "__main__":
-    sys.exit(in_one_line(main))
+    path = Path("out", "serve", "serve.json")
+    how = {"options": _options, "output": path, "argv": arguments}
+    return in_one_line(lambda: suite("serve", __doc__, tables, **how))  # type: ignore[arg-type]

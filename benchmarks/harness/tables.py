@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 FORMAT = "mfnjax-tables-1"
 Row = Mapping[str, Any]
-"""Heading → cell: a text, or a number, which is shown to four digits."""
+"""Heading → cell: a text, or a number, which is shown to four digits; a heading that begins with an
+underscore is for programs, and not shown."""
 
 LAST = ("target", "verdict")
 """Headings that stand at the end."""
@@ -46,10 +47,12 @@ def ratio(over: Timing, under: Timing) -> str:
 
 
 def judged(value: float, limit: Baseline | None) -> Row:
-    """The cells of a judgement; none where nothing is held."""
+    """The cells of a judgement, with what a program reads; none where nothing is held."""
     if limit is None:
         return {}
-    return {"target": str(limit), "verdict": "pass" if limit.meets(value) else "MISS"}
+    verdict = "pass" if limit.meets(value) else "MISS"
+    told = {"_key": limit.key, "_value": value, "_unit": limit.unit}
+    return {"target": str(limit), "verdict": verdict, **told}
 
 
 def shown(cell: Any) -> str:
@@ -78,7 +81,7 @@ class Table:
     @property
     def head(self) -> list[str]:
         """The headings, in the order in which rows bring them."""
-        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        names = dict.fromkeys(name for row in self.rows for name in row if name[0:1] != "_")
         return [n for n in names if n not in LAST] + [n for n in LAST if n in names]
 
     @property
@@ -123,19 +126,14 @@ class Table:
 
 
 def save_tables(tables: Iterable[Table], path: Path, **more: Any) -> Path:
-    """Write tables as JSON, with the machine; creates folders."""
+    """Write tables as JSON, with the machine, and as Markdown beside it; creates folders."""
+    tables = list(tables)
+    parts = [f"{table.title}:\n\n{table.markdown()}\n" for table in tables if table.rows]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path.with_suffix(".md"), "\n".join(parts))
     data = {"format": FORMAT, "machine": machine(), **more, "tables": [asdict(t) for t in tables]}
     write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
     return path
-
-
-def load_tables(path: Path) -> list[Table]:
-    """What `save_tables` wrote.
-
-    Raises:
-        DataError: There is no such file, or it holds no tables.
-    """
-    return [Table(**table) for table in read_format(path, FORMAT, "tables")["tables"]]
 
 
 def read_format(path: str | Path, version: str, what: str) -> dict[str, Any]:
@@ -219,7 +217,7 @@ def suite(
         for table in tables(given):
             table.print()
             done.append(table)
-        print(f"On {machine_text(machine())}.\nWrote {save_tables(done, given.output)}")
+        print(f"On {machine_text(machine())}.\nWrote {save_tables(done, given.output, suite=name)}")
         return int(any(table.missed for table in done))
 
     return program(parser, work, argv)

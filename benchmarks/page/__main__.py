@@ -16,8 +16,9 @@ from typing import Any
 
 from benchmarks.harness.baselines import Baseline, baseline, load_baselines
 from benchmarks.harness.machine import machine_text
-from benchmarks.harness.results import FORMAT, Results
-from benchmarks.harness.tables import ROOT, Row, Table, parser_of, program
+from benchmarks.harness.results import Results
+from benchmarks.harness.tables import FORMAT as TABLES_FORMAT
+from benchmarks.harness.tables import ROOT, Row, Table, parser_of, program, read_format
 from mfnjax._files import write_text
 
 TEMPLATE = Path(__file__).with_name("template.md")
@@ -35,12 +36,18 @@ DERIVED = {
 
 
 def take_in(data: dict[str, Any], path: Path) -> None:
-    """Add the results of a file: rows of the harness, or the tables of the peers."""
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if found.get("format") != FORMAT:
-        data["peers"] = {"machine": found["machine"], "tables": found["tables"]}
+    """Add the results of a file: of `mfn bench run`, or the tables of a suite."""
+    values = data["values"]
+    if json.loads(path.read_text(encoding="utf-8")).get("format") == TABLES_FORMAT:
+        found = read_format(path, TABLES_FORMAT, "tables")
+        for row in (row for table in found["tables"] for row in table["rows"] if "_key" in row):
+            told = {"value": float(f"{row['_value']:.4g}"), "unit": row["_unit"]}
+            told["note"] = row.get("_note", "")
+            values |= {row["_key"]: told} if row["_key"].startswith("documented.") else {}
+        if found["suite"] == "peers":
+            data["peers"] = {name: found[name] for name in ("machine", "tables")}
         return
-    results, values = Results.from_dict(found, str(path)), data["values"]
+    results = Results.load(path)
     for row in results.rows:
         low, high, many = min(row.values), max(row.values), len(row.values)
         note = f"{low:.3g} … {high:.3g} over {many} processes" if many > 1 else ""
