@@ -59,7 +59,7 @@ def shown(cell: Any) -> str:
     """A cell as text.
 
     Examples:
-        >>> shown(0.012345), shown(123456.7), shown(3), shown("a"), shown(None)
+        >>> shown(0.012341), shown(123456.7), shown(3), shown("a"), shown(None)
         ('0.01234', '123,457', '3', 'a', '–')
     """
     if cell is None:

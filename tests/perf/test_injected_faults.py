@@ -19,13 +19,13 @@ import numpy as np
 import pytest
 from perf_twins import slow_down
 
-from mfnjax import Trajectory, make_simulation_config_default, simulate
 from benchmarks.harness.baselines import VARIABLE, baseline, find_baselines
 from benchmarks.harness.cases import perf_cases
 from benchmarks.harness.results import Results, merged
 from benchmarks.harness.run import measure_case
 from benchmarks.harness.timing import interleaved
 from benchmarks.harness.update import update_baselines
+from mfnjax import Trajectory, make_simulation_config_default, simulate
 from mfnjax.pipeline import mycelium_inputs
 
 HERE = Path(__file__).parent

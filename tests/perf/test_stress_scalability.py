@@ -18,6 +18,11 @@ import jax
 import numpy as np
 import pytest
 
+from benchmarks.harness.baselines import baseline
+from benchmarks.harness.cases import Case, grown_run, scalability_cases
+from benchmarks.harness.child import Child
+from benchmarks.harness.memory import resident
+from benchmarks.harness.run import measure_case
 from mfnjax import (
     FeatureConfig,
     Grid,
@@ -32,11 +37,6 @@ from mfnjax import (
     run_mycelium_simulation_with_history,
     simulate,
 )
-from benchmarks.harness.baselines import baseline
-from benchmarks.harness.cases import Case, grown_run, scalability_cases
-from benchmarks.harness.child import Child
-from benchmarks.harness.memory import resident
-from benchmarks.harness.run import measure_case
 from mfnjax.dataset import inspect_dataset
 from mfnjax.federated import (
     coordinate_median,
