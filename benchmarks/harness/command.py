@@ -8,14 +8,7 @@ from pathlib import Path
 import click
 
 from benchmarks.harness.baselines import VARIABLE
-from mfnjax.cli.common import (
-    SETTINGS,
-    Progress,
-    SectionCommand,
-    option,
-    start_jax,
-    writing,
-)
+from mfnjax.cli.common import SETTINGS, Progress, SectionCommand, option, start_jax, writing
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 SUITES = ("perf", "core", "scalability", "memory")

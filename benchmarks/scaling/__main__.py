@@ -19,8 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.harness.tables import parser_of, program
-from benchmarks.scaling.curves import Curves, counts_of_cores, measure_all
-from benchmarks.scaling.points import FULL, QUICK, tasks_of
+from benchmarks.scaling.curves import FULL, QUICK, Curves, counts_of_cores, measure_all, tasks_of
 from benchmarks.scaling.report import draw, print_tables, write_document
 from mfnjax._files import check_writable
 from mfnjax.plotting.style import save_figure
@@ -36,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
         curves = Curves(quick=options.quick)
         curves = curves if options.restart else curves.continued(path)
         plan = QUICK if options.quick else FULL
-        curves = measure_all(curves, tasks_of(plan, counts_of_cores()), path, plan.seconds)
+        curves = measure_all(curves, tasks_of(plan, counts_of_cores()), path)
     print_tables(curves)
     written = [path] if options.source is None else []
     written.append(save_figure(draw(curves), options.output / "scaling.png"))

@@ -8,9 +8,9 @@ from typing import Any
 
 from benchmarks.harness.machine import machine_text
 from benchmarks.harness.tables import Table, put
-from benchmarks.scaling.curves import Curves
-from benchmarks.scaling.points import AXES, QUANTITIES, SIDE, STEPS, Point
+from benchmarks.scaling.curves import AXES, QUANTITIES, Curves, Point, memory_of
 from benchmarks.scaling.power_law import PowerLaw, fit_power_law, local_exponents
+from benchmarks.scaling.work import SIDE, STEPS
 from mfnjax._files import write_text
 from mfnjax.errors import DataError
 from mfnjax.plotting.style import in_style, save_figure
@@ -33,9 +33,9 @@ SMALLEST_GROWTH = 8 * MIB
 
 def fitted(points: Sequence[Point], axis: str, *, memory: bool = False) -> PowerLaw | None:
     """The exponent of a curve: of its median times, or of its memory by XLA's account."""
-    kept = [p for p in points if not memory or p.memory is not None]
-    values = [p.memory or 0.0 if memory else p.median_ms for p in kept]
-    return fit_power_law([p.task.x for p in kept], values, start=FITTED_FROM[axis])
+    found = [(p["x"], memory_of(p) if memory else p["median_ms"]) for p in points]
+    kept = [(x, y) for x, y in found if y is not None]
+    return fit_power_law(*zip(*kept, strict=True), start=FITTED_FROM[axis]) if kept else None
 
 
 def exponent_table(curves: Curves) -> Table:
@@ -59,21 +59,21 @@ def curve_table(curves: Curves, axis: str) -> Table:
     few, many = min(curves.cores, default=1), max(curves.cores, default=1)
     rows = []
     for quantity in QUANTITIES:
-        by_cores = {n: {p.task.x: p for p in curves.curve(quantity, axis, n)} for n in curves.cores}
+        by_cores = {n: {p["x"]: p for p in curves.curve(quantity, axis, n)} for n in curves.cores}
         base = list(by_cores.get(few, {}).values())
-        local = local_exponents([p.task.x for p in base], [p.median_ms for p in base])
+        local = local_exponents([p["x"] for p in base], [p["median_ms"] for p in base])
         for point, exponent in zip(base, local, strict=True):
-            x = point.task.x
+            x = point["x"]
             row: dict[str, Any] = {"what": quantity, axis: x_text(axis, x)}
             for cores, points in by_cores.items():
                 p = points.get(x)
-                told = p and f"{p.median_ms:.3g} ± {p.spread:.0%}"
+                told = p and f"{p['median_ms']:.3g} ± {p['spread']:.0%}"
                 row[f"ms on {_cores(cores)}"] = told
             other = by_cores[many].get(x) if few != many else None
-            row["gain"] = other and f"{point.median_ms / other.median_ms:.2f} ×"
+            row["gain"] = other and f"{point['median_ms'] / other['median_ms']:.2f} ×"
             row["local p"] = None if exponent is None else f"{exponent:.2f}"
-            row["XLA, MiB"] = None if point.memory is None else f"{point.memory / MIB:.3g}"
-            row["resident, MiB"] = f"{point.more.get('resident', 0.0) / MIB:.3g}"
+            row["XLA, MiB"] = None if memory_of(point) is None else f"{memory_of(point) / MIB:.3g}"
+            row["resident, MiB"] = f"{point.get('resident', 0.0) / MIB:.3g}"
             rows.append(row)
     return Table(f"Cost {HEADINGS[axis]}", rows)
 
@@ -89,10 +89,8 @@ def print_tables(curves: Curves) -> None:
     for table in all_tables(curves):
         table.print()
     for point in curves.points:
-        if point.left_out:
-            t = point.task
-            told = f"{t.quantity}, {x_text(t.axis, t.x)} {t.axis}, {_cores(t.cores)}"
-            print(f"left out: {told}: {point.left_out}")
+        if "left_out" in point:
+            print("left out: " + ", ".join(map(str, point.values())))
     print(f"{curves.date}, {curves.seconds:.0f} s, on {machine_text(curves.machine)}.")
 
 
@@ -152,15 +150,15 @@ def draw(curves: Curves) -> Any:
         ax.set(xscale="log", yscale="log", xlabel=axis, ylabel="time of a call (ms)")
     for quantity in QUANTITIES:
         _memory(curves, quantity, axes[3])
-        alone = {p.task.x: p.min_ms for p in curves.curve(quantity, "cells", min(curves.cores))}
+        alone = {p["x"]: p["min_ms"] for p in curves.curve(quantity, "cells", min(curves.cores))}
         all_cores = curves.curve(quantity, "cells", max(curves.cores))
-        gains = [(p.task.x, alone[p.task.x] / p.min_ms) for p in all_cores if p.task.x in alone]
+        gains = [(p["x"], alone[p["x"]] / p["min_ms"]) for p in all_cores if p["x"] in alone]
         colour, mark = LOOKS[quantity]
         axes[4].plot(*zip(*gains, strict=True), color=colour, marker=mark, ms=3.5, label=quantity)
     axes[3].set(xscale="log", yscale="log", ylabel="memory (MiB)")
     axes[4].axhline(1.0, color="0.5", linewidth=0.8)
     axes[4].set(xscale="log", ylim=(0.0, None), ylabel="gain in time")
-    cells = sorted({p.task.x for p in curves.points if p.task.axis == "cells"})
+    cells = sorted({p["x"] for p in curves.points if p["axis"] == "cells"})
     for letter, title, ax in zip("abcde", titles, axes, strict=False):
         if ax in (axes[0], axes[3], axes[4]):
             ax.set_xticks(cells, [x_text("cells", n) for n in cells])
@@ -186,15 +184,15 @@ def _times(curves: Curves, quantity: str, axis: str) -> Iterator[tuple[str, Any,
         style: dict[str, Any] = {"color": colour, "marker": mark, "markersize": 3.5}
         if cores != many:
             label, style = "", {"color": colour, "alpha": 0.75, "linestyle": "--"}
-        yield label, style, [p.task.x for p in points], [p.median_ms for p in points]
+        yield label, style, [p["x"] for p in points], [p["median_ms"] for p in points]
 
 
 def _memory(curves: Curves, quantity: str, ax: Any) -> None:
     """XLA's account, and what the process grew by."""
     colour, mark = LOOKS[quantity]
     points = curves.curve(quantity, "cells", max(curves.cores))
-    account = [(p.task.x, p.memory / MIB) for p in points if p.memory]
-    grown = [(p.task.x, p.more.get("resident", 0.0) / MIB) for p in points]
+    account = [(p["x"], memory_of(p) / MIB) for p in points if memory_of(p)]
+    grown = [(p["x"], p.get("resident", 0.0) / MIB) for p in points]
     grown = [(x, held) for x, held in grown if held > SMALLEST_GROWTH / MIB]
     fit = fitted(points, "cells", memory=True)
     label = quantity + ("" if fit is None else f",  p = {fit.exponent:.2f}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -16,10 +16,12 @@ import jax.numpy as jnp
 
 from benchmarks.harness.memory import account_of, growth_of
 from benchmarks.harness.timing import Call, measure_for
-from benchmarks.scaling.points import SIDE, STEPS, Point, Task
 from benchmarks.suites.gradients import gradient_of, inputs_of
 from mfnjax import FeatureConfig, Grid, MyceliumModel, simulate, simulate_ensemble
 from mfnjax.features import feature_vector
+
+SIDE, STEPS = 64, 32
+"""Side of the curves against steps and members; steps of those against cells and members."""
 
 SHARE = 0.5
 """Share of the free memory that a program may take."""
@@ -27,43 +29,38 @@ SHARE = 0.5
 Compiled = tuple[Any, tuple[Any, ...], float]
 """A program, its inputs, and the time it took to compile, in s."""
 
-
-@cache
-def prepared() -> dict[str, Any]:
-    """What `prepare` left for `measured`."""
-    return {}
+prepared: list[tuple[Call, dict[str, Any]]] = []
+"""What `prepare` left for `measured`: a call, and what is known of it."""
 
 
-def prepare(*task: Any) -> None:
+def prepare(quantity: str, axis: str, x: int, cores: int) -> None:
     """Compile what a task needs; several processes do so at the same time."""
-    prepared()["next"] = call_of(Task(*task))
+    side = round(x**0.5) if axis == "cells" else SIDE
+    steps = x if axis == "steps" else STEPS
+    members = x if axis == "members" else None
+    if quantity == "forward" and members is not None:
+        prepared[:] = [(ensemble(side, steps, members, cores), {})]
+        return
+    if quantity == "features" and axis != "steps":
+        steps = 0
+    program, inputs, compile_s = PROGRAMS[quantity](side, steps, members)
+    told = {"compile_s": compile_s} | {name: float(n) for name, n in account_of(program).items()}
+    need, free = told["outputs"] + told["temporaries"], free_memory()
+    if need > SHARE * free:
+        told = {"left_out": f"needs {need / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free"}
+    prepared[:] = [(partial(program, *inputs), told)]
 
 
 def measured(seconds: float) -> dict[str, Any]:
-    """Measure what was prepared for about so long; they do so one by one."""
-    task, call, told, left_out = prepared()["next"]
-    if left_out:
-        return Point(task, left_out=left_out).to_dict()
+    """Measure what was prepared for about so long; the processes do so one by one."""
+    ((call, told),) = prepared
+    if "left_out" in told:
+        return told
     jax.block_until_ready(call())
-    told = told | {"resident": float(growth_of(call))}
+    grown = float(growth_of(call))
     timing = measure_for(call, seconds)
-    return Point(task, timing.median_ms, timing.min_ms, timing.spread, told).to_dict()
-
-
-def call_of(task: Task) -> tuple[Task, Call, dict[str, float], str]:
-    """The call that a task measures, what is known of its program, and why it is left out."""
-    side = round(task.x**0.5) if task.axis == "cells" else SIDE
-    steps = task.x if task.axis == "steps" else STEPS
-    members = task.x if task.axis == "members" else None
-    if task.quantity == "forward" and members is not None:
-        return task, ensemble(side, steps, members, task.cores), {}, ""
-    if task.quantity == "features" and task.axis != "steps":
-        steps = 0
-    program, inputs, compile_s = PROGRAMS[task.quantity](side, steps, members)
-    told = {"compile_s": compile_s} | {name: float(n) for name, n in account_of(program).items()}
-    need, free = told["outputs"] + told["temporaries"], free_memory()
-    needs = f"needs {need / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free"
-    return task, partial(program, *inputs), told, needs if need > SHARE * free else ""
+    times = {"median_ms": timing.median_ms, "min_ms": timing.min_ms, "spread": timing.spread}
+    return times | told | {"resident": grown}
 
 
 def compiled(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Compiled:

@@ -15,19 +15,17 @@ from scipy import stats
 
 from benchmarks.scaling import __main__ as command
 from benchmarks.scaling import curves as measuring
-from benchmarks.scaling.curves import Curves
-from benchmarks.scaling.points import FULL, QUICK, Point, Task, tasks_of
+from benchmarks.scaling.curves import FULL, QUICK, Curves, Point, Task, memory_of, task_of, tasks_of
 from benchmarks.scaling.power_law import fit_power_law, local_exponents
-from benchmarks.scaling.report import (
-    all_tables,
-    curve_table,
-    draw,
-    exponent_table,
-    measured_part,
-)
+from benchmarks.scaling.report import all_tables, curve_table, draw, exponent_table, measured_part
 from mfnjax.errors import DataError
 
 DOCS = Path(__file__).parents[2] / "docs"
+
+
+def point(task: Task, ms: float = 1.0) -> Point:
+    """What was measured of a task."""
+    return task._asdict() | {"median_ms": ms, "min_ms": ms, "spread": 0.125}
 
 
 def synthetic(exponents: dict[str, float] | None = None, cores: tuple[int, ...] = (1, 2)) -> Curves:
@@ -35,9 +33,9 @@ def synthetic(exponents: dict[str, float] | None = None, cores: tuple[int, ...] 
     exponents = {"forward": 1.0, "gradient": 1.25, "features": 0.75} | (exponents or {})
     points = []
     for task in tasks_of(FULL, cores):
-        more = {"arguments": 8.0, "outputs": 0.0, "temporaries": 24.0 * task.x - 8}
+        memory = {"arguments": 8.0, "outputs": 0.0, "temporaries": 24.0 * task.x - 8}
         ms = 1e-3 * task.x ** exponents[task.quantity] / task.cores
-        points.append(Point(task, ms, ms, 0.125, more))
+        points.append(point(task, ms) | memory)
     return Curves(tuple(points), complete=True, seconds=12.0)
 
 
@@ -87,7 +85,7 @@ def test_exponents_of_curves_reach_the_table() -> None:
 
 def test_results_survive_their_file(tmp_path: Path) -> None:
     curves = synthetic()
-    left_out = Point(Task("gradient", "cells", 4096**2, 1), left_out="needs 4.0 GiB")
+    left_out = Task("gradient", "cells", 4096**2, 1)._asdict() | {"left_out": "needs 4.0 GiB"}
     curves = dataclasses.replace(curves, points=(*curves.points, left_out))
     assert Curves.load(curves.save(tmp_path / "new" / "scaling.json")) == curves
     assert left_out not in curves.curve("gradient", "cells", 1)
@@ -130,8 +128,8 @@ def test_the_picture_shows_the_points() -> None:
     solid = next(line for line in cells.lines if line.get_label().startswith("gradient"))
     assert solid.get_label() == "gradient,  p = 1.25"
     points = curves.curve("gradient", "cells", 2)
-    assert solid.get_xdata().tolist() == [p.task.x for p in points]
-    assert solid.get_ydata().tolist() == [p.median_ms for p in points]
+    assert solid.get_xdata().tolist() == [p["x"] for p in points]
+    assert solid.get_ydata().tolist() == [p["median_ms"] for p in points]
 
 
 def test_ctrl_c_leaves_what_is_measured_and_the_same_command_goes_on(
@@ -141,7 +139,7 @@ def test_ctrl_c_leaves_what_is_measured_and_the_same_command_goes_on(
     monkeypatch.setattr(command, "counts_of_cores", lambda: (1,))
     tasks = tasks_of(QUICK, (1,))
     missing = [task for task in tasks if (task.quantity, task.axis) == ("features", "cells")]
-    there = [Point(task, 1.0, 1.0) for task in tasks if task not in missing]
+    there = [point(task) for task in tasks if task not in missing]
     path = tmp_path / "scaling.json"
     Curves(tuple(there), quick=True).save(path)
 
@@ -166,17 +164,16 @@ def test_ctrl_c_leaves_what_is_measured_and_the_same_command_goes_on(
     assert command.main(["--quick", "-o", str(tmp_path)]) == 0
     done = Curves.load(path)
     assert done.complete
-    assert [p.task for p in done.points] == tasks
-    assert all(point in done.points for point in left.points)
-    assert all(p.median_ms > 0 and p.memory for p in done.points if p.task in missing)
+    assert [task_of(p) for p in done.points] == tasks
+    assert all(one in done.points for one in left.points)
+    assert all(p["median_ms"] > 0 and memory_of(p) for p in done.points if task_of(p) in missing)
     assert (tmp_path / "scaling.png").stat().st_size > 0
 
 
 def test_a_run_goes_on_only_from_its_like(tmp_path: Path) -> None:
     path, fresh = tmp_path / "scaling.json", Curves(quick=True)
     assert fresh.continued(path) is fresh
-    point = Point(Task("forward", "cells", 1024, 1), 1.0, 1.0, 0.0)
-    old = Curves((point,), quick=True)
+    old = Curves((point(Task("forward", "cells", 1024, 1)),), quick=True)
     for other, goes_on in (
         (old, True),
         (dataclasses.replace(old, complete=True), False),

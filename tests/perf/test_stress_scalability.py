@@ -38,12 +38,7 @@ from mfnjax import (
     simulate,
 )
 from mfnjax.dataset import inspect_dataset
-from mfnjax.federated import (
-    coordinate_median,
-    hierarchical_krum,
-    krum,
-    trimmed_mean,
-)
+from mfnjax.federated import coordinate_median, hierarchical_krum, krum, trimmed_mean
 from mfnjax.fractal import divergence_rate, fractal_dimension
 from mfnjax.models.mycelium import CLAMP_HIGH_V, CLAMP_LOW_V
 
