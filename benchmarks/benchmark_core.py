@@ -1,9 +1,6 @@
-"""The eight core benchmarks of the documented baselines (§ 8).
+"""The eight core benchmarks of the documented baselines (§ 8), by ``mfn bench run``.
 
-    python benchmarks/benchmark_core.py [--processes N] [-o FILE]
-
-Prints value, target and margin of every row, writes ``out/bench/core.json``, and ends with status 1
-if a row misses its target. Cases: `benchmarks.harness.cases`; targets: ``baselines.toml``.
+python benchmarks/benchmark_core.py [--processes N] [-o FILE]
 """
 
 import sys
@@ -11,6 +8,6 @@ from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).parents[1])
-    from benchmarks.harness.run import main
+    from benchmarks.harness.command import script
 
-    sys.exit(main("Core benchmarks", "core"))
+    script("core", sys.argv[1:])

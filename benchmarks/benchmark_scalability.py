@@ -1,10 +1,6 @@
-"""The seven scalability benchmarks of the documented baselines (§ 9.1).
+"""The seven scalability benchmarks of the documented baselines (§ 9.1), by ``mfn bench run``.
 
-    python benchmarks/benchmark_scalability.py [--processes N] [-o FILE]
-
-Prints value, target and margin of every row, writes ``out/bench/scalability.json``, and ends with
-status 1
-if a row misses its target. Cases: `benchmarks.harness.cases`; targets: ``baselines.toml``.
+python benchmarks/benchmark_scalability.py [--processes N] [-o FILE]
 """
 
 import sys
@@ -12,6 +8,6 @@ from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).parents[1])
-    from benchmarks.harness.run import main
+    from benchmarks.harness.command import script
 
-    sys.exit(main("Scalability benchmarks", "scalability"))
+    script("scalability", sys.argv[1:])

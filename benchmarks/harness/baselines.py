@@ -1,27 +1,8 @@
 """The limits that speed and memory are held to, read from ``benchmarks/baselines.toml``.
 
-Everything that checks a speed, a size or a rate reads its limit here, by name:
-
-    from benchmarks.harness.baselines import baseline
-
-    limit = baseline("documented.simulation.demo.time")
-    limit.value, limit.unit, limit.tolerance     # 0.04, 's', 0.2
-    limit.limit                                  # 0.048: the value with its tolerance
-    limit.meets(seconds)                         # not above the limit (bound = "max"),
-                                                 # or not below it (bound = "min")
-    limit.margin(seconds)                        # how many times better than the limit
-    str(limit)                                   # '≤ 0.048 s'
-
-    for name, row in baselines_under("documented.api.health").items():   # p50, p95, p99, rate
-        ...
-
-Names under ``documented`` are the numbers of the documented system, under ``targets`` what this
-project sets itself, under ``settings`` how the gates judge, under ``measured`` our own results.
-A row with ``bound = "exact"`` is part of a set-up (a grid size, a number of users): use `value`.
-
-The file is `benchmarks/baselines.toml` of this checkout, or the one that the environment variable
-``MFN_BASELINES`` names; ``load_baselines(path)`` reads any. This module imports neither JAX nor
-NumPy.
+Everything that checks a speed, a size or a rate reads its limit here, by name. What the names and
+fields mean stands at the top of that file; ``MFN_BASELINES`` names another one. This module imports
+neither JAX nor NumPy.
 """
 
 from __future__ import annotations
@@ -33,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, cast, final
+from typing import Any, final
 
 from mfnjax.errors import DataError, ParameterError
 
-Bound = Literal["max", "min", "exact", "none"]
+BOUNDS, FIELDS = ("max", "min", "exact", "none"), ("value", "unit")
 INHERITED: dict[str, Any] = {"tolerance": 0.0, "bound": "max", "source": ""}
 FILE = Path(__file__).parents[1] / "baselines.toml"
 VARIABLE = "MFN_BASELINES"
@@ -61,7 +42,7 @@ class Baseline:
     value: float
     unit: str
     tolerance: float = 0.0
-    bound: Bound = "max"
+    bound: str = "max"
     source: str = ""
 
     @property
@@ -144,20 +125,17 @@ def _rows(
 
 
 def _row(key: str, entry: Mapping[str, Any], path: Path) -> Baseline:
-    if unknown := sorted(set(entry) - {"value", "unit", *INHERITED}):
-        raise DataError(f"{path}: {key} has an unknown field '{unknown[0]}'")
-    for name in ("value", "tolerance"):
-        if not isinstance(entry.get(name), int | float) or isinstance(entry[name], bool):
-            raise DataError(f"{path}: {key}: '{name}' must be a number, got {entry.get(name)!r}")
-    if not isinstance(entry.get("unit"), str):
-        raise DataError(f"{path}: {key}: 'unit' must be a text, got {entry.get('unit')!r}")
-    if entry["bound"] not in ("max", "min", "exact", "none"):
-        raise DataError(
-            f"{path}: {key}: bound = {entry['bound']!r}: 'max', 'min', 'exact' or 'none'"
-        )
-    bound = cast(Bound, entry["bound"])
-    value, tolerance = entry["value"], entry["tolerance"]
-    return Baseline(key, value, entry["unit"], tolerance, bound, str(entry["source"]))
+    wrong = [f"has an unknown field '{name}'" for name in set(entry) - {*FIELDS, *INHERITED}]
+    for name, kind, word in (("value", int | float, "number"), ("tolerance", int | float, "number"),
+                             ("unit", str, "text")):  # fmt: skip
+        got = entry.get(name)
+        if not isinstance(got, kind) or isinstance(got, bool):
+            wrong.append(f"'{name}' must be a {word}, got {got!r}")
+    if entry["bound"] not in BOUNDS:
+        wrong.append(f"bound = {entry['bound']!r}: one of {', '.join(BOUNDS)}")
+    if wrong:
+        raise DataError(f"{path}: {key}: {wrong[0]}")
+    return Baseline(key, **entry)
 
 
 @cache
@@ -174,12 +152,16 @@ def baseline(key: str) -> Baseline:
 
     Examples:
         >>> limit = baseline("documented.simulation.demo.time")
-        >>> limit.value, limit.limit, limit.meets(0.03)
-        (0.04, 0.048, True)
-        >>> str(baseline("documented.api.health.rate"))
-        '≥ 1000 requests/s'
+        >>> limit.value, limit.limit, limit.meets(0.03), str(limit)
+        (0.04, 0.048, True, '≤ 0.048 s')
     """
-    return pick(_loaded(), key)
+    rows = _loaded()
+    if key in rows:
+        return rows[key]
+    near = difflib.get_close_matches(key, rows, n=4, cutoff=0.5)
+    near += [name for name in rows if name.startswith(key + ".")][:6]
+    hint = f"; near it: {', '.join(dict.fromkeys(near))}" if near else ""
+    raise ParameterError(f"no baseline is called '{key}'{hint}")
 
 
 def baselines_under(prefix: str) -> dict[str, Baseline]:
@@ -194,14 +176,4 @@ def baselines_under(prefix: str) -> dict[str, Baseline]:
     """
     start = prefix + "."
     rows = {k.removeprefix(start): row for k, row in _loaded().items() if k.startswith(start)}
-    return rows or {"": pick(_loaded(), prefix)}
-
-
-def pick(rows: Mapping[str, Baseline], key: str) -> Baseline:
-    """The row of this name among ``rows``, or an error that lists the nearest names."""
-    if key in rows:
-        return rows[key]
-    near = difflib.get_close_matches(key, rows, n=4, cutoff=0.5)
-    near += [name for name in rows if name.startswith(key + ".")][:6]
-    hint = f"; near it: {', '.join(dict.fromkeys(near))}" if near else ""
-    raise ParameterError(f"no baseline is called '{key}'{hint}")
+    return rows or {"": baseline(prefix)}

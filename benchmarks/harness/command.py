@@ -147,3 +147,11 @@ def update(results: Path, accept: tuple[str, ...], replace: bool, baselines: Pat
     for name in ("added", "better", "worse", "kept"):
         for key in getattr(done, name):
             click.echo(f"{name:8}{key}")
+
+
+def script(suite: str, arguments: list[str]) -> None:
+    """What a script in ``benchmarks/`` does: `run` of one suite; its own options go before ours."""
+    from mfnjax.cli import main
+
+    ours = ["--suite", suite, "--processes", "1", "--output", f"out/bench/{suite}.json"]
+    main(["bench", "run", *ours, *arguments])

@@ -1,10 +1,8 @@
-"""Measuring cases, in this process or in fresh ones, and the scripts of the documented suites."""
+"""Measuring cases, in this process or in fresh ones."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.baselines import baseline
@@ -12,7 +10,7 @@ from benchmarks.harness.cases import SUITES, Case
 from benchmarks.harness.child import Child
 from benchmarks.harness.machine import machine_text
 from benchmarks.harness.results import Measurement, Results, merged
-from benchmarks.harness.tables import Row, Table, judged, program
+from benchmarks.harness.tables import Row, Table, judged
 from benchmarks.harness.timing import gauge
 from mfnjax.errors import ParameterError
 
@@ -103,33 +101,3 @@ def _row(row: Measurement) -> Row:
         "fastest / calibration": low if low == high else f"{low:.3g} … {high:.3g}",
         **judged(row.value, limit),
     }
-
-
-def main(title: str, suite: str, argv: list[str] | None = None) -> int:
-    """What a script in ``benchmarks/`` does: measure, print, write JSON; 1 if a row misses.
-
-    Args:
-        title: Heading of the table.
-        suite: Name of the suite.
-        argv: Arguments; None takes those of the process.
-    """
-    parser = argparse.ArgumentParser(description=title)
-    path = Path("out", "bench", f"{suite}.json")
-    parser.add_argument("-o", "--output", type=Path, default=path, metavar="FILE", help=str(path))
-    parser.add_argument(
-        "--processes", type=int, default=1, metavar="N", help="fresh processes to measure in"
-    )
-
-    def work(options: argparse.Namespace) -> int:
-        if options.processes < 1:
-            parser.error(f"--processes {options.processes}: at least 1 is expected")
-        if options.processes == 1:
-            results = measure_suites([suite])
-        else:
-            results = measure_in_processes([suite], options.processes)
-        table = result_table(title, results)
-        table.print()
-        print(f"Wrote {results.save(options.output)}")
-        return int(table.missed > 0)
-
-    return program(parser, work, argv)

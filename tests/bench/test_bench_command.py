@@ -10,7 +10,7 @@ import pytest
 from bench_results import TIME, results, timed
 from click.testing import CliRunner, Result
 
-from benchmarks.harness import cases, run
+from benchmarks.harness import cases, command, run
 from benchmarks.harness.baselines import baseline, find_baselines
 from benchmarks.harness.cases import Case
 from benchmarks.harness.results import Results, merged
@@ -31,41 +31,44 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     rate = Case("documented.core.throughput", "a rate", lambda: lambda: None, "rate", 10, 3, 1)
     suites = {name: lambda: [case, memory, rate] for name in cases.SUITES}
     monkeypatch.setattr(run, "SUITES", suites)
+    here = lambda child, function, names: function(names)  # noqa: E731
+    monkeypatch.setattr(run.Child, "call", here)
+
+
+def script(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        command.script("core", [*map(str, arguments)])
+    return int(stopped.value.code or 0)
 
 
 def test_a_script_prints_writes_and_passes(
     quick: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "new" / "core.json"
-    assert run.main("Core benchmarks", "core", ["-o", str(path)]) == 0
+    assert script("-o", path) == 0
     said = capsys.readouterr().out
     assert "3/3 passed" in said
     assert str(baseline(TIME)) in said
-    kept = Results.load(path)
-    time, memory, rate = kept.rows
+    time, memory, rate = Results.load(path).rows
     assert (memory.value, memory.unit, memory.ratios) == (2.0, "MB", ())
     assert rate.value > 0
     assert len(time.ratios) == 1
 
 
 def test_a_missed_target_is_an_exit_status(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    quick: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fat = Case("documented.core.peak_memory", "too much", lambda: lambda: 10**12, "memory")
     monkeypatch.setattr(run, "SUITES", {"core": lambda: [fat]})
-    assert run.main("Core", "core", ["-o", str(tmp_path / "core.json")]) == 1
+    assert script("-o", tmp_path / "core.json") == 1
     assert "MISS" in capsys.readouterr().out
 
 
-def test_a_wrong_option_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        run.main("Core", "core", ["--processes", "0"])
-    assert stopped.value.code == 2
-    assert "--processes 0" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as stopped:
-        run.main("Core", "none", ["-o", str(tmp_path / "x.json")])
-    assert stopped.value.code == 1
-    assert "no suite is called 'none'" in capsys.readouterr().err
+def test_a_wrong_option_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert script("--processes", "0") == 2
+    assert "--processes" in capsys.readouterr().err
+    with pytest.raises(ParameterError, match="no suite is called 'none'"):
+        run.measure_suites(["none"])
 
 
 def test_several_processes_are_one_result_with_all_ratios() -> None:
@@ -84,11 +87,7 @@ def test_a_child_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         run.measure_in_processes(["none"], 1)
 
 
-def test_run_measures_prints_and_writes(
-    quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here = lambda child, function, names: function(names)  # noqa: E731
-    monkeypatch.setattr(run.Child, "call", here)
+def test_run_measures_prints_and_writes(quick: None, tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     done = call("run", "--suite", "core", "--processes", 2, "-o", path)
     assert done.exit_code == 0, done.output
