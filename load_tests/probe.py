@@ -13,11 +13,11 @@ import http.client
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from typing import final
+from typing import Any, final
 from urllib.parse import urlsplit
 
 from load_tests import workload
@@ -63,21 +63,15 @@ def send(
 
 
 def probe_one(
-    base_url: str,
-    call: Call,
-    *,
-    every_s: float,
-    running: Callable[[], bool],
-    api_key: str | None = None,
+    url: str, call: Call, *, every_s: float, running: Callable[[], bool], key: str | None = None
 ) -> Latencies:
     """Send ``call`` every ``every_s`` seconds while ``running()``."""
-    seen = Latencies()
-    connection = connect(base_url)
+    seen, connection = Latencies(), connect(url)
     due = time.perf_counter()
     while running():
         time.sleep(max(0.0, due - time.perf_counter()))
         try:
-            status, content, _ = send(connection, call, api_key)
+            status, content, _ = send(connection, call, key)
             problem = call.problem(status, content)
         except (OSError, http.client.HTTPException) as error:
             problem = f"{type(error).__name__}: {error}"
@@ -91,35 +85,24 @@ def probe_one(
 
 
 def probe(
-    base_url: str,
-    calls: Sequence[tuple[Call, float]],
-    *,
-    running: Callable[[], bool],
-    api_key: str | None = None,
+    url: str, calls: Sequence[tuple[Call, float]], *, running: Callable[[], bool], **how: Any
 ) -> dict[str, Latencies]:
     """Probe several (call, seconds between two) at once, a thread and connection each.
 
     A call that is named more than once is probed from as many connections, and its latencies are
     put together: one connection can only wait for one slow answer at a time.
     """
+
+    def one(at: int) -> tuple[str, Latencies]:
+        call, every_s = calls[at]
+        time.sleep(at * every_s / len(calls))
+        return call.name, probe_one(url, call, every_s=every_s, running=running, **how)
+
     seen = {call.name: Latencies() for call, _ in calls}
-    lock = threading.Lock()
-
-    def one(call: Call, every_s: float, after_s: float) -> None:
-        time.sleep(after_s)
-        found = probe_one(base_url, call, every_s=every_s, running=running, api_key=api_key)
-        with lock:
-            seen[call.name].times_ms += found.times_ms
-            seen[call.name].problems += found.problems
-
-    threads = [
-        threading.Thread(target=one, args=(call, every_s, k * every_s / len(calls)), daemon=True)
-        for k, (call, every_s) in enumerate(calls)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(calls)) as pool:
+        for name, found in pool.map(one, range(len(calls))):
+            seen[name].times_ms += found.times_ms
+            seen[name].problems += found.problems
     return seen
 
 
@@ -137,7 +120,7 @@ def main() -> int:
     calls = [(call, EVERY_S.get(call.name, 2.0)) for call in (make() for make in workload.TABLE)]
     key = os.environ.get("MFN_LOADTEST_API_KEY")
     running = lambda: time.perf_counter() < end  # noqa: E731
-    seen = probe(options.url, calls, running=running, api_key=key)
+    seen = probe(options.url, calls, running=running, key=key)
     json.dump({name: asdict(latencies) for name, latencies in seen.items()}, sys.stdout)
     return 0
 

@@ -6,11 +6,10 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from load_tests.workload import Call
 
@@ -110,30 +109,16 @@ def _lua(text: str) -> str:
 
 @contextmanager
 def started(
-    url: str,
-    call: Call,
-    *,
-    connections: int,
-    seconds: float,
-    refusals: bool = False,
-    timeout_s: float = 60,
+    url: str, call: Call, *, connections: int, seconds: float, refusals: bool = False
 ) -> Iterator[subprocess.Popen[str]]:
     """Start wrk on ``call``; it is ended with the block."""
-    with tempfile.TemporaryDirectory(prefix="mfn-wrk-") as folder:
-        path = Path(folder) / "request.lua"
-        path.write_text(script(call, refusals=refusals), encoding="utf-8")
-        how = [
-            f"-c{connections}",
-            "-t1",
-            f"-d{max(1, round(seconds))}s",
-            f"--timeout={timeout_s:g}s",
-        ]
-        process = subprocess.Popen(
-            ["wrk", *how, "-s", str(path), url + call.path],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+    how = [f"-c{connections}", "-t1", f"-d{max(1, round(seconds))}s", "--timeout=60s"]
+    with tempfile.NamedTemporaryFile("w", suffix=".lua", encoding="utf-8") as file:
+        file.write(script(call, refusals=refusals))
+        file.flush()
+        command = ["wrk", *how, "-s", file.name, url + call.path]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        process = subprocess.Popen(command, text=True, **pipes)
         try:
             yield process
         finally:
@@ -152,14 +137,10 @@ def result(process: subprocess.Popen[str], *, within_s: float) -> Load:
     lines = [line for line in told.splitlines() if line.startswith("JSON ")]
     if process.returncode or not lines:
         raise RuntimeError(f"wrk ended with {process.returncode}: {told.strip()[-500:]}")
-    measured: Mapping[str, float] = json.loads(lines[-1].removeprefix("JSON "))
-    return Load(**measured)  # type: ignore[arg-type]
+    return Load(**json.loads(lines[-1].removeprefix("JSON ")))
 
 
-def drive(
-    url: str, call: Call, *, connections: int, seconds: float, refusals: bool = False
-) -> Load:
-    """Send ``call`` as fast as ``connections`` allow for some seconds."""
-    how = {"connections": connections, "seconds": seconds, "refusals": refusals}
-    with started(url, call, **how) as process:  # type: ignore[arg-type]
+def drive(url: str, call: Call, *, seconds: float, **how: Any) -> Load:
+    """Send ``call`` as fast as so many ``connections`` allow for some seconds."""
+    with started(url, call, seconds=seconds, **how) as process:
         return result(process, within_s=seconds + 90)

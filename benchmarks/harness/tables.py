@@ -106,7 +106,7 @@ class Table:
         from rich.text import Text
 
         console = Console(highlight=False)
-        console = console if console.is_terminal else Console(highlight=False, width=170)
+        console = console if console.is_terminal else Console(highlight=False, width=200)
         table = RichTable(title=self.title, title_justify="left", box=box.SIMPLE_HEAD)
         for name, _, words in self._columns:
             table.add_column(name, justify="left" if words else "right")
