@@ -145,7 +145,7 @@ def update(results: Path, accept: tuple[str, ...], replace: bool, baselines: Pat
     except WorseError as error:
         raise FailedRun(str(error)) from error
     for name in ("added", "better", "worse", "kept"):
-        for key in getattr(done, name):
+        for key in done[name]:
             click.echo(f"{name:8}{key}")
 
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple
 
 from scipy import stats
 
@@ -27,14 +26,10 @@ FLOOR = 0.02
 """Standard deviation of log ratios below which no spread of a few processes is believed."""
 
 
-@final
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """How one row changed.
 
     Attributes:
-        key: The row's key.
-        label: Its name.
         factor: New over old; for a time, above 1 is slower.
         low, high: The interval of the factor; NaN where a side has one process only.
         verdict: "faster", "slower", "same" or "unknown"; for memory "leaner", "fatter".

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple
 
 from benchmarks.harness.baselines import baseline
 from benchmarks.harness.cases import Case
@@ -24,17 +23,8 @@ CONFIRM = 10
 leaves the machine alone at least once."""
 
 
-@final
-@dataclass(frozen=True)
-class Judgement:
-    """What the gate found.
-
-    Attributes:
-        measurement: The run that counts: the better one of those made.
-        allowed: The ratio that it may have.
-        expected: Our baseline.
-        runs: 1, or 2 where a confirming run was asked for.
-    """
+class Judgement(NamedTuple):
+    """The better of the runs made, the ratio that it may have, our baseline, and how many runs."""
 
     measurement: Measurement
     allowed: float

@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
-from typing import final
 
 from benchmarks.harness.baselines import Baseline, find_baselines, load_baselines
 from benchmarks.harness.compare import FLOOR, change_of
@@ -27,17 +25,6 @@ PREFIX = "measured."
 
 class WorseError(MfnError):
     """A result is worse than our baseline; the message names the rows."""
-
-
-@final
-@dataclass(frozen=True)
-class Update:
-    """What an update did: names of rows that are new, better, kept, or worse and accepted."""
-
-    added: tuple[str, ...]
-    better: tuple[str, ...]
-    kept: tuple[str, ...]
-    worse: tuple[str, ...]
 
 
 def measured_key(key: str) -> str:
@@ -56,8 +43,8 @@ def update_baselines(
     path: Path | None = None,
     accept: Collection[str] = (),
     replace: bool = False,
-) -> Update:
-    """Write better rows into the file.
+) -> dict[str, list[str]]:
+    """Write better rows into the file; the keys of rows that are added, better, kept, worse.
 
     Args:
         results: What was measured, in several processes.
@@ -93,8 +80,8 @@ def update_baselines(
     moved = {*groups["added"], *groups["better"], *groups["worse"]}
     entries = {row.key: _entry(row, here, results.date) for row in timed if row.key in moved}
     if entries:
-        _rewrite(path, {measured_key(key): entry for key, entry in entries.items()}, rows)
-    return Update(**{name: tuple(keys) for name, keys in groups.items()})
+        _rewrite(path, {measured_key(key): entry for key, entry in entries.items()})
+    return groups
 
 
 def _direction(old: Baseline | None, row: Measurement, replace: bool) -> str:
@@ -121,7 +108,7 @@ def _entry(row: Measurement, here: str, date: str) -> str:
     )
 
 
-def _rewrite(path: Path, entries: dict[str, str], rows: dict[str, Baseline]) -> None:
+def _rewrite(path: Path, entries: dict[str, str]) -> None:
     """Put the new entries beside the old ones, below the mark."""
     text = path.read_text(encoding="utf-8")
     head, mark, tail = text.partition(MARK)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,6 @@ HEADINGS = {
 }
 LOOKS = {"forward": ("#0072b2", "o"), "gradient": ("#d55e00", "s"), "features": ("#009e73", "^")}
 """From the palette of Okabe and Ito (2008), which colour-blind readers can tell apart."""
-
-SMALLEST_GROWTH = 8 * MIB
-"""Below this a process may find room in memory that it already holds: nothing is drawn."""
 
 
 def fitted(points: Sequence[Point], axis: str, *, memory: bool = False) -> PowerLaw | None:
@@ -138,65 +135,42 @@ def draw(curves: Curves) -> Any:
 
     figure = Figure(figsize=(11.0, 6.6), layout="constrained")
     axes = figure.subplots(2, 3).ravel()
-    titles = (
-        *(f"{STEPS} steps (features: one field)", f"at {SIDE}²"),
-        *(f"ensembles at {SIDE}² × {STEPS}", "memory by XLA's account"),
-        f"{max(curves.cores)} cores over {min(curves.cores)}",
-    )
-    for axis, ax in zip(AXES, axes, strict=False):
-        for quantity in QUANTITIES:
-            for label, style, x, y in _times(curves, quantity, axis):
-                ax.plot(x, y, label=label, **style)
-        ax.set(xscale="log", yscale="log", xlabel=axis, ylabel="time of a call (ms)")
+    few, many = min(curves.cores), max(curves.cores)
+    titles = [f"{STEPS} steps (features: one field)", f"at {SIDE}²"]
+    titles += [f"ensembles at {SIDE}² × {STEPS}", "by XLA's account", f"{many} cores over {few}"]
     for quantity in QUANTITIES:
-        _memory(curves, quantity, axes[3])
-        alone = {p["x"]: p["min_ms"] for p in curves.curve(quantity, "cells", min(curves.cores))}
-        all_cores = curves.curve(quantity, "cells", max(curves.cores))
-        gains = [(p["x"], alone[p["x"]] / p["min_ms"]) for p in all_cores if p["x"] in alone]
         colour, mark = LOOKS[quantity]
-        axes[4].plot(*zip(*gains, strict=True), color=colour, marker=mark, ms=3.5, label=quantity)
-    axes[3].set(xscale="log", yscale="log", ylabel="memory (MiB)")
+        solid, dashed = {"color": colour, "marker": mark, "ms": 3.5}, {"color": colour, "ls": "--"}
+        for ax, axis in zip(axes, AXES, strict=False):
+            one, all_cores = (curves.curve(quantity, axis, n) for n in (few, many))
+            if few != many:
+                ax.plot([p["x"] for p in one], [p["median_ms"] for p in one], alpha=0.75, **dashed)
+            x, y = [p["x"] for p in all_cores], [p["median_ms"] for p in all_cores]
+            ax.plot(x, y, label=_label(quantity, fitted(all_cores, axis)), **solid)
+        both = curves.curve(quantity, "cells", many)
+        held = [(p["x"], (memory_of(p) or 0.0) / MIB) for p in both]
+        label = _label(quantity, fitted(both, "cells", memory=True))
+        axes[3].plot(*zip(*held, strict=True), label=label, **solid)
+        alone = {p["x"]: p["min_ms"] for p in curves.curve(quantity, "cells", few)}
+        gains = [(p["x"], alone[p["x"]] / p["min_ms"]) for p in both if p["x"] in alone]
+        axes[4].plot(*zip(*gains, strict=True), label=quantity, **solid)
     axes[4].axhline(1.0, color="0.5", linewidth=0.8)
-    axes[4].set(xscale="log", ylim=(0.0, None), ylabel="gain in time")
     cells = sorted({p["x"] for p in curves.points if p["axis"] == "cells"})
-    for letter, title, ax in zip("abcde", titles, axes, strict=False):
-        if ax in (axes[0], axes[3], axes[4]):
+    ylabels = (*["time of a call (ms)"] * 3, "memory (MiB)", "gain in time")
+    xlabels = (*AXES, "cells", "cells")
+    for letter, title, ax, x, y in zip("abcde", titles, axes, xlabels, ylabels, strict=False):
+        ax.set(xscale="log", yscale="linear" if letter == "e" else "log", xlabel=x, ylabel=y)
+        if x == "cells":
             ax.set_xticks(cells, [x_text("cells", n) for n in cells])
             ax.minorticks_off()
-            ax.set_xlabel("cells")
         ax.legend(loc="lower right" if letter == "e" else "upper left")
         ax.set_title(rf"$\bf{{{letter}}}$   {title}", loc="left")
         ax.grid(True, which="major")
-    said = "a–c: solid on all cores, dashed on one\nd: marks are the growth of resident memory"
-    axes[5].annotate(said, (0.0, 0.9), xycoords="axes fraction", va="top")
+    axes[4].set_ylim(0.0, None)
+    axes[5].annotate("a–c: solid on all cores, dashed on one", (0.0, 0.9), xycoords="axes fraction")
     axes[5].set_axis_off()
     return figure
 
 
-def _times(curves: Curves, quantity: str, axis: str) -> Iterator[tuple[str, Any, Any, Any]]:
-    """A solid curve on all cores, with its exponent, and a dashed one on one core."""
-    colour, mark = LOOKS[quantity]
-    few, many = min(curves.cores), max(curves.cores)
-    for cores in sorted({few, many}, reverse=True):
-        points = curves.curve(quantity, axis, cores)
-        fit = fitted(points, axis)
-        label = f"{quantity}" + ("" if fit is None else f",  p = {fit.exponent:.2f}")
-        style: dict[str, Any] = {"color": colour, "marker": mark, "markersize": 3.5}
-        if cores != many:
-            label, style = "", {"color": colour, "alpha": 0.75, "linestyle": "--"}
-        yield label, style, [p["x"] for p in points], [p["median_ms"] for p in points]
-
-
-def _memory(curves: Curves, quantity: str, ax: Any) -> None:
-    """XLA's account, and what the process grew by."""
-    colour, mark = LOOKS[quantity]
-    points = curves.curve(quantity, "cells", max(curves.cores))
-    account = [(p["x"], memory_of(p) / MIB) for p in points if memory_of(p)]
-    grown = [(p["x"], p.get("resident", 0.0) / MIB) for p in points]
-    grown = [(x, held) for x, held in grown if held > SMALLEST_GROWTH / MIB]
-    fit = fitted(points, "cells", memory=True)
-    label = quantity + ("" if fit is None else f",  p = {fit.exponent:.2f}")
-    if account:
-        ax.plot(*zip(*account, strict=True), "-", color=colour, label=label)
-    if grown:
-        ax.plot(*zip(*grown, strict=True), mark, color=colour, mfc="none", ms=5)
+def _label(quantity: str, fit: PowerLaw | None) -> str:
+    return quantity if fit is None else f"{quantity},  p = {fit.exponent:.2f}"

@@ -13,10 +13,9 @@ the rivals run in turn. Needs the extra ``bench``: ``pip install "mfnjax[bench]"
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, final
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,16 +33,10 @@ EULER = "explicit Euler, 5-point stencil"
 GRADIENT_STEPS = 200
 
 
-@final
-@dataclass(frozen=True)
-class Peer:
-    """A program that runs the problem.
+class Peer(NamedTuple):
+    """A program that runs the problem: what it computes, its run, and its gradient if it has one.
 
-    Attributes:
-        name: What it is.
-        computes: Its scheme.
-        run: Makes the run from the start: () → (u, v).
-        gradient: () → the gradient for the four parameters, or None: it has none.
+    ``run`` gives (u, v), ``gradient`` that of a mean of the last state for the four parameters.
     """
 
     name: str
@@ -68,58 +61,44 @@ def rates(u: Any, v: Any, lap_u: Any, lap_v: Any, feed: Any, kill: Any, d_u: Any
     return d_u * lap_u - conversion + feed * (1 - u), d_v * lap_v + conversion - (feed + kill) * v
 
 
+def differentiable(name: str, computes: str, steps: int, last: Callable[..., Any]) -> Peer:
+    """A program in JAX; ``last`` takes parameters, steps, and whether it is differentiated."""
+    given = dict(PARAMETERS)
+    run = jax.jit(lambda p: tuple(last(p, steps, False)))
+    loss = lambda p: jnp.mean(last(p, GRADIENT_STEPS, True)[1] ** 2)  # noqa: E731
+    return Peer(name, computes, partial(run, given), partial(jax.jit(jax.grad(loss)), given))
+
+
 def mfnjax_peer(fields: Fields, steps: int) -> Peer:
     """This project."""
     grid = Grid(fields[0].shape)
 
-    def values(parameters: dict[str, Any], steps: int, adjoint: str | None) -> Any:
-        model = GrayScottModel(**parameters)
-        return simulate(
-            model, fields, grid=grid, steps=steps, dt=1.0, stepper="euler", adjoint=adjoint
-        ).state.values
+    def last(parameters: dict[str, Any], steps: int, is_differentiated: bool) -> Any:
+        model, adjoint = GrayScottModel(**parameters), "per_step" if is_differentiated else None
+        how = {"grid": grid, "steps": steps, "dt": 1.0, "stepper": "euler", "adjoint": adjoint}
+        return simulate(model, fields, **how).state.values
 
-    @jax.jit
-    def gradient(parameters: dict[str, Any]) -> Any:
-        return jax.grad(lambda p: objective(values(p, GRADIENT_STEPS, "per_step")[1]))(parameters)
-
-    run = partial(jax.jit(lambda p: values(p, steps, None)), dict(PARAMETERS))
-    return Peer("mfnjax", EULER, run, partial(gradient, dict(PARAMETERS)))
-
-
-def objective(v: Any) -> Any:
-    """What the gradient is taken of."""
-    return jnp.mean(v * v)
+    return differentiable("mfnjax", EULER, steps, last)
 
 
 def jax_peer(fields: Fields, steps: int) -> Peer:
     """What one writes in JAX without a library."""
+    begin = tuple(map(jnp.asarray, fields))
 
     def laplacian(x: Any) -> Any:
         return sum(jnp.roll(x, s, axis) for s in (1, -1) for axis in (0, 1)) - 4 * x
 
-    def step(parameters: dict[str, Any], state: Any) -> Any:
-        u, v = state
-        d = rates(u, v, laplacian(u), laplacian(v), **parameters)
-        return u + d[0], v + d[1]
+    def last(parameters: dict[str, Any], steps: int, is_differentiated: bool) -> Any:
+        def step(state: Any, _: Any) -> Any:
+            u, v = state
+            d = rates(u, v, laplacian(u), laplacian(v), **parameters)
+            return (u + d[0], v + d[1]), None
 
-    begin = tuple(map(jnp.asarray, fields))
+        if is_differentiated:
+            return jax.lax.scan(step, begin, None, steps)[0]
+        return jax.lax.fori_loop(0, steps, lambda _, state: step(state, None)[0], begin)
 
-    @jax.jit
-    def run(parameters: dict[str, Any]) -> Any:
-        return jax.lax.fori_loop(0, steps, lambda _, state: step(parameters, state), begin)
-
-    @jax.jit
-    def gradient(parameters: dict[str, Any]) -> Any:
-        def loss(p: dict[str, Any]) -> Any:
-            last, _ = jax.lax.scan(
-                lambda state, _: (step(p, state), None), begin, None, GRADIENT_STEPS
-            )
-            return objective(last[1])
-
-        return jax.grad(loss)(parameters)
-
-    given = dict(PARAMETERS)
-    return Peer("plain JAX loop", EULER, partial(run, given), partial(gradient, given))
+    return differentiable("plain JAX loop", EULER, steps, last)
 
 
 def numpy_peer(fields: Fields, steps: int) -> Peer:
@@ -205,31 +184,15 @@ def exponax_peer(fields: Fields, steps: int) -> Peer:
 
     size = fields[0].shape[0]
     begin = jnp.stack([jnp.asarray(x) for x in fields])
+    names = {"d_u": "diffusivity_1", "d_v": "diffusivity_2"}
+    names |= {"feed": "feed_rate", "kill": "kill_rate"}
 
-    def last(parameters: dict[str, Any], steps: int) -> Any:
-        stepper = exponax.stepper.reaction.GrayScott(
-            2,
-            float(size),
-            size,
-            1.0,
-            diffusivity_1=parameters["d_u"],
-            diffusivity_2=parameters["d_v"],
-            feed_rate=parameters["feed"],
-            kill_rate=parameters["kill"],
-        )
+    def last(parameters: dict[str, Any], steps: int, is_differentiated: bool) -> Any:
+        given = {names[name]: value for name, value in parameters.items()}
+        stepper = exponax.stepper.reaction.GrayScott(2, float(size), size, 1.0, **given)
         return exponax.repeat(stepper, steps)(begin)
 
-    @jax.jit
-    def run(parameters: dict[str, Any]) -> Any:
-        u, v = last(parameters, steps)
-        return u, v
-
-    @jax.jit
-    def gradient(parameters: dict[str, Any]) -> Any:
-        return jax.grad(lambda p: objective(last(p, GRADIENT_STEPS)[1]))(parameters)
-
-    given = dict(PARAMETERS)
-    return Peer("exponax", "ETDRK2, spectral", partial(run, given), partial(gradient, given))
+    return differentiable("exponax", "ETDRK2, spectral", steps, last)
 
 
 PEERS = (mfnjax_peer, numba_peer, pypde_peer, jax_peer, exponax_peer, numpy_peer)
