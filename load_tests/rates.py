@@ -61,7 +61,8 @@ def endpoint_rows(server: Server, seconds: float) -> Iterator[Row]:
         name = ENDPOINTS[call.name]
         load = wrk.drive(server.url, call, connections=connections, seconds=seconds)
         part = f"{call.method} {call.name}"
-        yield against(part, "rate", load.rate, baseline(f"{TARGETS}.{name}"))
+        rate = against(part, "rate", load.rate, baseline(f"{TARGETS}.{name}"))
+        yield {**rate, "_key": f"documented.api.{name}.rate"}
         documented = baselines_under(f"documented.api.{name}")
         for percent in PERCENTILES:
             measured = getattr(load, f"p{percent}_ms")

@@ -20,6 +20,7 @@ from benchmarks.harness.results import Results
 from benchmarks.harness.tables import FORMAT as TABLES_FORMAT
 from benchmarks.harness.tables import ROOT, Row, Table, parser_of, program, read_format
 from mfnjax._files import write_text
+from mfnjax.errors import DataError
 
 TEMPLATE = Path(__file__).with_name("template.md")
 PAGE = ROOT / "docs" / "performance_baselines.md"
@@ -38,16 +39,21 @@ DERIVED = {
 def take_in(data: dict[str, Any], path: Path) -> None:
     """Add the results of a file: of `mfn bench run`, or the tables of a suite."""
     values = data["values"]
-    if json.loads(path.read_text(encoding="utf-8")).get("format") == TABLES_FORMAT:
+    try:
         found = read_format(path, TABLES_FORMAT, "tables")
-        for row in (row for table in found["tables"] for row in table["rows"] if "_key" in row):
-            told = {"value": float(f"{row['_value']:.4g}"), "unit": row["_unit"]}
-            told["note"] = row.get("_note", "")
-            values |= {row["_key"]: told} if row["_key"].startswith("documented.") else {}
-        if found["suite"] == "peers":
-            data["peers"] = {name: found[name] for name in ("machine", "tables")}
+    except DataError:  # then it holds results, or Results says what is wrong
+        _take_in_results(data, Results.load(path))
         return
-    results = Results.load(path)
+    for row in (row for table in found["tables"] for row in table["rows"] if "_key" in row):
+        if row["_key"].startswith("documented."):
+            told = {"value": float(f"{row['_value']:.4g}"), "unit": row["_unit"]}
+            values[row["_key"]] = told | {"note": row.get("_note", "")}
+    if found["suite"] == "peers":
+        data["peers"] = {name: found[name] for name in ("machine", "tables")}
+
+
+def _take_in_results(data: dict[str, Any], results: Results) -> None:
+    values = data["values"]
     for row in results.rows:
         low, high, many = min(row.values), max(row.values), len(row.values)
         note = f"{low:.3g} … {high:.3g} over {many} processes" if many > 1 else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import json
 import os
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from benchmarks.harness.child import Child, available_cores, together
 from benchmarks.harness.tables import Table, judged, put, suite
 from mfnjax.errors import DataError, MfnError
 
+MODULES = ("harness.baselines", "harness.tables", "harness.timing", "scaling.power_law")
 LIMIT = baseline("targets.membrane.nernst")
 
 
@@ -74,3 +77,10 @@ def test_children_are_pinned_answer_at_once_and_fail_in_a_line() -> None:
         assert together([one, two], os.path.basename, "a/b") == ["b", "b"]
         with pytest.raises(MfnError, match=r"measuring process failed: ModuleNotFoundError.*none"):
             two.call(child.import_ms, "none")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples(name: str) -> None:
+    done = doctest.testmod(importlib.import_module(f"benchmarks.{name}"))
+    assert done.attempted
+    assert done.failed == 0
