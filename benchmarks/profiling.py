@@ -25,6 +25,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from benchmarks.harness.cases import inputs_of
 from benchmarks.harness.child import Child, import_ms
 from benchmarks.harness.memory import account_of, growth_of, traced_peak
 from benchmarks.harness.tables import Row, Table, parser_of, program, save_tables
@@ -39,7 +40,6 @@ from mfnjax import (
 )
 from mfnjax._files import check_writable
 from mfnjax.features import feature_vector
-from mfnjax.pipeline import mycelium_inputs
 
 MIB = 2**20
 REPEATS, BURST = 9, 10
@@ -98,7 +98,7 @@ def tables_of(config: SimulationConfig, trace: Path) -> Iterator[Table]:
     once_rows = [
         {"stage": f"import {name}", "ms": ms} for name, ms in zip(IMPORTS, imported, strict=True)
     ]
-    model, grid, state, key = mycelium_inputs(config, config.seed or 0)
+    model, grid, state, key = inputs_of(config)
     plain, steps, title = partial(simulate, grid=grid), config.steps, f"{grid.shape[0]}² × "
     run, rows = compiled(
         "run", lambda m, s, k, n: plain(m, s, steps=n, key=k), model, state, key, jnp.int32(steps)

@@ -18,8 +18,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mfnjax import Grid, MyceliumModel, annealed_width, simulate, smooth_twin
+from mfnjax.core.smooth import relaxed_bernoulli, soft_clip, soft_step
 from mfnjax.plotting import save_figure
-from mfnjax.simulation.smooth import relaxed_bernoulli, soft_clip, soft_step
 
 WIDTHS = (0.2, 0.1, 0.05, 0.02)
 STEPS = 40

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Self
 
+from mfnjax._files import write_text
 from mfnjax.errors import DataError, ParameterError
 
 
@@ -43,22 +44,7 @@ class PlainConfig:
             DataError: The file cannot be read, or is neither TOML nor JSON.
             ParameterError: A name or a value in it is not accepted.
         """
-        path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8-sig")  # editors may put a byte-order mark first
-            if path.suffix == ".toml":
-                values = tomllib.loads(text)
-            elif path.suffix == ".json":
-                values = json.loads(text)
-            else:
-                raise DataError(f"{path}: a configuration file ends in .toml or .json")
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-        except DataError:
-            raise
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}: not valid {path.suffix[1:].upper()} ({error})") from error
-        return cls.from_dict(values)
+        return cls.from_dict(read_table(path))
 
     def to_file(self, path: str | Path) -> None:
         """Write the configuration to a ``.toml`` or ``.json`` file.
@@ -69,22 +55,56 @@ class PlainConfig:
             DataError: Another ending, the file cannot be written, or a None in a ``.toml`` file
                 whose field has another default: it would come back as that.
         """
-        from mfnjax._files import write_text
-
-        path = Path(path)
         values = self.to_dict()
-        if path.suffix == ".json":
-            write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
-        elif path.suffix == ".toml":
+        if Path(path).suffix == ".toml":
             for field in dataclasses.fields(self):  # type: ignore[arg-type]
                 if values[field.name] is None and field.default is not None:
                     raise DataError(
                         f"{path}: TOML cannot hold {field.name} = None; write a .json file"
                     )
-            lines = [f"{k} = {_toml(v)}" for k, v in values.items() if v is not None]
-            write_text(path, "\n".join(lines) + "\n")
+        write_table(path, values)
+
+
+def read_table(path: str | Path) -> dict[str, Any]:
+    """The table of names and values in a ``.toml`` or ``.json`` file.
+
+    Raises:
+        DataError: The file cannot be read, is neither TOML nor JSON, or holds no table.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # editors may put a byte-order mark first
+        if path.suffix == ".toml":
+            values = tomllib.loads(text)
+        elif path.suffix == ".json":
+            values = json.loads(text)
         else:
             raise DataError(f"{path}: a configuration file ends in .toml or .json")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except DataError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not valid {path.suffix[1:].upper()} ({error})") from error
+    if not isinstance(values, dict):
+        raise ParameterError(f"{path}: a configuration needs a table of names and values")
+    return values
+
+
+def write_table(path: str | Path, values: dict[str, Any]) -> None:
+    """Write plain values to a ``.toml`` or ``.json`` file; TOML leaves a None out.
+
+    Raises:
+        DataError: Another ending, or the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix == ".json":
+        write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    elif path.suffix == ".toml":
+        lines = [f"{k} = {_toml(v)}" for k, v in values.items() if v is not None]
+        write_text(path, "\n".join(lines) + "\n")
+    else:
+        raise DataError(f"{path}: a configuration file ends in .toml or .json")
 
 
 def _plain(value: Any) -> Any:
@@ -96,3 +116,17 @@ def _toml(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+SEED_MAX = 2**32 - 1
+"""Largest seed: without 64-bit JAX a larger one would silently wrap around."""
+
+
+BOUNDARIES = ("periodic", "neumann", "dirichlet")
+
+
+DTYPES = ("float32", "float64")
+
+
+def _set(config: Any, name: str, value: Any) -> None:
+    object.__setattr__(config, name, value)

@@ -49,8 +49,13 @@ class ProgressBar:
 
     def _start(self, done: int, total: int) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress as Bar,
+            TextColumn,
+            TimeRemainingColumn,
+        )
 
         # What is done when the bar begins may be there from an earlier run: it has no rate.
         self._before, self._started = done, time.monotonic()

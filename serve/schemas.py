@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, final
 import msgspec
 from msgspec import Meta
 
-from mfnjax.config import SEED_MAX
+from mfnjax._plain_config import SEED_MAX
 
 Boundary = Literal["periodic", "neumann", "dirichlet"]
 Seed = Annotated[
@@ -38,7 +38,7 @@ class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Health(Answer, kw_only=True):
     """Liveness."""
 
-    status: str
+    status: Literal["healthy"]
     version: str
 
 
@@ -46,7 +46,7 @@ class Health(Answer, kw_only=True):
 class Readiness(Answer, kw_only=True):
     """Readiness: whether the compiled functions are warm."""
 
-    status: str
+    status: Literal["ready"]
 
 
 @final

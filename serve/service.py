@@ -11,13 +11,12 @@ from typing import Any, final
 
 from litestar import Request
 
-from serve.engine import Engine, Kind
-from serve.engine import simulations as sims
+from serve.engine import Engine, Kind, simulations as sims
 from serve.engine.library import AGGREGATION, FEATURES, VALIDATION
 from serve.engine.streams import PIECES
-from serve.errors import CLIENT_GONE, overloaded
+from serve.http.errors import overloaded
+from serve.http.metrics import Metrics
 from serve.jobs import JobRunner, open_store
-from serve.metrics import Metrics
 from serve.settings import Settings
 
 log = logging.getLogger("serve")
@@ -158,7 +157,7 @@ class Service:
         """Its first run imports and traces a network: a second in which little else gets a turn."""
         if importlib.util.find_spec("flax") is None:
             return  # installed without the extra: /validate says so itself
-        from mfnjax.network import ValidationConfig
+        from mfnjax.v41.validation import ValidationConfig
 
         for size in self.settings.warm_grid_sizes:
             if size <= 64 and not self._closing.is_set():
@@ -173,6 +172,3 @@ def service_of(request: Request[Any, Any, Any]) -> Service:
     """The service of the application that got ``request``."""
     service: Service = request.app.state.service
     return service
-
-
-__all__ = ["CLIENT_GONE", "ClientGoneError", "Service", "service_of"]

@@ -6,20 +6,21 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 import mfnjax
 from mfnjax import (
     DataError,
     DatasetConfig,
     FeatureConfig,
+    GrayScottModel,
+    Grid,
     ParameterError,
+    Simulation,
     SimulationConfig,
     StabilityError,
 )
-from mfnjax.cli.model_run import ModelRun
-from mfnjax.config import ValidationConfig
+from mfnjax.v41.config import ValidationConfig
 
 
 def test_documented_factories() -> None:
@@ -123,7 +124,7 @@ def test_dict_round_trip_is_lossless(**values) -> None:
         SimulationConfig(alpha=0.1 + 0.2 - 0.15, seed=7),
         FeatureConfig(max_box_size=9),
         DatasetConfig(output_path="Täler/\U0001f344 \\ \x7f.parquet", grid_sizes=(8, 16)),
-        ModelRun(model="gray-scott", parameters={"F": 0.03, 'λ"': 1e-9}),
+        Simulation(GrayScottModel(feed=0.03), Grid((4, 5), 0.5, "neumann"), 7, save_every=2),
     ],
 )
 def test_file_round_trip_is_lossless(tmp_path, config, suffix: str) -> None:

@@ -19,7 +19,6 @@ from mfnjax import (
 )
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.plotting import (
-    POTENTIAL,
     Quantity,
     plot_box_counts,
     plot_evolution,
@@ -27,8 +26,6 @@ from mfnjax.plotting import (
     plot_frames,
     plot_mask,
     plot_result,
-    quantity_of,
-    result_html,
     save_figure,
     write_movie,
 )
@@ -51,8 +48,7 @@ def test_a_field_is_drawn_in_millivolts_with_a_labelled_bar():
 
 
 def test_other_fields_keep_their_numbers():
-    assert quantity_of("potential") is POTENTIAL
-    axes, bar = plot_field(FIELD, quantity_of("v")).axes
+    axes, bar = plot_field(FIELD, Quantity("v")).axes
     np.testing.assert_allclose(axes.images[0].get_array(), FIELD)
     assert bar.get_ylabel() == "v"
 
@@ -170,7 +166,7 @@ def test_other_films_are_refused(tmp_path):
 
 
 def test_a_notebook_shows_picture_and_facts(result):
-    html = result_html(result)
+    html = result._repr_html_()
     assert html == result._repr_html_()
     picture = base64.b64decode(re.search(r"base64,([^\"]+)", html)[1])
     assert Image.open(io.BytesIO(picture)).size[0] > 400

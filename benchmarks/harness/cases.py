@@ -35,6 +35,7 @@ from mfnjax import (
     run_mycelium_simulation,
     run_mycelium_simulation_with_history,
 )
+from mfnjax.simulation.start import start_of
 
 
 @final
@@ -147,6 +148,13 @@ def grown_run(grid: int, steps: int, keeping: str) -> dict[str, Any]:
     field = results[0].field
     finite = bool(np.isfinite(field).all())
     return {"growth": growth, "held": resident(), "shape": field.shape, "finite": finite}
+
+
+def inputs_of(config: SimulationConfig) -> tuple[Any, Any, Any, Any]:
+    """Model, grid, start and key of a documented run."""
+    run = config.simulation()
+    start, key = start_of(run.model, run.grid, config.dtype, config.seed or 0)
+    return run.model, run.grid, start, key
 
 
 def run_of(config: SimulationConfig) -> Call:

@@ -17,8 +17,15 @@ from typing import Any
 from benchmarks.harness.baselines import Baseline, baseline, load_baselines
 from benchmarks.harness.machine import machine_text
 from benchmarks.harness.results import Results
-from benchmarks.harness.tables import FORMAT as TABLES_FORMAT
-from benchmarks.harness.tables import ROOT, Row, Table, parser_of, program, read_format
+from benchmarks.harness.tables import (
+    FORMAT as TABLES_FORMAT,
+    ROOT,
+    Row,
+    Table,
+    parser_of,
+    program,
+    read_format,
+)
 from mfnjax._files import write_text
 from mfnjax.errors import DataError
 

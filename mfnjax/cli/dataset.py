@@ -23,7 +23,7 @@ from mfnjax.cli.common import (
 )
 from mfnjax.cli.group import FailedRun
 from mfnjax.cli.user_modules import import_option
-from mfnjax.config import DatasetConfig
+from mfnjax.dataset.config import DatasetConfig
 from mfnjax.errors import ParameterError
 
 if TYPE_CHECKING:

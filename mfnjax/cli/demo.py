@@ -8,21 +8,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import numpy as np
 
 from mfnjax.cli.common import SETTINGS, Progress, SectionCommand, number, option, start_jax, writing
-from mfnjax.cli.measure import Measurement, measure
-from mfnjax.cli.model_run import ModelResult, ModelRun, run_model
-from mfnjax.config import make_feature_config_demo, make_simulation_config_demo
+from mfnjax.features.config import make_feature_config_demo
+from mfnjax.features.measurement import Measurement, measure
+from mfnjax.v41.config import make_simulation_config_demo
 
 if TYPE_CHECKING:
-    from mfnjax.pipeline import SimulationResult
+    from mfnjax.simulation import Trajectory
+    from mfnjax.v41.result import SimulationResult
 
-PATTERN = ModelRun(
-    model="gray-scott", parameters={"F": 0.04, "k": 0.062}, grid_size=128, steps=12_000, seed=42
-)
+PATTERN = {
+    "model": "gray-scott",
+    "parameters": {"F": 0.04, "k": 0.062},
+    "grid_size": 128,
+    "steps": 12_000,
+    "save_every": 120,
+    "save": "v",
+}
 """Gray–Scott where a square grows into worms that fill the plate."""
 
-PATTERN_FRAME_EVERY = 120
+PATTERN_SEED = 42
 _GIF_FRAME_PIXELS = 256
 
 
@@ -54,15 +61,17 @@ def demo(output: str, cache: bool) -> None:
     start_jax(x64=False, cache=cache)
     started = time.perf_counter()
     from mfnjax.cli.sources import middle_level
-    from mfnjax.pipeline import run_mycelium_simulation_with_history
+    from mfnjax.simulation import Simulation
+    from mfnjax.v41.run import run_mycelium_simulation_with_history
 
     click.echo("v4.1 demo: 32 × 32, 32 steps, seed 42 …")
     result = run_mycelium_simulation_with_history(make_simulation_config_demo())
     measured = measure(result.frames, make_feature_config_demo())
-    click.echo(f"Gray-Scott: 128 × 128, {PATTERN.steps} steps, seed {PATTERN.seed} …")
+    click.echo(f"Gray-Scott: 128 × 128, {PATTERN['steps']} steps, seed {PATTERN_SEED} …")
     with Progress("Gray-Scott") as progress:
-        pattern = run_model(PATTERN, save_every=PATTERN_FRAME_EVERY, save="v", progress=progress)
-    field = pattern.fields["v"]
+        pattern = Simulation.from_dict(PATTERN).run(seed=PATTERN_SEED, progress=progress)
+    pattern.status.raise_if_bad()
+    field = np.asarray(pattern.state["v"])
     pattern_measured = measure(field > middle_level(field))
     click.echo("pictures and report …")
     with writing():
@@ -78,7 +87,7 @@ def write_demo(
     folder: Path,
     result: SimulationResult,
     measured: Measurement,
-    pattern: ModelResult,
+    pattern: Trajectory,
     pattern_measured: Measurement,
 ) -> list[Path]:
     """Write everything that the demo shows; returns the files."""
@@ -89,25 +98,23 @@ def write_demo(
         plot_box_counts,
         plot_frames,
         plot_mask,
-        plot_result,
-        quantity_of,
         save_figure,
         write_movie,
     )
 
-    v, history = pattern.fields["v"], pattern.histories["v"]
+    v, history = np.asarray(pattern.state["v"]), pattern.histories["v"]
     steps = pattern.history_steps.tolist()
     frames = plot_frames(result.frames, range(1, len(result.frames) + 1))
     # A logarithmic choice of frames: the pattern grows early and then only settles.
     early = [0, 7, 16, 33, 58, len(steps) - 1]
-    grown = plot_frames(history[early], [steps[i] for i in early], quantity_of("v"))
+    grown = plot_frames(history[early], [steps[i] for i in early], pattern.quantity("v"))
     boxes = plot_box_counts(
         pattern_measured.box_sizes,
         pattern_measured.box_counts,
         float(pattern_measured.features["D_box"] or 0.0),
     )
     pictures = {
-        "mycelium.png": plot_result(result),
+        "mycelium.png": result.plot(),
         "mycelium_frames.png": frames,
         "gray_scott_frames.png": grown,
         "gray_scott_mask.png": plot_mask(v > middle_level(v)),
@@ -118,7 +125,7 @@ def write_demo(
         folder / "gray_scott.gif",
         history,
         steps=steps,
-        quantity=quantity_of("v"),
+        quantity=pattern.quantity("v"),
         size_pixels=_GIF_FRAME_PIXELS,
     )
     files.append(movie)

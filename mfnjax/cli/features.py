@@ -23,9 +23,9 @@ from mfnjax.cli.common import (
     table,
     writing,
 )
-from mfnjax.cli.measure import Measurement, measure
-from mfnjax.config import FeatureConfig
 from mfnjax.errors import DataError, ParameterError
+from mfnjax.features.config import FeatureConfig
+from mfnjax.features.measurement import Measurement, measure
 
 _READING = "Reading"
 _BOXES = "Boxes"

@@ -16,20 +16,13 @@ from mfnjax._progress import ProgressBar
 from mfnjax.cli.common import assignments_of, console, named, number, table, writing
 from mfnjax.cli.group import Interrupted
 from mfnjax.errors import ParameterError
-from mfnjax.fitting import (
-    LowerMinimumWarning,
-    Profile,
-    covariance,
-    fit,
-    identifiability,
-    profile,
-)
-from mfnjax.fitting.front import Misfit, misfit, scaled_start, table_objective
-from mfnjax.fitting.identifiability import Identifiability
+from mfnjax.fitting import LowerMinimumWarning, Profile, covariance, fit, identifiability, profile
+from mfnjax.fitting.inference.identifiability import Identifiability
+from mfnjax.fitting.inference.uncertainty import Covariance
+from mfnjax.fitting.objectives.table_objective import Misfit, misfit, scaled_start, table_objective
 from mfnjax.fitting.plots import plot_history, plot_profiles, plot_residuals, plot_table_fit
 from mfnjax.fitting.result import FitResult
 from mfnjax.fitting.table import Table, read_table
-from mfnjax.fitting.uncertainty import Covariance
 from mfnjax.models import build_model
 from mfnjax.plotting import save_figure
 

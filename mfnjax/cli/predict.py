@@ -158,7 +158,7 @@ def _answer(regressor: Regressor, name: str, options: dict[str, Any]) -> Answer:
 def _from_table(
     regressor: Regressor, path: Path
 ) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    from mfnjax.cli.columns import any_table, numbers
+    from mfnjax.dataset.columns import any_table, numbers
 
     rows = any_table(path)
     columns = [numbers(path, rows, name) for name in regressor.input_names]
@@ -201,8 +201,8 @@ def _row(regressor: Regressor, where: str, features: dict[str, Any]) -> list[flo
 
 
 def _from_field(regressor: Regressor, path: Path, options: dict[str, Any]) -> np.ndarray:
-    from mfnjax.cli.measure import measure
     from mfnjax.cli.sources import Reading, read_source
+    from mfnjax.features.measurement import measure
     from mfnjax.features.record import FEATURE_NAMES
 
     foreign = [name for name in regressor.input_names if name not in FEATURE_NAMES]
@@ -233,11 +233,11 @@ def _from_model_run(regressor: Regressor, path: Path, foreign: str) -> np.ndarra
             f"{path}: the network reads {foreign}, which is no feature of a field; it needs a "
             "table with that column"
         )
-    from mfnjax.cli.model_run import ModelResult
     from mfnjax.dataset.kernel import measure_fields
     from mfnjax.dataset.schema import generic_features
+    from mfnjax.simulation import Trajectory
 
-    fields = ModelResult.load(path).fields
+    fields = Trajectory.load(path).state.asdict()
     values = measure_fields(tuple(np.asarray(u, np.float32) for u in fields.values()))
     found = np.concatenate([np.asarray(part, np.float64) for part in values])
     names = generic_features(tuple(fields))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 from collections.abc import Mapping
 from html import escape
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from mfnjax._version import __version__
 from mfnjax.cli.common import number
-from mfnjax.cli.measure import Measurement
-from mfnjax.cli.model_run import ModelResult
-from mfnjax.plotting.html import data_uri, result_rows, table_html
+from mfnjax.features.measurement import Measurement
+from mfnjax.plotting.html import data_uri, table_html
 
 if TYPE_CHECKING:
-    from mfnjax.pipeline import SimulationResult
+    from mfnjax.simulation import Trajectory
+    from mfnjax.v41.result import SimulationResult
 
 MEANINGS = {
     "D_box": "box-counting dimension of the active mask",
@@ -69,7 +70,7 @@ footer { color: #526073; font-size: .86rem; }
 def report_html(
     result: SimulationResult,
     measured: Measurement,
-    pattern: ModelResult,
+    pattern: Trajectory,
     pattern_measured: Measurement,
     files: Mapping[str, Path],
 ) -> str:
@@ -104,7 +105,7 @@ computed by <code>mfn demo</code>.</p>
         )
     }
 </div>
-<div>{table_html(result_rows(result))}</div>
+<div>{table_html(result.summary())}</div>
 </div>
 <p class="note">{escape(NO_PATTERN)} Hardly a cell rises above −60 mV, so the box-counting
 dimension and the cluster counts of this run are 0 or close to it. That is what the documented
@@ -164,18 +165,13 @@ def _figure(files: Mapping[str, Path], name: str, caption: str) -> str:
     return f'<figure><img alt="{text}" src="{source}"><figcaption>{text}</figcaption></figure>'
 
 
-def _pattern_rows(pattern: ModelResult) -> list[tuple[str, str]]:
-    run, v = pattern.run, pattern.fields["v"]
-    parameters = ", ".join(f"{name} = {value:g}" for name, value in run.parameters.items())
-    return [
-        ("grid", f"{run.grid_size} × {run.grid_size}, {run.boundary}"),
-        ("steps", f"{run.steps} of dt = {run.dt:g}"),
-        ("parameters", parameters),
-        ("stepper", str(run.stepper)),
-        ("seed", str(run.seed)),
-        ("v", f"{v.min():.3f} … {v.max():.3f}"),
-        ("std of v", f"{v.std():.3f}"),
-    ]
+def _pattern_rows(pattern: Trajectory) -> list[tuple[str, str]]:
+    model = pattern.simulation.model
+    symbols = {name: symbol for symbol, name in model.symbols.items()}
+    parameters = ", ".join(
+        f"{symbols[f.name]} = {getattr(model, f.name):g}" for f in dataclasses.fields(model)
+    )
+    return [("parameters", parameters), *pattern.summary()]
 
 
 def _features(measured: Measurement, pattern: Measurement) -> str:

@@ -19,7 +19,7 @@ from mfnjax.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from mfnjax.validation import Report
+    from mfnjax.science import Report
 
 
 @click.command(cls=SectionCommand, context_settings=SETTINGS)
@@ -41,7 +41,7 @@ def science(folder: Path | None, no_files: bool, cache: bool) -> None:
     validations come first. The exit status is 1 if a row fails. Takes a minute or two.
     """
     start_jax(x64=True, cache=cache)
-    from mfnjax.validation import compute_report, write_report
+    from mfnjax.science import compute_report, write_report
 
     with Progress("Validating") as progress:
         report = compute_report(progress=progress)
@@ -63,7 +63,7 @@ def default_folder() -> Path:
 def _print(report: Report) -> None:
     from rich.text import Text
 
-    from mfnjax.validation.report import error_text
+    from mfnjax.science.report import error_text
 
     out = console()
     if not out.is_terminal:

@@ -1,9 +1,8 @@
-"""``mfn simulate``: run a model; save, draw or film the result."""
+"""``mfn simulate``: run a model from the command line."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mfnjax._checks import check_int
-from mfnjax._plain_config import PlainConfig
+from mfnjax._plain_config import read_table
 from mfnjax.cli.common import (
     SETTINGS,
     Progress,
@@ -27,27 +26,25 @@ from mfnjax.cli.common import (
     table,
     writing,
 )
-from mfnjax.cli.model_run import ModelResult, ModelRun, run_model
 from mfnjax.cli.user_modules import import_option
-from mfnjax.config import (
+from mfnjax.errors import ParameterError
+from mfnjax.v41.config import (
     SimulationConfig,
     make_simulation_config_default,
     make_simulation_config_demo,
 )
-from mfnjax.errors import ParameterError
 
 if TYPE_CHECKING:
-    from mfnjax.pipeline import SimulationResult
+    from mfnjax.simulation import Simulation, Trajectory
 
 _NAMED = {"demo": make_simulation_config_demo, "default": make_simulation_config_default}
-_RUN = "The run (fields of SimulationConfig; - and _ are the same)"
-_MODEL = "Other models (grid, steps, boundary, seed and dtype as above)"
+_RUN = "The run, and the parameters of the v4.1 model (- and _ are the same)"
+_MODEL = "Any model"
 _OUTPUT = "Output"
 _FIGURES = (".png", ".pdf", ".svg")
 _MOVIES = (".gif", ".mp4")
 _MOVIE_FRAMES = 150
-_ONLY_OTHERS = ("preset", "dt", "stepper", "spacing", "save_every")
-_SETTINGS = ("output", "plot", "movie", "history", "field", "x64", "cache")
+_FRAMES = 100
 
 
 @click.command(cls=SectionCommand, context_settings=SETTINGS)
@@ -81,24 +78,32 @@ _SETTINGS = ("output", "plot", "movie", "history", "field", "x64", "cache")
     "--save-every",
     type=int,
     section=_MODEL,
-    help="Steps between two saved frames.  [default: a hundred frames in all]",
+    help="Steps between two saved frames.  [default: 1 for a map, else a hundred frames in all]",
 )
 @option("-o", "--output", metavar="FILE.npz", section=_OUTPUT, help="Save the result.")
-@option(
-    "--history", is_flag=True, section=_OUTPUT, help="Save the frames too (v4.1: one each step)."
-)
+@option("--history", is_flag=True, section=_OUTPUT, help="Save the frames of every field too.")
 @option("--plot", metavar="FILE", section=_OUTPUT, help="Draw it (.png, .pdf or .svg).")
 @option(
     "--movie", metavar="FILE", section=_OUTPUT, help="Film it (.gif, or .mp4 with mfnjax[video])."
 )
-@option("--field", section=_OUTPUT, help="Field to draw and film.  [default: the model's last]")
+@option("--field", section=_OUTPUT, help="Field to draw and film.  [default: the model's main one]")
 @option(
     "--cache/--no-cache",
     default=True,
     section="Other options",
     help="Keep compiled programs in your cache folder (also: MFNJAX_CACHE=off).",
 )
-def simulate(**options: Any) -> None:
+def simulate(
+    config_file: str | None,
+    output: str | None,
+    plot: str | None,
+    movie: str | None,
+    history: bool,
+    field: str | None,
+    x64: bool,
+    cache: bool,
+    **options: Any,
+) -> None:
     """Run a model and say what came out.
 
     Without --model this is the v4.1 model of MyceliumFractalNet. Nothing is written unless
@@ -110,37 +115,48 @@ def simulate(**options: Any) -> None:
     mfn simulate --grid_size 128 --steps 500 --seed 7 -o run.npz --history
     mfn simulate --model gray-scott --set F=0.04 --set k=0.062 --steps 8000 --movie v.gif
     """
-    given = {name: value for name, value in options.items() if value not in (None, ())}
-    settings = {name: given.pop(name, None) for name in _SETTINGS}
-    values = _read(given.pop("config_file", None))
-    name = given.pop("model", None) or values.pop("model", "mycelium")
-    values.pop("model", None)
-    output = check_suffix("--output", settings["output"], (".npz",))
-    plot = check_suffix("--plot", settings["plot"], _FIGURES)
-    movie = check_suffix("--movie", settings["movie"], _MOVIES)
-    if movie is not None and movie.suffix.lower() == ".mp4":
+    outputs = {
+        "output": check_suffix("--output", output, (".npz",)),
+        "plot": check_suffix("--plot", plot, _FIGURES),
+        "movie": check_suffix("--movie", movie, _MOVIES),
+    }
+    if outputs["movie"] is not None and outputs["movie"].suffix.lower() == ".mp4":
         from mfnjax.plotting.movie import require_encoder
 
         require_encoder()
-    if settings["x64"]:
-        given["dtype"] = "float64"
-    outputs = {"output": output, "plot": plot, "movie": movie}
-    history, field = bool(settings["history"]), settings["field"]
-    cache = bool(settings["cache"])
-    if name == "mycelium":
-        _mycelium(values, given, outputs, history=history, field=field, cache=cache)
-    else:
-        _other(name, values, given, outputs, history=history, field=field, cache=cache)
+    values = _read(config_file)
+    parameters = assignments_of(options.pop("assignments"))
+    given = {name: value for name, value in options.items() if value is not None}
+    values.update(given)
+    if parameters:
+        values["parameters"] = {**values.get("parameters", {}), **parameters}
+        for name in parameters:  # --set wins over a file's flat name
+            values.pop(name, None)
+    seed = values.pop("seed", None)
+    dtype = "float64" if x64 else values.pop("dtype", "float32")
+    values.pop("dtype", None)
+    save_every = values.pop("save_every", None)
+    if save_every is not None:
+        check_int("--save-every", save_every, 1, 10**8)
+    start_jax(x64=dtype == "float64", cache=cache)
+    from mfnjax.simulation import Simulation
 
-
-class _Values(PlainConfig):
-    """The table of a configuration file as it stands, whichever kind of run it describes."""
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Any:
-        if not isinstance(values, dict):
-            raise ParameterError(f"a configuration is a table of names and values, got {values!r}")
-        return dict(values)
+    _refuse_foreign(values.get("model", "mycelium"), given)
+    simulation = Simulation.from_dict(values)
+    if history or outputs["movie"] is not None:
+        simulation = _with_frames(simulation, save_every, field, dtype, everything=history)
+    field = _shown_field(simulation, field)
+    started = time.perf_counter()
+    with Progress("simulating") as progress:
+        run = simulation.run(seed=seed, dtype=dtype, progress=progress)
+    run.status.raise_if_bad()
+    seconds = time.perf_counter() - started
+    with writing():  # before anything is printed: a full log must not cost the run
+        _write(run, outputs, field, history=history)
+    _print(run, seconds)
+    for path in outputs.values():
+        if path is not None:
+            click.echo(f"wrote {path}")
 
 
 def _read(name: str | None) -> dict[str, Any]:
@@ -148,241 +164,113 @@ def _read(name: str | None) -> dict[str, Any]:
         return {}
     if name in _NAMED and not Path(name).exists():
         return _NAMED[name]().to_dict()
-    return read_values(name)
+    return read_table(name)
 
 
-def read_values(path: str | Path) -> dict[str, Any]:
-    """The table of a TOML or JSON file as it stands."""
-    values: Any = _Values.from_file(path)
-    return values
-
-
-def _mycelium(
-    values: dict[str, Any],
-    given: dict[str, Any],
-    outputs: dict[str, Path | None],
-    *,
-    history: bool,
-    field: str | None,
-    cache: bool,
-) -> None:
-    """The documented run of the v4.1 model."""
-    parameters = assignments_of(given.pop("assignments", ()))
-    foreign = [name for name in _ONLY_OTHERS if name in given]
-    if foreign:
-        option_name = foreign[0].replace("_", "-")
-        raise ParameterError(
-            f"--{option_name} is for other models: the v4.1 model has its own step"
-        )
-    if field not in (None, "potential"):
-        raise ParameterError(f"--field of a v4.1 run is potential, got {field!r}")
-    config = SimulationConfig.from_dict({**values, **given})
-    with_frames = history or outputs["movie"] is not None
-    if with_frames:
-        _check_memory(config.steps, config.grid_size, config.dtype, 1)
-    start_jax(x64=config.dtype == "float64", cache=cache)
-    from mfnjax.pipeline import run_mycelium_simulation, run_mycelium_simulation_with_history
-
-    if parameters:
-        named = _mycelium_names(parameters)
-        config = SimulationConfig.from_dict({**config.to_dict(), **named})
-    run = run_mycelium_simulation_with_history if with_frames else run_mycelium_simulation
-    started = time.perf_counter()
-    with Progress("simulating") as progress:
-        result = run(config, progress=progress)
-    seconds = time.perf_counter() - started
-    with writing():  # before anything is printed: a full log must not cost the run
-        _write_mycelium(result, outputs, history=history)
-    _print_mycelium(result, seconds)
-    _print_files(outputs)
-
-
-def _mycelium_names(parameters: dict[str, float]) -> dict[str, float]:
-    from mfnjax.models import MyceliumModel
-
-    named = {MyceliumModel.symbols.get(name, name): value for name, value in parameters.items()}
-    known = [field.name for field in dataclasses.fields(SimulationConfig)]
-    for name in named:
-        if name not in known:
-            raise ParameterError(f"--set {name}: {_unknown(name, known)}")
-    return named
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"no such parameter{hint}; parameters: {', '.join(known)}"
-
-
-def _print_mycelium(result: SimulationResult, seconds: float) -> None:
-    from mfnjax.models.mycelium import NO_PATTERN
-
-    config = result.config
-    out = console()
-    size = f"{config.grid_size} × {config.grid_size}"
-    summary = table("v4.1 run", "", "", headers=False)
-    summary.add_row("grid", f"{size}, {config.boundary}")
-    summary.add_row("steps", str(config.steps))
-    summary.add_row("seed", str(result.seed))
-    summary.add_row("precision", config.dtype)
-    for label, value in _statistics(result.field, 1e3):
-        summary.add_row(f"potential {label}", f"{value:.3f} mV")
-    summary.add_row("growth events", str(result.growth_events))
-    summary.add_row("Turing activations", str(result.turing_activations))
-    summary.add_row("clamped cells", str(result.clamping_events))
-    summary.add_row("wall time", f"{seconds:.3f} s")
-    out.print(summary)
-    if _has_default_pair(config):
-        click.echo(f"Note: {NO_PATTERN}")
-
-
-def _has_default_pair(config: SimulationConfig) -> bool:
-    """Whether the activator-inhibitor pair runs with its default parameters."""
-    default = SimulationConfig()
-    names = ("d_activator", "d_inhibitor", "r_activator", "r_inhibitor", "turing_threshold")
-    return config.turing_enabled and all(
-        getattr(config, name) == getattr(default, name) for name in names
-    )
-
-
-def _statistics(field: Any, scale: float) -> list[tuple[str, float]]:
-    import numpy as np
-
-    values = scale * np.asarray(field, np.float64)
-    return [
-        ("min", float(values.min())),
-        ("mean", float(values.mean())),
-        ("max", float(values.max())),
-        ("std", float(values.std())),
-    ]
-
-
-def _write_mycelium(
-    result: SimulationResult, outputs: dict[str, Path | None], *, history: bool
-) -> None:
-    if outputs["output"] is not None:
-        kept = result if history else dataclasses.replace(result, history=None)
-        kept.save(outputs["output"])
-    if outputs["plot"] is not None:
-        from mfnjax.plotting import plot_result, save_figure
-
-        save_figure(plot_result(result), outputs["plot"])
-    if outputs["movie"] is not None and result.history is not None:
-        from mfnjax.plotting import POTENTIAL, write_movie
-
-        every = -(-len(result.history) // _MOVIE_FRAMES)
-        frames = result.history[every - 1 :: every]
-        steps = range(every, len(result.history) + 1, every)
-        write_movie(outputs["movie"], frames, steps=steps, quantity=POTENTIAL)
-
-
-def _other(
-    name: str,
-    values: dict[str, Any],
-    given: dict[str, Any],
-    outputs: dict[str, Path | None],
-    *,
-    history: bool,
-    field: str | None,
-    cache: bool,
-) -> None:
-    """A run of any other registered model."""
-    parameters = assignments_of(given.pop("assignments", ()))
-    save_every = given.pop("save_every", None)
-    if save_every is not None:
-        check_int("--save-every", save_every, 1, 10**8)
-    known = [f.name for f in dataclasses.fields(ModelRun)]
-    for option_name in given:
-        if option_name not in known:
-            raise ParameterError(
-                f"--{option_name.replace('_', '-')} is a parameter of the v4.1 model; "
-                f"parameters of {name} are given as --set NAME=VALUE (see `mfn models {name}`)"
-            )
-    merged = {**values, **given, "model": name}
-    from_file = values.get("parameters", {})
-    if not isinstance(from_file, dict):
-        raise ParameterError(f"parameters must be a table of names and values, got {from_file!r}")
-    merged["parameters"] = {**from_file, **parameters}
-    run = ModelRun.from_dict(merged)
-    start_jax(x64=run.dtype == "float64", cache=cache)
+def _refuse_foreign(name: str, given: dict[str, Any]) -> None:
+    """Say of an option for a parameter of v4.1 that another model does not have it."""
     from mfnjax.models import get_model
+    from mfnjax.simulation.spec import KEYS
 
-    run = run.resolved()
-    fields = get_model(name).model.fields
-    field = fields[-1] if field is None else field
-    if field not in fields:
-        raise ParameterError(f"--field {field}: the fields of {name} are {', '.join(fields)}")
-    steps, every = run.steps or 0, None
-    if history or outputs["movie"] is not None:
-        every = save_every or max(steps // 100, 1)
-        if every > steps:
-            raise ParameterError(f"--save-every {every}: no frame would be saved of {steps} steps")
-        kept = len(fields) if history else 1
-        _check_memory(steps // every, run.grid_size, run.dtype, kept)
-    started = time.perf_counter()
-    with Progress("simulating") as progress:
-        result = run_model(
-            run, save_every=every, save=None if history else field, progress=progress
+    own = {field.name for field in dataclasses.fields(get_model(name).model)}  # type: ignore[arg-type]
+    for option_name in given.keys() - {*KEYS, *own, "seed", "dtype"}:
+        raise ParameterError(
+            f"--{option_name.replace('_', '-')} is no parameter of {name}; those are given as "
+            f"--set NAME=VALUE (see `mfn models {name}`)"
         )
-    seconds = time.perf_counter() - started
-    with writing():
-        _write_other(result, outputs, field, history=history)
-    _print_other(result, seconds)
-    _print_files(outputs)
 
 
-def _print_other(result: ModelResult, seconds: float) -> None:
-    run = result.run
-    summary = table(f"{run.model} run", "", "", headers=False)
-    summary.add_row(
-        "grid", f"{run.grid_size} × {run.grid_size}, dx = {run.spacing:g}, {run.boundary}"
-    )
-    summary.add_row("steps", f"{run.steps} of dt = {run.dt:g} ({run.stepper})")
-    summary.add_row("seed", str(run.seed))
-    summary.add_row("precision", run.dtype)
-    for name, values in result.fields.items():
-        for label, value in _statistics(values, 1.0):
-            summary.add_row(f"{name} {label}", number(value))
-    for name, count in result.counts.items():
-        summary.add_row(name.replace("_", " "), str(count))
-    summary.add_row("wall time", f"{seconds:.3f} s")
-    console().print(summary)
+def _shown_field(simulation: Simulation, field: str | None) -> str:
+    from mfnjax.models.base import main_field
+
+    fields = simulation.model.fields
+    field = main_field(simulation.model) if field is None else field
+    if field not in fields:
+        raise ParameterError(
+            f"--field {field}: the fields of {simulation.model_name} are {', '.join(fields)}"
+        )
+    return field
 
 
-def _write_other(
-    result: ModelResult, outputs: dict[str, Path | None], field: str, *, history: bool
-) -> None:
-    if outputs["output"] is not None:
-        kept = result if history else dataclasses.replace(result, histories={})
-        kept.save(outputs["output"])
-    if outputs["plot"] is None and outputs["movie"] is None:
-        return
-    from mfnjax.plotting import plot_field, quantity_of, save_figure, write_movie
+def _with_frames(
+    simulation: Simulation, every: int | None, field: str | None, dtype: str, *, everything: bool
+) -> Simulation:
+    """The simulation with saved frames, if there is room for them."""
+    from mfnjax.steppers import choose_stepper
 
-    quantity = quantity_of(field)
-    if outputs["plot"] is not None:
-        title = f"{result.run.model}: {field} after {result.run.steps} steps"
-        save_figure(plot_field(result.fields[field], quantity, title=title), outputs["plot"])
-    if outputs["movie"] is not None:
-        frames, steps = result.histories[field], result.history_steps
-        write_movie(outputs["movie"], frames, steps=steps.tolist(), quantity=quantity)
-
-
-def _print_files(outputs: dict[str, Path | None]) -> None:
-    for path in outputs.values():
-        if path is not None:
-            click.echo(f"wrote {path}")
+    steps = simulation.steps
+    if every is None:
+        is_map = choose_stepper(simulation.model, simulation.stepper).order is None
+        every = 1 if is_map else max(steps // _FRAMES, 1)
+    if every > steps:
+        raise ParameterError(f"--save-every {every}: no frame would be saved of {steps} steps")
+    save = None if everything else _shown_field(simulation, field)
+    fields = len(simulation.model.fields) if everything else 1
+    _check_memory(simulation.grid.shape, steps // every, fields, dtype)
+    return simulation.replace(save_every=every, save=save)
 
 
-def _check_memory(frames: int, side: int, dtype: str, fields: int) -> None:
+def _check_memory(shape: tuple[int, int], frames: int, fields: int, dtype: str) -> None:
     """Refuse a history that would not fit into half of the machine's memory."""
-    needed = frames * side * side * fields * (8 if dtype == "float64" else 4)
+    needed = frames * shape[0] * shape[1] * fields * (8 if dtype == "float64" else 4)
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return
     if needed > memory // 2:
         raise ParameterError(
-            f"{frames} frames of {side} × {side} cells take {needed / 2**30:.1f} GiB, over half of "
-            f"this machine's {memory / 2**30:.1f} GiB: fewer steps, or a larger --save-every"
+            f"{frames} frames of {shape[0]} × {shape[1]} cells take {needed / 2**30:.1f} GiB, over "
+            f"half of this machine's {memory / 2**30:.1f} GiB: fewer steps, or a larger "
+            "--save-every"
         )
+
+
+def _write(run: Trajectory, outputs: dict[str, Path | None], field: str, *, history: bool) -> None:
+    from mfnjax.plotting import save_figure, write_movie
+
+    if outputs["output"] is not None:
+        kept = run if history else _without_frames(run)
+        kept.save(outputs["output"])
+    if outputs["plot"] is not None:
+        save_figure(run.plot(field), outputs["plot"])
+    if outputs["movie"] is not None:
+        frames, steps = run.histories[field], run.history_steps
+        every = -(-len(frames) // _MOVIE_FRAMES)
+        write_movie(
+            outputs["movie"],
+            frames[every - 1 :: every],
+            steps=steps[every - 1 :: every].tolist(),
+            quantity=run.quantity(field),
+        )
+
+
+def _without_frames(run: Trajectory) -> Trajectory:
+    simulation = run.simulation.replace(save_every=None, save=None)
+    return dataclasses.replace(run, history=None, simulation=simulation)
+
+
+def _print(run: Trajectory, seconds: float) -> None:
+    import numpy as np
+
+    summary = table(f"{run.simulation.model_name} run", "", "", headers=False)
+    for name, text in run.simulation.summary()[1:]:
+        summary.add_row(name, text)
+    summary.add_row("seed", str(run.seed))
+    summary.add_row("precision", str(run.state.values[0].dtype))
+    for name, field in run.state.asdict().items():
+        quantity = run.quantity(name)
+        values, unit = quantity.shown(field), f" {quantity.unit}".rstrip()
+        for label, statistic in (
+            ("min", np.min),
+            ("mean", np.mean),
+            ("max", np.max),
+            ("std", np.std),
+        ):
+            summary.add_row(f"{name} {label}", f"{number(float(statistic(values)))}{unit}")
+    for name, count in run.counts.items():
+        summary.add_row(name.replace("_", " "), str(count))
+    summary.add_row("wall time", f"{seconds:.3f} s")
+    console().print(summary)
+    remark = run.simulation.model.remark()
+    if remark is not None:
+        click.echo(f"Note: {remark}")

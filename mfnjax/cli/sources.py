@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
-from mfnjax.cli.model_run import FORMAT as MODEL_RUN_FORMAT
-from mfnjax.cli.model_run import ModelResult
+from mfnjax.core.quantity import POTENTIAL
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.images import IMAGE_SUFFIXES, mask_from_levels, read_image
+from mfnjax.models.base import main_field
+from mfnjax.simulation.trajectory import Trajectory, is_run
 
 ARRAY_SUFFIXES = (".npz", ".npy")
 
@@ -98,14 +98,9 @@ def _read_arrays(path: Path, field: str | None) -> tuple[np.ndarray, bool]:
 def _choose(
     path: Path, arrays: dict[str, np.ndarray], field: str | None
 ) -> tuple[np.ndarray, bool]:
-    meta = arrays.pop("meta", None)
-    kind = _format(meta)
-    if kind == MODEL_RUN_FORMAT:
-        result = ModelResult.load(path)
-        name = list(result.fields)[-1] if field is None else field
-        if name not in result.fields:
-            raise DataError(f"{path}: no field {name!r}; it holds {', '.join(result.fields)}")
-        return result.fields[name], False
+    if is_run(arrays):
+        return _of_run(path, Trajectory.load(path), field)
+    arrays.pop("meta", None)
     if field is not None:
         if field not in arrays:
             raise DataError(f"{path}: no array {field!r}; it holds {', '.join(arrays) or 'none'}")
@@ -121,14 +116,14 @@ def _choose(
     return next(iter(arrays.values())), True
 
 
-def _format(meta: np.ndarray | None) -> str | None:
-    if meta is None or meta.dtype.kind != "U":
-        return None
-    try:
-        values: Any = json.loads(str(meta))
-    except ValueError:
-        return None
-    return values.get("format") if isinstance(values, dict) else None
+def _of_run(path: Path, run: Trajectory, field: str | None) -> tuple[np.ndarray, bool]:
+    """A field of a run, or its history; whether it is a potential, which is measured in volts."""
+    name = main_field(run.simulation.model) if field is None else field
+    if name not in run.state.names:
+        raise DataError(f"{path}: no field {name!r}; it holds {', '.join(run.state.names)}")
+    is_potential = run.quantity(name).unit == POTENTIAL.unit
+    array = run.histories.get(name, run.state[name]) if is_potential else run.state[name]
+    return np.asarray(array), is_potential
 
 
 def _field_or_mask(array: np.ndarray, is_potential: bool, reading: Reading) -> np.ndarray:

@@ -28,8 +28,8 @@ from mfnjax.cli.train_report import WRITTEN, Piece, measured, print_report, repo
 from mfnjax.errors import DataError, MfnError, ParameterError
 
 if TYPE_CHECKING:
-    from mfnjax.cli.columns import Columns
-    from mfnjax.config import DatasetConfig
+    from mfnjax.dataset.columns import Columns
+    from mfnjax.dataset.config import DatasetConfig
 
 _DATA = "Data"
 _NETWORK = "Network (fields of NetworkConfig; - and _ are the same)"
@@ -199,9 +199,9 @@ def _plan(given: dict[str, Any]) -> _Run:
 
 
 def _read_options(path: Path) -> dict[str, Any]:
-    from mfnjax.cli.simulate import read_values
+    from mfnjax._plain_config import read_table
 
-    values = read_values(path)
+    values = read_table(path)
     unknown = sorted(set(values) - {*DEFAULTS, "data"})
     if unknown:
         raise ParameterError(
@@ -298,7 +298,7 @@ def _remove_old(folder: Path, keep: Path | None) -> None:
 
 
 def _data(run: _Run, sweep: DatasetConfig | None) -> Columns:
-    from mfnjax.cli.columns import read_columns
+    from mfnjax.dataset.columns import read_columns
 
     inputs = run.options["inputs"]
     if inputs is not None and not isinstance(inputs, list):

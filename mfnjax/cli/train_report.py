@@ -13,7 +13,7 @@ from mfnjax._files import write_text
 from mfnjax.cli.common import console, number, table
 
 if TYPE_CHECKING:
-    from mfnjax.cli.columns import Columns
+    from mfnjax.dataset.columns import Columns
     from mfnjax.network import Regressor, TrainResult
 
 NETWORK_FILE, REPORT_FILE, PICTURE = WRITTEN = ("network.npz", "report.json", "training.png")

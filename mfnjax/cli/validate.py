@@ -21,10 +21,10 @@ from mfnjax.cli.common import (
     start_jax,
     table,
 )
-from mfnjax.config import VALIDATION_RUNS, ValidationConfig
+from mfnjax.v41.config import VALIDATION_RUNS, ValidationConfig
 
 if TYPE_CHECKING:
-    from mfnjax.network import ValidationReport
+    from mfnjax.v41.validation import ValidationReport
 
 _CYCLE = "The cycle (fields of ValidationConfig; - and _ are the same)"
 
@@ -60,7 +60,7 @@ def validate(config_file: str | None, as_json: bool, cache: bool, **options: Any
     given = {name: value for name, value in options.items() if value is not None}
     config = ValidationConfig.from_dict({**values, **given})
     start_jax(x64=False, cache=cache)
-    from mfnjax.network.validation import run_validation
+    from mfnjax.v41.validation import run_validation
 
     started = time.perf_counter()
     with Progress("simulating") as progress:

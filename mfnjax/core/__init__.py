@@ -4,6 +4,7 @@ from mfnjax.core.boundary import Boundary, Dirichlet, Neumann, Periodic, as_boun
 from mfnjax.core.grid import Grid
 from mfnjax.core.operators import laplacian, largest_stable_step
 from mfnjax.core.pytree import register_pytree
+from mfnjax.core.smooth import annealed_width
 from mfnjax.core.state import State, StateLike
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Periodic",
     "State",
     "StateLike",
+    "annealed_width",
     "as_boundary",
     "laplacian",
     "largest_stable_step",

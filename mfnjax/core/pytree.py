@@ -24,7 +24,9 @@ T = TypeVar("T")
 def register_pytree(cls: type[T]) -> type[T]:
     """Register a frozen dataclass as `jax.tree_util.register_dataclass` does, its class included.
 
-    A field with ``metadata={"static": True}`` is static, every other one is a child.
+    A field with ``metadata={"static": True}`` is static; one with ``metadata={"origin": True}``
+    says where the others come from and stays behind when they are mapped or transformed (it is its
+    default again); every other one is a child.
 
     Raises:
         ParameterError: The class keeps its fields in slots.
@@ -38,7 +40,8 @@ def register_pytree(cls: type[T]) -> type[T]:
     """
     fields = dataclasses.fields(cls)  # type: ignore[arg-type]
     static = tuple(f.name for f in fields if f.metadata.get("static"))
-    traced = tuple(f.name for f in fields if f.name not in static)
+    origin = {f.name: f.default for f in fields if f.metadata.get("origin")}
+    traced = tuple(f.name for f in fields if f.name not in (*static, *origin))
     names = traced + static
     keys = tuple(jax.tree_util.GetAttrKey(name) for name in traced)
     slots = {slot for base in cls.__mro__ for slot in vars(base).get("__slots__", ())}
@@ -50,7 +53,8 @@ def register_pytree(cls: type[T]) -> type[T]:
 
     def flatten(node: T) -> tuple[tuple[Any, ...], Any]:
         values = node.__dict__
-        return tuple([values[name] for name in traced]), (cls, *[values[name] for name in static])
+        children = tuple([values[name] for name in traced])
+        return children, (cls, *[values[name] for name in static])
 
     def flatten_with_keys(node: T) -> tuple[tuple[Any, ...], Any]:
         children, aux = flatten(node)
@@ -58,7 +62,7 @@ def register_pytree(cls: type[T]) -> type[T]:
 
     def unflatten(aux: Any, children: Any) -> T:
         node = object.__new__(cls)
-        node.__dict__.update(zip(names, (*children, *aux[1:])))  # noqa: B905
+        node.__dict__.update(zip(names, (*children, *aux[1:])), **origin)  # noqa: B905
         return node
 
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)

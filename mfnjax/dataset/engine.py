@@ -15,17 +15,19 @@ from typing import Any, final
 
 import numpy as np
 
-from mfnjax.config import FeatureConfig, SimulationConfig
 from mfnjax.core.grid import Grid
 from mfnjax.dataset import kernel
 from mfnjax.dataset.plan import Plan
 from mfnjax.dataset.sampling import Columns
 from mfnjax.dataset.schema import build_table, drop_rows, generic_features, schema_of
 from mfnjax.errors import MfnError
+from mfnjax.features.config import FeatureConfig
 from mfnjax.features.record import FEATURE_NAMES
 from mfnjax.features.vector import HOST_CELLS
 from mfnjax.models import MyceliumModel, build_model, get_model
-from mfnjax.simulation.rollout import CHUNK_CELL_STEPS, simulate
+from mfnjax.simulation.chunks import CHUNK_CELL_STEPS
+from mfnjax.simulation.simulation import simulate
+from mfnjax.v41.config import SimulationConfig
 
 logger = logging.getLogger("mfnjax.dataset")
 
@@ -274,7 +276,7 @@ def _as_columns(
 
 def _run_documented(plan: Plan, rows: Columns) -> tuple[Columns, np.ndarray | None, dict[int, str]]:
     """Rows whose history is too large for one call: the documented layer, which runs in chunks."""
-    from mfnjax.pipeline import compute_fractal_features, run_mycelium_simulation_with_history
+    from mfnjax.v41.run import compute_fractal_features, run_mycelium_simulation_with_history
 
     def run(row: dict[str, Any]) -> tuple[np.ndarray, list[int], tuple[np.ndarray, ...]]:
         config = row_config(row)
@@ -319,7 +321,8 @@ def run_model_row(plan: Plan, name: str, row: dict[str, Any]) -> tuple[tuple[Any
 
     def call() -> Any:
         state, key = kernel.initial_state(model, grid, row["random_seed"])
-        return simulate(model, state, grid=grid, steps=row["steps"], dt=plan.dt, key=key)
+        chance = key if model.takes_key else None
+        return simulate(model, state, grid=grid, steps=row["steps"], dt=plan.dt, key=chance)
 
     run = kernel.FIRST_CALLS.call((type(model), grid.shape), call)
     run.status.raise_if_bad()

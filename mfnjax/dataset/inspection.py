@@ -196,7 +196,7 @@ def _geometry_bounds(cells: np.ndarray, clusters: tuple[str, ...]) -> dict[str, 
 
 
 def _mycelium_bounds(values: dict[str, np.ndarray]) -> dict[str, Bounds]:
-    from mfnjax.models.mycelium import CLAMP_HIGH_V, CLAMP_LOW_V
+    from mfnjax.models.mycelium.model import CLAMP_HIGH_V, CLAMP_LOW_V
 
     cells, steps = values["grid_size"] ** 2, values["steps"]
     low, high = 1e3 * CLAMP_LOW_V - _ROUNDING, 1e3 * CLAMP_HIGH_V + _ROUNDING

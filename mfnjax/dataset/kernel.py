@@ -24,8 +24,9 @@ from mfnjax.errors import NumericalInstabilityError
 from mfnjax.features import feature_vector, field_statistics
 from mfnjax.features.record import FEATURE_NAMES, MASK_FEATURES
 from mfnjax.models import Model, MyceliumModel
-from mfnjax.simulation.inputs import prepare_inputs
+from mfnjax.simulation import Simulation
 from mfnjax.simulation.loop import dynamic_loop, start_run
+from mfnjax.simulation.problem import prepare_inputs
 
 DTYPE = "float32"
 
@@ -88,9 +89,7 @@ def _mycelium_row(
             turing_threshold=row["turing_threshold"],
             turing_enabled=turing_enabled,
         )
-        inputs = prepare_inputs(
-            model, start, grid, row["steps"], 1.0, None, None, None, run_key, static_steps=False
-        )
+        inputs = prepare_inputs(Simulation(model, grid, row["steps"]), start, run_key)
         problem = dataclasses.replace(inputs.problem, saved=(0,))
         end, (history,) = dynamic_loop(
             problem, start_run(inputs), row["steps"], jnp.int32(1), capacity

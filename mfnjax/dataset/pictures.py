@@ -116,7 +116,7 @@ def contact_sheet(path: str | Path, picture: str | Path, *, count: int = 16) -> 
 
 def _field(plan: Plan, row: dict[str, Any]) -> np.ndarray:
     if plan.model is None:
-        from mfnjax.pipeline import run_mycelium_simulation
+        from mfnjax.v41.run import run_mycelium_simulation
 
         return run_mycelium_simulation(row_config(row)).field
     return np.asarray(run_model_row(plan, plan.model, row)[0][-1])

@@ -12,7 +12,7 @@ from typing import Any, final
 
 from mfnjax._checks import check_bool, check_real
 from mfnjax._version import __version__
-from mfnjax.config import DatasetConfig
+from mfnjax.dataset.config import DatasetConfig
 from mfnjax.dataset.sampling import Columns, config_without_path, sample_rows
 from mfnjax.errors import ParameterError
 

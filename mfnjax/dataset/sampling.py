@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mfnjax.config import DatasetConfig
+from mfnjax.dataset.config import DatasetConfig
 from mfnjax.errors import ParameterError
 
 Columns = dict[str, np.ndarray]

@@ -18,9 +18,9 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from mfnjax._checks import check_choice, check_real
-from mfnjax.config import FeatureConfig
 from mfnjax.errors import ParameterError
 from mfnjax.features.clusters import CONNECTIVITIES
+from mfnjax.features.config import FeatureConfig
 from mfnjax.features.record import FEATURE_NAMES
 from mfnjax.features.statistics import SIGMA_MIN_MV
 from mfnjax.features.vector import _check_array, _item, _static

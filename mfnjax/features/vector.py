@@ -12,7 +12,6 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from mfnjax._checks import check_int, shown
-from mfnjax.config import FeatureConfig
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.features.clusters import (
     ClusterStatistics,
@@ -21,6 +20,7 @@ from mfnjax.features.clusters import (
     cluster_statistics_host,
     size_statistics,
 )
+from mfnjax.features.config import FeatureConfig
 from mfnjax.features.record import (
     COUNT_FEATURES,
     FEATURE_NAMES,

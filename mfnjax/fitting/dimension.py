@@ -30,11 +30,11 @@ from jax import lax
 
 from mfnjax._checks import check_function, check_int, check_items, check_key, check_real
 from mfnjax.core.pytree import register_pytree
+from mfnjax.core.spectral import scale_modes
 from mfnjax.errors import NumericalInstabilityError, ParameterError
 from mfnjax.features import soft_box_counts
-from mfnjax.fitting.objectives import called
+from mfnjax.fitting.objectives.objective import called
 from mfnjax.fractal import box_counts
-from mfnjax.simulation.spectral import scale_modes
 
 SIZES = (1, 2, 4, 8, 16, 32)
 WIDTHS = (0.5, 0.003)

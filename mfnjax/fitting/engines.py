@@ -19,7 +19,7 @@ from jax import lax
 
 from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError
-from mfnjax.fitting.objectives import half_square
+from mfnjax.fitting.objectives.objective import half_square
 
 RUNNING, CONVERGED, STALLED, VALUE_NAN, GRADIENT_NAN = range(5)
 STATUSES = ("running", "converged", "stalled", "value NaN", "gradient NaN")

@@ -21,7 +21,7 @@ from mfnjax.fitting.checkpoint import fingerprint
 from mfnjax.fitting.engines import STATUSES, Engine, FirstOrder, Lane, LevenbergMarquardt, extra
 from mfnjax.fitting.lanes import Problem, Store, descend
 from mfnjax.fitting.layout import Layout, Models, Objectives, finite, plan
-from mfnjax.fitting.objectives import CallableObjective, Objective
+from mfnjax.fitting.objectives.objective import CallableObjective, Objective
 from mfnjax.fitting.result import FitResult, StartReport
 from mfnjax.fitting.transforms import Interval
 from mfnjax.models.base import Model

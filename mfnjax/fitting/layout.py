@@ -17,7 +17,7 @@ import numpy as np
 
 from mfnjax._checks import check_items, check_kind, shown
 from mfnjax.errors import ParameterError
-from mfnjax.fitting.objectives import Objective
+from mfnjax.fitting.objectives.objective import Objective
 from mfnjax.fitting.transforms import Transform, as_transform
 from mfnjax.models.base import Model
 from mfnjax.models.registry import parameter_names

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mfnjax.fitting.front import misfit
+from mfnjax.fitting.objectives.table_objective import misfit
 from mfnjax.plotting.style import also_saved, in_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mfnjax.fitting.profiles import Profile
+    from mfnjax.fitting.inference.profiles import Profile
     from mfnjax.fitting.result import FitResult
     from mfnjax.fitting.table import Table
 

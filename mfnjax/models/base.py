@@ -25,8 +25,10 @@ from jax import lax
 
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
+from mfnjax.core.quantity import Quantity
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
+from mfnjax.models.transport import Kind, transport_obstacle
 
 Values = tuple[jax.Array, ...]
 Laplacian = Callable[[jax.Array], jax.Array]
@@ -37,18 +39,25 @@ class Model(abc.ABC):
 
     Class attributes:
         fields: Names of the components, in order.
-        steppers: Names of the steppers that can integrate it; the first is the default.
-        boundaries: Names of the boundaries it supports.
+        stepper: Name of the stepper of a run that names none; None is the first that can serve it.
+        needs_closed_sides: Whether it makes no sense with sides that let something pass.
+        takes_key: Whether its steps may draw random numbers; else a run with a key is refused.
         counters: Names of the events that a run counts.
         symbols: Paper symbol → parameter name, as the command line takes them.
+        quantities: Field name → what it holds and how it is shown, where that is not the plain
+            number under its name.
+        main_field: The component that is shown and measured where none is named; None is the last.
         reaction_fields: The components that `reaction` and `transport` speak of.
     """
 
     fields: ClassVar[tuple[str, ...]]
-    steppers: ClassVar[tuple[str, ...]]
-    boundaries: ClassVar[tuple[str, ...]] = ("periodic", "neumann", "dirichlet")
+    stepper: ClassVar[str | None] = None
+    needs_closed_sides: ClassVar[bool] = False
     counters: ClassVar[tuple[str, ...]] = ()
+    takes_key: ClassVar[bool] = False
     symbols: ClassVar[dict[str, str]] = {}
+    quantities: ClassVar[dict[str, Quantity]] = {}
+    main_field: ClassVar[str | None] = None
     reaction_fields: ClassVar[tuple[str, ...]]
 
     @abc.abstractmethod
@@ -57,10 +66,11 @@ class Model(abc.ABC):
 
     @abc.abstractmethod
     def transport(self, values: Values, laplacian: Laplacian) -> Values:
-        """Return L u for the ``reaction_fields``: linear, diagonal, a polynomial in ∇².
+        """Return L u for the ``reaction_fields``, in terms of ``laplacian`` of one field at a time.
 
-        ``laplacian`` is called with one field at a time. Called with multiplication by an
-        eigenvalue λ instead of the operator (and ones for the fields) this gives the symbol of L.
+        Spectral steppers need an L that is linear, diagonal, and a polynomial in ∇² with constant
+        coefficients, and refuse another (see `mfnjax.models.transport`); called with multiplication
+        by an eigenvalue λ instead of the operator (and ones for the fields) it gives its symbol.
         """
 
     @abc.abstractmethod
@@ -70,6 +80,14 @@ class Model(abc.ABC):
         ``dtype`` None is JAX's default floating dtype.
         """
 
+    def is_stochastic(self) -> bool:
+        """Whether a run needs a key (True where that cannot be told)."""
+        return False
+
+    def remark(self) -> str | None:
+        """What a user of this parameter set should know, in a sentence; None: nothing."""
+        return None
+
     @abc.abstractmethod
     def check(self, grid: Grid, dt: float) -> None:
         """Raise ParameterError or StabilityError if a concrete parameter is not accepted."""
@@ -78,8 +96,6 @@ class Model(abc.ABC):
 class ReactionDiffusion(Model):
     """u_t = L u + f(u): integrated by any stepper."""
 
-    steppers: ClassVar[tuple[str, ...]] = ("euler", "rk4", "etdrk2", "etdrk4", "strang")
-
     def check(self, grid: Grid, dt: float) -> None:
         """Every parameter is a finite number, and no field's short waves grow without bound."""
         check_finite(self)
@@ -87,9 +103,14 @@ class ReactionDiffusion(Model):
 
 
 class IteratedMap(Model):
-    """A map with a step of its own, dt = 1."""
+    """A map with a step of its own, dt = 1.
 
-    steppers: ClassVar[tuple[str, ...]] = ("map",)
+    A map that can take many steps faster than one after the other has a method ``take_steps(run,
+    count, *, grid, key, step)``: it returns the `mfnjax.simulation.loop.Run` that ``count``
+    (traced) calls of ``step(run, draw)`` would give, bit for bit.
+    """
+
+    takes_key: ClassVar[bool] = True
 
     @abc.abstractmethod
     def advance(self, values: Values, grid: Grid, *, draw: Any) -> Advanced:
@@ -98,31 +119,10 @@ class IteratedMap(Model):
     def draw(self, dtype: Any, *, key: jax.Array) -> Any:
         """Return the few random numbers of one step (a pytree), from this step's own key.
 
-        The loop calls this for many steps at once, which is cheaper than step by step. Steps must
-        get the same bits either way, and the same as a run of them alone: so the numbers of a step
-        come from its key, elementwise. By default it is the key itself.
+        A run in pieces must draw what the whole run draws: so the numbers of a step come from its
+        key alone. By default it is the key itself.
         """
         return key
-
-    def quiet(self, values: Values, grid: Grid, *, draws: Any, count: Any) -> Quiet | None:
-        """Return a short cut through the next ``count`` steps, where the model has one.
-
-        A model that can tell in advance that nothing will happen in some steps (nothing to count
-        but what ``draws`` decide, nothing to clamp, nothing that is not finite) may run them
-        faster than `advance`; the fields must come out the same, bit for bit.
-
-        Args:
-            values: The fields.
-            grid: The grid.
-            draws: What `draw` gave for these steps, stacked (``count`` of them count); None: no
-                chance.
-            count: Number of steps, traced.
-        """
-        return None
-
-    def is_stochastic(self) -> bool:
-        """Whether a step needs a key (True where that cannot be told)."""
-        return False
 
 
 @final
@@ -142,18 +142,9 @@ class Advanced:
     counts: jax.Array | None = None
 
 
-@final
-@dataclass(frozen=True)
-class Quiet:
-    """A short cut through some steps.
-
-    Attributes:
-        possible: Whether it may be taken, a traced scalar.
-        run: Returns the fields after the steps, and what they counted.
-    """
-
-    possible: jax.Array
-    run: Callable[[], tuple[Values, jax.Array]]
+def main_field(model: Model | type[Model]) -> str:
+    """The field of a model that is shown and measured where none is named."""
+    return model.main_field or model.fields[-1]
 
 
 def all_finite(value: jax.Array) -> jax.Array:
@@ -186,6 +177,12 @@ def check_smoothing(model: Model) -> None:
     With a negative diffusivity the equation has no solution: the finer the grid, the faster it
     blows up. Judged by the sign of the transport's symbol far out, which a polynomial in ∇² has.
     """
+    obstacle = transport_obstacle(model)
+    if obstacle is not None and obstacle.kind is Kind.COUPLED:
+        _check_coupled(model)
+        return
+    if obstacle is not None and obstacle.kind is not Kind.VARYING:
+        return  # its sign depends on the state, or cannot be told
     ones: Any = (1.0,) * len(model.reaction_fields)
     rates = model.transport(ones, lambda u: -1e9 * u)
     for name, rate in zip(model.reaction_fields, rates, strict=False):
@@ -198,6 +195,20 @@ def check_smoothing(model: Model) -> None:
                 f"{type(model).__name__}: the transport of {name!r} amplifies short waves without "
                 "bound; its diffusivity must be ≥ 0"
             )
+
+
+def _check_coupled(model: Model) -> None:
+    """The same where fields move by each other's gradients: by the eigenvalues of the matrix."""
+    count = len(model.reaction_fields)
+    columns = [model.transport(tuple(unit), lambda u: -1e9 * u) for unit in np.eye(count)]
+    if any(isinstance(rate, jax.core.Tracer) for rate in jax.tree.leaves(columns)):
+        return
+    rates = np.linalg.eigvals(np.array(columns, float)).real
+    if rates.max() > 1e-12 * np.abs(rates).max():
+        raise ParameterError(
+            f"{type(model).__name__}: the transport amplifies short waves without bound; the "
+            "matrix of its diffusivities must have no eigenvalue with a negative real part"
+        )
 
 
 def check_finite(model: Model) -> None:

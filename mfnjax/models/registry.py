@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, final
 
 from mfnjax.errors import ParameterError
@@ -25,12 +25,32 @@ from mfnjax.models.swift_hohenberg import SwiftHohenbergModel
 @final
 @dataclass(frozen=True)
 class ModelEntry:
-    """A row of the registry."""
+    """A row of the registry.
+
+    Attributes:
+        name: Its name.
+        model: The class.
+        summary: One line about it.
+        presets: Named parameter sets.
+        grid_size: Side of the grid of a run that does not say.
+        steps: Steps of a run that says neither them nor a preset.
+    """
 
     name: str
     model: type[Model]
     summary: str
     presets: Mapping[str, Preset] = field(default_factory=dict)
+    grid_size: int = 128
+    steps: int = 1000
+
+    def example(self) -> Model:
+        """A model of the kind: its defaults, and 1 for parameters that have none."""
+        required = [
+            f.name
+            for f in fields(self.model)  # type: ignore[arg-type]
+            if f.default is MISSING and f.default_factory is MISSING
+        ]
+        return self.model(**dict.fromkeys(required, 1.0))
 
 
 _REGISTRY: dict[str, ModelEntry] = {}
@@ -42,11 +62,14 @@ def register_model(
     *,
     summary: str = "",
     presets: Mapping[str, Preset] | None = None,
+    grid_size: int = 128,
+    steps: int = 1000,
 ) -> type[Model]:
     """Add a model under ``name`` (lower case, hyphens), for `get_model` and the command line.
 
     The class is a frozen dataclass registered by `mfnjax.register_pytree`, with ``fields`` and the
-    methods of `Model`; see the tutorial in ``docs/your_own_model.md``.
+    methods of `Model`; see the tutorial in ``docs/your_own_model.md``. ``grid_size`` and ``steps``
+    are those of a run that does not say.
 
     Raises:
         ParameterError: The class is not a Model with fields, or the name is no word or taken by
@@ -60,7 +83,7 @@ def register_model(
     if name in _REGISTRY and _REGISTRY[name].model is not model:
         raise ParameterError(f"a model named {name!r} is registered already")
     text = summary or (model.__doc__ or "").strip().splitlines()[0]
-    _REGISTRY[name] = ModelEntry(name, model, text, dict(presets or {}))
+    _REGISTRY[name] = ModelEntry(name, model, text, dict(presets or {}), grid_size, steps)
     return model
 
 
@@ -80,6 +103,27 @@ def get_model(name: str) -> ModelEntry:
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ParameterError(f"no model {name!r}{hint}; models: {', '.join(model_names())}")
     return _REGISTRY[name]
+
+
+def name_of(model: type[Model]) -> str:
+    """The name of a model class in the registry; of one that is not there, the class's own."""
+    names = [name for name, entry in _REGISTRY.items() if entry.model is model]
+    return names[0] if names else model.__name__
+
+
+def registered_name(model: type[Model]) -> str:
+    """The name of a model class in the registry.
+
+    Raises:
+        ParameterError: It has none.
+    """
+    name = name_of(model)
+    if name not in _REGISTRY:
+        raise ParameterError(
+            f"{model.__name__} has no name to be found by: register_model('a-name', "
+            f"{model.__name__})"
+        )
+    return name
 
 
 def parameter_names(model: type[Model]) -> tuple[str, ...]:
@@ -114,8 +158,11 @@ def build_model(name: str, parameters: Mapping[str, Any], *, preset: str | None 
     for key, value in parameters.items():
         parameter = entry.model.symbols.get(key, key)
         if parameter not in known_names:
+            near = difflib.get_close_matches(str(key), [*known_names, *entry.model.symbols], n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            known = ", ".join(known_names)
             raise ParameterError(
-                f"model {name!r} has no parameter {key!r}; parameters: {', '.join(known_names)}"
+                f"model {name!r} has no parameter {key!r}{hint}; parameters: {known}"
             )
         if parameter in given:
             raise ParameterError(f"parameter {parameter!r} of model {name!r} is given twice")
@@ -128,6 +175,8 @@ register_model(
     MyceliumModel,
     summary="MyceliumFractalNet v4.1 (a map, dt = 1)",
     presets=_presets.MYCELIUM,
+    grid_size=64,
+    steps=64,
 )
 register_model(
     "gray-scott",

@@ -1,6 +1,6 @@
 """The network, its plasticity and its training (the ``network`` extra: flax, optax, orbax)."""
 
-from mfnjax.config import ValidationConfig
+from mfnjax._moved import moved
 from mfnjax.network.attention import SparseAttention, sparse_attention
 from mfnjax.network.differentiable import DifferentiablePipeline, steer
 from mfnjax.network.model import (
@@ -23,7 +23,6 @@ from mfnjax.network.training import (
     regression_metrics,
     train,
 )
-from mfnjax.network.validation import ValidationReport, run_validation
 
 __all__ = [
     "STDP",
@@ -37,8 +36,6 @@ __all__ = [
     "SparseAttention",
     "TrainOptions",
     "TrainResult",
-    "ValidationConfig",
-    "ValidationReport",
     "apply_network",
     "forward",
     "init_network",
@@ -46,7 +43,6 @@ __all__ = [
     "param_shapes",
     "predict",
     "regression_metrics",
-    "run_validation",
     "sparse_attention",
     "spike_latency",
     "stdp_update",
@@ -55,3 +51,12 @@ __all__ = [
     "train",
     "train_regressor",
 ]
+
+__getattr__ = moved(
+    __name__,
+    {
+        "ValidationConfig": "mfnjax.v41.config",
+        "ValidationReport": "mfnjax.v41.validation",
+        "run_validation": "mfnjax.v41.validation",
+    },
+)

@@ -24,7 +24,7 @@ from mfnjax.errors import NumericalInstabilityError, ParameterError
 from mfnjax.features.soft import SOFT_FEATURES, soft_features
 from mfnjax.models.base import Model
 from mfnjax.network.model import NetworkConfig, Params, apply_network
-from mfnjax.simulation.rollout import simulate
+from mfnjax.simulation.simulation import simulate
 
 _STATIC: Any = {"static": True}
 

@@ -14,7 +14,7 @@ import numpy as np
 from jax import Array
 
 from mfnjax._checks import check_int, check_kind, check_real
-from mfnjax.config import SEED_MAX
+from mfnjax._plain_config import SEED_MAX
 from mfnjax.errors import DataError, NumericalInstabilityError, ParameterError
 from mfnjax.network.checkpoints import Checkpoints
 from mfnjax.network.model import NetworkConfig, Params, forward, init_network

@@ -4,6 +4,7 @@ Figures are plain `matplotlib.figure.Figure` objects, not registered with pyplot
 be closed, and no display is needed. Colour maps are perceptually uniform; potentials are in mV.
 """
 
+from mfnjax.core.quantity import POTENTIAL, Quantity
 from mfnjax.plotting.figures import (
     plot_box_counts,
     plot_evolution,
@@ -11,25 +12,26 @@ from mfnjax.plotting.figures import (
     plot_frames,
     plot_mask,
     plot_result,
+    plot_run,
 )
-from mfnjax.plotting.html import result_html
+from mfnjax.plotting.html import picture_and_table
 from mfnjax.plotting.movie import write_movie
-from mfnjax.plotting.style import POTENTIAL, Quantity, png_bytes, quantity_of, save_figure
+from mfnjax.plotting.style import png_bytes, save_figure
 from mfnjax.plotting.training import plot_training
 
 __all__ = [
     "POTENTIAL",
     "Quantity",
+    "picture_and_table",
     "plot_box_counts",
     "plot_evolution",
     "plot_field",
     "plot_frames",
     "plot_mask",
     "plot_result",
+    "plot_run",
     "plot_training",
     "png_bytes",
-    "quantity_of",
-    "result_html",
     "save_figure",
     "write_movie",
 ]

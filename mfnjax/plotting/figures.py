@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mfnjax.core.quantity import POTENTIAL, Quantity
 from mfnjax.errors import ParameterError
-from mfnjax.plotting.style import POTENTIAL, Quantity, in_style
+from mfnjax.plotting.style import in_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from mfnjax.pipeline import SimulationResult
 
 _INK, _SOFT, _ACCENT = "#21406f", "#9db4d6", "#c2571a"
 
@@ -196,19 +195,45 @@ def plot_evolution(
 
 
 @in_style
-def plot_result(result: SimulationResult) -> Figure:
-    """A v4.1 run: the final field, and its evolution where the history was kept."""
-    size = f"{result.field.shape[0]} × {result.field.shape[1]}"
-    title = f"v4.1, {size}, after {result.config.steps} steps, seed {result.seed}"
-    if result.history is None:
-        return plot_field(result.field, title=title)
+def plot_run(
+    field: Any,
+    quantity: Quantity = POTENTIAL,
+    *,
+    frames: Any = None,
+    steps: Sequence[int] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """The final field of a run, beside its evolution where frames were saved.
+
+    Args:
+        field: (H, W), in the stored unit.
+        quantity: What it is.
+        frames: (T, H, W), or None.
+        steps: The step that each frame stands at.
+        title: Title, or None.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ParameterError: Not an (H, W) array.
+    """
+    if frames is None or len(frames) == 0:
+        return plot_field(field, quantity, title=title)
     figure = _figure(8.8, 3.7)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.15])
-    image = _image(left, POTENTIAL.shown(result.field), POTENTIAL)
-    _label(figure.colorbar(image, ax=left, shrink=0.9), POTENTIAL)
+    image = _image(left, quantity.shown(_check_image(field)), quantity)
+    _label(figure.colorbar(image, ax=left, shrink=0.9), quantity)
     figure.get_layout_engine().set(wspace=0.07)
-    _draw_evolution(right, result.history, np.arange(1, len(result.history) + 1), POTENTIAL)
-    figure.suptitle(title, fontsize=10)
+    _draw_evolution(right, np.asarray(frames), np.asarray(steps), quantity)
+    if title:
+        figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def plot_result(result: Any) -> Figure:
+    """What ``result.plot()`` draws, of any result."""
+    figure: Figure = result.plot()
     return figure
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from mfnjax._files import check_writable, replacing
+from mfnjax.core.quantity import POTENTIAL, Quantity
 from mfnjax.errors import DataError, ParameterError
-from mfnjax.plotting.style import POTENTIAL, Quantity
 
 _COLOURS, _GREYS = 240, 16
 _WHITE = _COLOURS + _GREYS - 1

@@ -5,12 +5,9 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, final
-
-import numpy as np
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from mfnjax._files import check_writable, replacing
 from mfnjax.errors import DataError
@@ -20,42 +17,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-@final
-@dataclass(frozen=True)
-class Quantity:
-    """What a field holds, and how it is shown.
-
-    Attributes:
-        label: What the colour bar says, without the unit.
-        unit: Unit of the shown values; empty for none.
-        scale: Shown value = stored value · scale.
-        colour_map: A perceptually uniform matplotlib colour map.
-    """
-
-    label: str
-    unit: str = ""
-    scale: float = 1.0
-    colour_map: str = "magma"
-
-    @property
-    def title(self) -> str:
-        """Label and unit, as an axis says them."""
-        return f"{self.label} ({self.unit})" if self.unit else self.label
-
-    def shown(self, field: object) -> np.ndarray:
-        """The values as they are shown, float64."""
-        return np.asarray(field, np.float64) * self.scale
-
-
-POTENTIAL = Quantity("membrane potential", "mV", 1e3, "viridis")
-"""Volts, shown in millivolts."""
-
-
-def quantity_of(name: str) -> Quantity:
-    """The quantity of a model's field of that name."""
-    return POTENTIAL if name == "potential" else Quantity(name)
 
 
 _STYLE = {

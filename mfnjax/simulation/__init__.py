@@ -1,8 +1,17 @@
-"""Running models: the loop, the steppers, ensembles."""
+"""Running models: `Simulation` and what it gives, the loop, ensembles, result files."""
 
-from mfnjax.simulation.ensemble import simulate_ensemble
-from mfnjax.simulation.rollout import simulate
-from mfnjax.simulation.steppers import STEPPERS, Stepper
+from mfnjax.simulation.record import read_record
+from mfnjax.simulation.simulation import Simulation, simulate, simulate_ensemble
 from mfnjax.simulation.trajectory import Status, Trajectory
+from mfnjax.steppers import STEPPERS, Stepper
 
-__all__ = ["STEPPERS", "Status", "Stepper", "Trajectory", "simulate", "simulate_ensemble"]
+__all__ = [
+    "STEPPERS",
+    "Simulation",
+    "Status",
+    "Stepper",
+    "Trajectory",
+    "read_record",
+    "simulate",
+    "simulate_ensemble",
+]

@@ -10,7 +10,6 @@ must be two devices, which `mfnjax.configure_cpu` makes.
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -24,14 +23,15 @@ import numpy as np
 from jax import lax
 
 from mfnjax._checks import check_int
-from mfnjax.core.grid import Grid
-from mfnjax.core.state import State, StateLike
+from mfnjax._cpu import cores
+from mfnjax.core.state import State
 from mfnjax.errors import ParameterError, StabilityError
-from mfnjax.models.base import Model, Values
-from mfnjax.simulation.inputs import check_last_step, prepare_inputs
+from mfnjax.models.base import Values
+from mfnjax.simulation.checks import check_last_step
+from mfnjax.simulation.chunks import CHUNK_CELL_STEPS, Progress, run_chunk
 from mfnjax.simulation.members import Members, rows
-from mfnjax.simulation.rollout import CHUNK_CELL_STEPS, Progress, run_chunk, simulate
-from mfnjax.simulation.steppers import Stepper
+from mfnjax.simulation.problem import prepare_inputs
+from mfnjax.simulation.rollout import run_inputs
 from mfnjax.simulation.trajectory import Status, Trajectory
 
 BLOCK = 16
@@ -42,71 +42,16 @@ _CODE = (np.floor_divide, np.remainder)
 """How the first bad step and field are read from the number that the loop carries."""
 
 
-def simulate_ensemble(
-    model: Model,
-    state: StateLike,
-    *,
-    grid: Grid,
-    steps: int,
-    dt: Any = 1.0,
-    stepper: str | Stepper | None = None,
-    save_every: int | None = None,
-    save: str | None = None,
-    threads: int | None = None,
-    progress: Progress | None = None,
-    key: jax.Array | None = None,
+def run_members(
+    simulation: Any, members: Members, threads: int | None, progress: Progress | None
 ) -> Trajectory:
-    """Run many members of an ensemble; each equals `simulate` alone, bit for bit.
-
-    A member is what differs: parameters of shape (n,), fields of shape (n, H, W), or keys (n,).
-    What has no leading axis is shared.
-
-    Args:
-        model: The model; any of its parameters may be an array (n,).
-        state: As for `simulate`; any field may be (n, H, W).
-        grid: The grid, shared.
-        steps: Number of steps, shared.
-        dt: Time step, shared.
-        stepper: As for `simulate`.
-        save_every: As for `simulate`.
-        save: As for `simulate`.
-        threads: Blocks of runs at a time; None takes one for each core. Memory grows with it. On
-            a CPU they run at the same time only if JAX has a device for each: `configure_cpu`.
-        progress: Called with (members done, members in all) after each block.
-        key: A key, shared by all members, or keys (n,).
-
-    Returns:
-        A `Trajectory` with a leading axis of n members on every leaf; counts are int64 arrays.
-
-    Raises:
-        ParameterError: Nothing has a leading axis, or two disagree; or as for `simulate`, with
-            the number of the member where it is not the first.
-
-    Examples:
-        >>> import jax, jax.numpy as jnp
-        >>> from mfnjax import GrayScottModel, Grid, simulate_ensemble
-        >>> grid = Grid((16, 16))
-        >>> start = GrayScottModel().initial_state(grid, key=jax.random.key(0))
-        >>> models = GrayScottModel(feed=jnp.linspace(0.03, 0.06, 5))
-        >>> simulate_ensemble(models, start, grid=grid, steps=10).state["v"].shape
-        (5, 16, 16)
-    """
-    if not isinstance(grid, Grid):
-        raise ParameterError(f"grid must be a Grid, got {grid!r}")
+    """Run the members of an ensemble of a `mfnjax.Simulation`; see `Simulation.ensemble`."""
     if threads is not None:
         threads = check_int("threads", threads, 1, 2**16)
-    members = Members.of(model, state, key)
-    options = {
-        "grid": grid,
-        "steps": steps,
-        "dt": dt,
-        "stepper": stepper,
-        "save_every": save_every,
-        "save": save,
-    }
     size = members.size
-    threads = min(threads or os.cpu_count() or 1, size)
-    each = 1 if save_every is not None else _block_size(grid, steps, -(-size // threads))
+    threads = min(threads or cores(), size)
+    share = -(-size // threads)
+    each = 1 if simulation.save_every is not None else _block_size(simulation, share)
     starts, gathered, done = iter(range(0, size, each)), _Gathered(size), 0
     stop = threading.Event()
     settings = _settings()
@@ -115,7 +60,7 @@ def simulate_ensemble(
         try:
             while (start := next(starts, None)) is not None or running:
                 if start is not None:
-                    run = partial(_run_block, members, start, each, options, stop)
+                    run = partial(_run_block, simulation, members, start, each, stop)
                     future = pool.submit(_gather_on_own_device, gathered, start, run, settings)
                     running.append((future, min(each, size - start)))
                 if start is None or len(running) > 2 * threads:
@@ -157,12 +102,12 @@ class _Gathered:
         return np.empty((self._size, *some.shape[1:]), some.dtype)
 
 
-def _block_size(grid: Grid, steps: Any, share: int) -> int:
+def _block_size(simulation: Any, share: int) -> int:
     """Members in one call: a power of two, so that few sizes are compiled.
 
     No more than a thread's share, and than may be done between two looks for Ctrl-C.
     """
-    work = grid.num_cells * max(steps, 1) if isinstance(steps, int) else CHUNK_CELL_STEPS
+    work = simulation.grid.num_cells * max(simulation.steps, 1)
     most = max(min(BLOCK, share, CHUNK_CELL_STEPS // work), 1)
     return 1 << (most.bit_length() - 1)
 
@@ -211,7 +156,7 @@ def _naming(index: int) -> Iterator[None]:
 
 
 def _run_block(
-    members: Members, start: int, each: int, options: dict[str, Any], stop: threading.Event
+    simulation: Any, members: Members, start: int, each: int, stop: threading.Event
 ) -> Trajectory:
     """Run some members: a whole block of them in one call, else one by one.
 
@@ -228,9 +173,10 @@ def _run_block(
         for index in range(start, end):
             model, state, key = members.one(index)
             with _naming(index):
-                alone.append(simulate(model, state, key=key, progress=look, **options))
+                inputs = prepare_inputs(simulation.replace(model=model), state, key)
+                alone.append(run_inputs(inputs, progress=look))
         return _stack(alone)
-    shared, own, structure, integers = _block_inputs(members, slice(start, end), options)
+    shared, own, structure, integers = _block_inputs(simulation, members, slice(start, end))
     impl = members.keys and members.keys.impl
     values, seen = _compiled_block(shared, own, integers, structure=structure, impl=impl)
     step, first_bad, *counts = np.asarray(seen).T.astype(np.int64)
@@ -245,7 +191,7 @@ def _run_block(
 
 
 def _block_inputs(
-    members: Members, block: slice, options: dict[str, Any]
+    simulation: Any, members: Members, block: slice
 ) -> tuple[list[Any], list[Any], Any, np.ndarray]:
     """What a block is called with.
 
@@ -262,7 +208,7 @@ def _block_inputs(
     for index in checks:
         model, state = members.model_and_state(index)
         with _naming(index):
-            checked.append(prepare_inputs(model, state, key=given, static_steps=False, **options))
+            checked.append(prepare_inputs(simulation.replace(model=model), state, given))
     first = checked[0]
     problems = [jax.tree.flatten(replace(one.problem, key=None)) for one in checked]
     columns = list(zip(*(leaves for leaves, _ in problems), strict=True))

@@ -1,13 +1,13 @@
 """The compiled loop: a state through a traced number of steps.
 
-A step is compiled once, whatever the number of steps and frames; `mfnjax.simulation.rollout` calls
-the loop.
+A step is compiled once, whatever the number of steps and frames; `mfnjax.simulation.simulation`
+calls the loop.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, final
 
 import jax
@@ -17,11 +17,8 @@ from jax import lax
 
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.threefry import fold_in
-from mfnjax.models.base import IteratedMap, Values, all_cells
-from mfnjax.simulation.inputs import Inputs, Problem
-
-DRAW_BLOCK = 32
-"""Steps whose random numbers are drawn in one go."""
+from mfnjax.models.base import Values, all_cells
+from mfnjax.simulation.problem import Inputs, Problem
 
 
 @final
@@ -70,66 +67,13 @@ def drawn_step(problem: Problem, prepared: Any, run: Run) -> Run:
     return _one_step(problem, prepared, run, _draw(problem, run, run.step))
 
 
-def _steps(problem: Problem, prepared: Any, run: Run, count: Any, *, blocked: bool) -> Run:
-    """``count`` (traced) steps; ``blocked``: in blocks, where the model gains by that."""
-    if blocked and isinstance(problem.model, IteratedMap):
-        return _blocks(problem, prepared, run, count)
+def _steps(problem: Problem, prepared: Any, run: Run, count: Any, *, many: bool) -> Run:
+    """``count`` (traced) steps; ``many``: in the model's own way, where it has one."""
+    take_steps = getattr(problem.model, "take_steps", None)
+    if many and take_steps is not None:
+        step = partial(_one_step, problem, prepared)
+        return take_steps(run, count, grid=problem.grid, key=problem.key, step=step)
     return lax.fori_loop(0, count, lambda _, r: drawn_step(problem, prepared, r), run)
-
-
-def _blocks(problem: Problem, prepared: Any, start: Run, count: Any) -> Run:
-    """``count`` steps of a map: the random numbers of a block at once, quiet blocks cut short.
-
-    What need not be carried through a block, or be a result of it, is kept out: each would be a
-    kernel more (see ``docs/speed.md``).
-    """
-
-    def block(index: jax.Array, carry: tuple[Values, Any, Any]) -> tuple[Values, Any, Any]:
-        values, counts, first_bad = carry
-        done = index * DRAW_BLOCK
-        run = Run(values, start.step + done, jnp.zeros_like(counts), first_bad)
-        todo = jnp.minimum(DRAW_BLOCK, count - done)
-        draws = None
-        if problem.key is not None:
-            steps = run.step + jnp.arange(DRAW_BLOCK, dtype=jnp.int32)
-            draws = jax.vmap(lambda step: _draw(problem, run, step))(steps)
-
-        def step(k: jax.Array, run: Run) -> Run:
-            return _one_step(problem, prepared, run, jax.tree.map(lambda x: x[k], draws))
-
-        def step_by_step(run: Run) -> tuple[Values, Any, Any]:
-            run = lax.fori_loop(0, todo, step, run)
-            return run.values, run.counts, run.first_bad
-
-        def cut_short(run: Run) -> tuple[Values, Any, Any]:
-            values, counts = quiet.run()
-            return values, counts.astype(run.counts.dtype), run.first_bad
-
-        quiet = problem.model.quiet(values, problem.grid, draws=draws, count=todo)
-        if quiet is None:
-            values, new, first_bad = step_by_step(run)
-        else:
-            possible = _unanimous(quiet.possible)
-            values, new, first_bad = lax.cond(possible, cut_short, step_by_step, run)
-        return values, counts + new, first_bad
-
-    carry = (start.values, start.counts, start.first_bad)
-    values, counts, first_bad = lax.fori_loop(0, -(-count // DRAW_BLOCK), block, carry)
-    return Run(values, start.step + count, counts, first_bad)
-
-
-@jax.custom_batching.custom_vmap
-def _unanimous(flag: jax.Array) -> jax.Array:
-    """The flag; in a batch, whether all agree: so that a `lax.cond` still runs one branch.
-
-    A batch of batches asks again.
-    """
-    return flag
-
-
-@_unanimous.def_vmap
-def _unanimous_batch(size: int, is_batched: list[bool], flags: jax.Array) -> tuple[jax.Array, bool]:
-    return _unanimous(jnp.all(flags)), False
 
 
 def _note_bad(run: Run, finite: tuple[jax.Array, ...]) -> Run:
@@ -173,12 +117,12 @@ def dynamic_loop(
     )
 
     if not capacity:
-        return _steps(problem, prepared, run, steps, blocked=True), ()
+        return _steps(problem, prepared, run, steps, many=True), ()
 
     def frame(index: jax.Array, carry: tuple[Run, Values]) -> tuple[Run, Values]:
         run, buffers = carry
         count = jnp.minimum(every, steps - index * every)
-        run = _steps(problem, prepared, run, count, blocked=False)
+        run = _steps(problem, prepared, run, count, many=False)
         buffers = tuple(
             lax.dynamic_update_index_in_dim(buffer, run.values[i], index, 0)
             for buffer, i in zip(buffers, problem.saved, strict=True)

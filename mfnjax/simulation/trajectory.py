@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mfnjax.core.pytree import register_pytree
+from mfnjax.core.quantity import Quantity
 from mfnjax.core.state import State
-from mfnjax.errors import NumericalInstabilityError
+from mfnjax.errors import NumericalInstabilityError, ParameterError
+from mfnjax.models.base import main_field
+from mfnjax.simulation.loop import Run
+from mfnjax.simulation.problem import Inputs
+from mfnjax.simulation.record import format_of, read_record, write_record
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMAT = "mfnjax-run-2"
+OLD_FORMAT = "mfnjax-model-run-1"
 
 
 @final
@@ -51,9 +66,12 @@ class Status:
 
 @final
 @register_pytree
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trajectory:
-    """The result of `simulate`.
+    """What a run of any model gives.
+
+    Two parts say where it comes from, for files and for people; they stay behind when a trajectory
+    is transformed or mapped, and are None for a run inside a transformation.
 
     Attributes:
         state: The state after the last step.
@@ -62,9 +80,211 @@ class Trajectory:
             initial state is not part of it.
         counts: Counter name → number of events over the run.
         status: Whether the run stayed finite, and where it first did not.
+        simulation: The `mfnjax.Simulation` that ran.
+        seed: The seed of its start and its chance; None where these were given as arrays and key.
+
+    Examples:
+        >>> from mfnjax import GrayScottModel, Grid, Simulation
+        >>> run = Simulation(GrayScottModel(), Grid((32, 32)), steps=100).run(seed=1)
+        >>> run
+        Trajectory(gray-scott, 32×32, 100 steps, seed 1, u 0.4942…1.004, v -0.004056…0.2651)
     """
 
     state: State
     history: Any
     counts: dict[str, Any]
     status: Status
+    simulation: Any = field(default=None, metadata={"origin": True})
+    seed: int | None = field(default=None, metadata={"origin": True})
+
+    @property
+    def histories(self) -> dict[str, np.ndarray]:
+        """Field name → frames (n, H, W) on the host, for the fields whose frames were saved."""
+        if self.history is None:
+            return {}
+        if isinstance(self.history, State):
+            saved = self.history.asdict()
+        else:
+            saved = {self._simulation().save: self.history}
+        return {name: np.asarray(frames) for name, frames in saved.items()}
+
+    @property
+    def history_steps(self) -> np.ndarray:
+        """The steps (n,) that the saved frames stand at."""
+        if self.history is None:
+            return np.zeros(0, np.int32)
+        if isinstance(self.history, State):
+            return np.asarray(self.history.step)
+        simulation = self._simulation()
+        every = simulation.save_every
+        start = np.asarray(self.state.step) - simulation.steps
+        return (start + every * np.arange(1, len(self.history) + 1)).astype(np.int32)
+
+    def save(self, path: str | Path) -> Path:
+        """Write everything to ``path`` (``.npz``), whole or not at all; returns the path.
+
+        One array a field, ``NAME_history`` and ``history_steps`` for saved frames,
+        ``parameter_NAME`` for parameters that are arrays, and all else as JSON in ``meta``.
+
+        Raises:
+            DataError: The name does not end in .npz, or the file cannot be written.
+            ParameterError: The run was made inside a transformation, or its model or stepper is
+                one that a file cannot name.
+        """
+        arrays: dict[str, Any] = self.state.asdict()
+        arrays |= {f"{name}_history": frames for name, frames in self.histories.items()}
+        if self.history is not None:
+            arrays["history_steps"] = self.history_steps
+        described = self._simulation().to_dict()
+        maps = {
+            name: described["parameters"].pop(name)
+            for name, value in list(described["parameters"].items())
+            if isinstance(value, np.ndarray)
+        }
+        arrays |= {f"parameter_{name}": value for name, value in maps.items()}
+        meta = {
+            "format": FORMAT,
+            "simulation": described,
+            "seed": self.seed,
+            "fields": list(self.state.names),
+            "step": np.asarray(self.state.step).tolist(),
+            "counts": {name: np.asarray(count).tolist() for name, count in self.counts.items()},
+            "first_bad_step": np.asarray(self.status.first_bad_step).tolist(),
+            "bad_field": np.asarray(self.status.bad_field).tolist(),
+        }
+        return write_record(path, meta, {k: np.asarray(v) for k, v in arrays.items()})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Trajectory:
+        """Read what `save` wrote, without loss; files of the first version, too.
+
+        Raises:
+            DataError: Not such a file.
+        """
+        trajectory: Trajectory = read_record(path, (FORMAT, OLD_FORMAT))
+        return trajectory
+
+    def quantity(self, name: str) -> Quantity:
+        """What a field holds and how it is shown, as its model says."""
+        known = {} if self.simulation is None else self.simulation.model.quantities
+        return known.get(name, Quantity(name))
+
+    def plot(self, field: str | None = None) -> Figure:
+        """Draw the last state of a field, beside its evolution where its frames were saved.
+
+        Args:
+            field: Name; None takes the one that alone was saved, else the model's main field.
+
+        Raises:
+            ParameterError: No such field, or this is an ensemble.
+        """
+        from mfnjax.plotting import plot_run
+
+        name = self._shown_field(field)
+        frames = self.histories.get(name)
+        steps = None if frames is None else self.history_steps.tolist()
+        values = np.asarray(self.state[name])
+        return plot_run(values, self.quantity(name), frames=frames, steps=steps, title=self._title)
+
+    def summary(self) -> list[tuple[str, str]]:
+        """The facts of the run, as (name, text), for people."""
+        rows = [] if self.simulation is None else self.simulation.summary()
+        rows.append(("precision", str(self.state.values[0].dtype)))
+        if self.seed is not None:
+            rows.append(("seed", str(self.seed)))
+        for name, value in self.state.asdict().items():
+            quantity = self.quantity(name)
+            shown, unit = quantity.shown(value), f" {quantity.unit}".rstrip()
+            span = f"{shown.min():.4g} … {shown.max():.4g}{unit}"
+            rows.append((name, span.replace("-", "−")))
+            centre = f"{shown.mean():.4g} ± {shown.std():.4g}{unit}"
+            rows.append((f"{name}, mean ± std", centre.replace("-", "−")))
+        for name, count in self.counts.items():
+            rows.append((name.replace("_", " "), str(np.asarray(count).sum())))
+        frames = "not kept" if self.history is None else f"{len(self.history_steps)} frames"
+        rows.append(("history", frames))
+        if not np.all(self.status.ok):
+            rows.append(("status", "a field is not finite"))
+        return rows
+
+    def __repr__(self) -> str:
+        if any(isinstance(value, jax.core.Tracer) for value in self.state.values):
+            return f"Trajectory({', '.join(self.state.names)}: inside a transformation)"
+        parts = [self._title]
+        for name, value in self.state.asdict().items():
+            quantity = self.quantity(name)
+            shown = quantity.shown(value)
+            text = f"{name} {shown.min():.4g}…{shown.max():.4g} {quantity.unit}"
+            parts.append(text.rstrip())
+        if self.history is not None:
+            parts.append(f"{len(self.history_steps)} frames")
+        return f"Trajectory({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        from mfnjax.plotting import picture_and_table
+
+        if self.state.values[0].ndim != 2:
+            return picture_and_table(None, self.summary())
+        return picture_and_table(self.plot(), self.summary())
+
+    @property
+    def _title(self) -> str:
+        shape = "×".join(str(size) for size in self.state.values[0].shape)
+        if self.simulation is None:
+            return shape
+        text = f"{self.simulation.model_name}, {shape}, {self.simulation.steps} steps"
+        return text if self.seed is None else f"{text}, seed {self.seed}"
+
+    def _shown_field(self, name: str | None) -> str:
+        usual = self.state.names[-1]
+        if self.simulation is not None:
+            usual = self.simulation.save or main_field(self.simulation.model)
+        chosen = name or usual
+        if chosen not in self.state.names:
+            raise ParameterError(
+                f"field must be one of {', '.join(self.state.names)}; got {chosen!r}"
+            )
+        if np.ndim(self.state[chosen]) != 2:
+            raise ParameterError("an ensemble has many fields: take one member to draw it")
+        return chosen
+
+    def _simulation(self) -> Any:
+        if self.simulation is None:
+            raise ParameterError(
+                "this run was made inside a transformation, which leaves its simulation behind: "
+                "run it by a plain call"
+            )
+        return self.simulation
+
+
+def is_run(arrays: Mapping[str, np.ndarray]) -> bool:
+    """Whether the arrays of an ``.npz`` are a saved trajectory."""
+    return format_of(arrays) in (FORMAT, OLD_FORMAT)
+
+
+def make_trajectory(inputs: Inputs, run: Run, frames: tuple[Any, ...]) -> Trajectory:
+    names = inputs.problem.model.fields
+    history: Any = None
+    if inputs.save_every is not None:
+        every, count = inputs.save_every, inputs.steps // inputs.save_every
+        arrays = tuple(jnp.asarray(f) for f in frames)
+        if inputs.save is None:
+            at = inputs.step + every * np.arange(1, count + 1, dtype=np.int32)
+            history = State(names, arrays, at)
+        else:
+            (history,) = arrays
+    return Trajectory(
+        state=State(names, run.values, run.step),
+        history=history,
+        counts=dict(zip(inputs.problem.model.counters, run.counts, strict=True)),
+        status=_status(names, run.first_bad),
+    )
+
+
+def _status(names: tuple[str, ...], first_bad: Any) -> Status:
+    if isinstance(first_bad, jax.core.Tracer):
+        step, field = first_bad // len(names), first_bad % len(names)
+        is_bad = first_bad >= 0
+        return Status(names, *(jnp.where(is_bad, x, -1) for x in (step, field)))
+    code = int(first_bad)
+    return Status(names, *(divmod(code, len(names)) if code >= 0 else (-1, -1)))

@@ -16,7 +16,7 @@ from serve.engine.kind import Kind
 
 @final
 class Validation(Kind):
-    """A validation cycle: an item is a `mfnjax.network.ValidationConfig`."""
+    """A validation cycle: an item is a `mfnjax.v41.validation.ValidationConfig`."""
 
     name: ClassVar[str] = "validate"
     seconds_per_unit: ClassVar[float] = 1e-7
@@ -29,7 +29,7 @@ class Validation(Kind):
         return 16 * item.grid_size**2 * item.steps + 20_000 * item.epochs
 
     def run(self, key: Hashable, items: Sequence[Any]) -> list[Any]:
-        from mfnjax.network import run_validation
+        from mfnjax.v41.validation import run_validation
 
         return [run_validation(item) for item in items]
 

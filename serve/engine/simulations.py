@@ -21,8 +21,8 @@ from mfnjax.core.grid import Grid
 from mfnjax.errors import NumericalInstabilityError
 from mfnjax.features import FeatureVector, feature_vector
 from mfnjax.models.mycelium import MyceliumModel
-from mfnjax.pipeline import _chance
-from mfnjax.simulation.rollout import simulate
+from mfnjax.simulation.simulation import simulate
+from mfnjax.simulation.start import draw_start
 from serve.engine.kind import Kind
 
 MAX_PROGRAMS = 128
@@ -60,7 +60,7 @@ def _end_of_run(
     grid_size: int, turing: bool, steps: Any, seed: Any, alpha: Any, spike_probability: Any
 ) -> tuple[Any, ...]:
     shape = (grid_size, grid_size)
-    state, key = _chance(shape, "float32", seed)
+    state, key = draw_start(MyceliumModel(), Grid(shape), "float32", seed)
     model = MyceliumModel(alpha=alpha, spike_probability=spike_probability, turing_enabled=turing)
     end = simulate(model, state, grid=Grid(shape), steps=steps, key=key)
     counts = end.counts["growth_events"], end.status.first_bad_step, end.status.bad_field

@@ -14,8 +14,7 @@ from benchmarks.harness import cases, command, run
 from benchmarks.harness.baselines import baseline, find_baselines
 from benchmarks.harness.cases import Case
 from benchmarks.harness.results import Results, merged
-from mfnjax.cli import bench as door
-from mfnjax.cli import main
+from mfnjax.cli import bench as door, main
 from mfnjax.errors import DataError, MfnError, ParameterError
 
 

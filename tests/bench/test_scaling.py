@@ -9,12 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import stats
 
-from benchmarks.scaling import __main__ as command
-from benchmarks.scaling import curves as measuring
+from benchmarks.scaling import __main__ as command, curves as measuring
 from benchmarks.scaling.curves import FULL, QUICK, Curves, Point, Task, memory_of, task_of, tasks_of
 from benchmarks.scaling.power_law import fit_power_law, local_exponents
 from benchmarks.scaling.report import all_tables, curve_table, draw, exponent_table, measured_part

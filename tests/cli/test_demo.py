@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mfnjax import SimulationResult, compute_fractal_features
-from mfnjax.cli.model_run import ModelResult
-from mfnjax.config import make_feature_config_demo, make_simulation_config_demo
+from mfnjax import SimulationResult, Trajectory, compute_fractal_features
 from mfnjax.features import FEATURE_NAMES
+from mfnjax.features.config import make_feature_config_demo
+from mfnjax.v41.config import make_simulation_config_demo
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +48,9 @@ def test_the_pictures_are_pictures(demo):
 
 def test_the_pattern_really_forms(demo):
     folder, _ = demo
-    result = ModelResult.load(folder / "gray_scott.npz")
-    assert result.fields["v"].std() > 0.05
-    assert result.fields["v"].std() > 2 * result.histories["v"][0].std()
+    result = Trajectory.load(folder / "gray_scott.npz")
+    assert result.state["v"].std() > 0.05
+    assert result.state["v"].std() > 2 * result.histories["v"][0].std()
 
 
 def test_the_documented_run_and_its_features(demo):

@@ -13,10 +13,10 @@ import sys
 import pytest
 
 from mfnjax import __version__
-from mfnjax.cli import COMMANDS, main, simulate
+from mfnjax.cli import COMMANDS, main
 from mfnjax.cli.common import Progress
-from mfnjax.config import SimulationConfig
 from mfnjax.errors import DataError, NumericalInstabilityError
+from mfnjax.v41.config import SimulationConfig
 
 HEAVY = ("jax", "scipy", "matplotlib", "PIL", "rich")
 
@@ -77,7 +77,7 @@ def test_errors_are_one_line_and_a_status(mfn, monkeypatch, error, status, text)
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(simulate, "_mycelium", fail)
+    monkeypatch.setattr("mfnjax.simulation.Simulation.run", fail)
     stderr = mfn("simulate", status=status).stderr
     assert len(stderr.splitlines()) == 1
     assert text in stderr
@@ -87,7 +87,7 @@ def test_ctrl_c_is_one_line_and_130_and_leaves_nothing(mfn, monkeypatch, tmp_pat
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mfnjax.pipeline.simulate", interrupt)
+    monkeypatch.setattr("mfnjax.simulation.Simulation.run", interrupt)
     result = mfn("simulate", "-o", tmp_path / "run.npz", status=130)
     assert result.stderr == "Interrupted: no file is left half-written.\n"
     assert list(tmp_path.iterdir()) == []
@@ -152,7 +152,7 @@ def test_an_interrupted_program_leaves_at_once(monkeypatch):
 
     left: list[int] = []
     monkeypatch.setattr(os, "_exit", left.append)
-    monkeypatch.setattr(simulate, "_mycelium", interrupt)
+    monkeypatch.setattr("mfnjax.simulation.Simulation.run", interrupt)
     monkeypatch.setattr(sys, "argv", ["mfn", "simulate"])
     with pytest.raises(SystemExit):
         main()

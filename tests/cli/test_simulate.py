@@ -15,14 +15,15 @@ from PIL import Image
 from mfnjax import (
     GrayScottModel,
     Grid,
+    Simulation,
     SimulationConfig,
     SimulationResult,
+    Trajectory,
     make_simulation_config_demo,
     run_mycelium_simulation_with_history,
     simulate,
 )
 from mfnjax.cli.common import Progress
-from mfnjax.cli.model_run import ModelResult, ModelRun, run_model
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.models import registry
 
@@ -114,13 +115,14 @@ def test_the_note_on_patterns_is_said_for_the_default_pair(mfn, options, is_said
         (("--model", "gray-scott", "--dt", 1e3), ("dt",)),
         (("--model", "gray-scott", "--dt", 0), ("dt",)),
         (("--model", "gray-scott", "--field", "w"), ("u, v",)),
-        (("--model", "gray-scott", "--steps", 0), ("steps",)),
+        (("--model", "gray-scott", "--steps", -1), ("steps", "-1")),
         (("--model", "gray-scott", "--save-every", 0), ("--save-every", "0")),
         (
             ("--model", "gray-scott", "--steps", 4, "--save-every", 9, "--history"),
             ("--save-every 9", "4 steps"),
         ),
-        (("--preset", "x"), ("--preset", "own step")),
+        (("--preset", "x"), ("preset", "'x'")),
+        (("--dt", 2), ("dt must be 1", "own step")),
         (("--set", "alpah=0.2"), ("did you mean 'alpha'",)),
         (("--field", "v"), ("potential",)),
         (("--config", "none.toml"), ("none.toml", "cannot be read")),
@@ -139,7 +141,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_run(refused, tmp
     def never(*_: object, **__: object) -> None:
         raise AssertionError("the run was started")
 
-    monkeypatch.setattr("mfnjax.pipeline.simulate", never)
+    monkeypatch.setattr("mfnjax.simulation.Simulation.run", never)
     blocked = tmp_path / "file"
     blocked.write_text("")
     assert "cannot be written" in refused("simulate", "-o", blocked / "run.npz")
@@ -167,7 +169,7 @@ def test_a_history_larger_than_the_memory_is_refused(refused, monkeypatch, tmp_p
     line = refused(
         "simulate", "--grid-size", 1024, "--steps", 200, "--history", "-o", tmp_path / "r.npz"
     )
-    assert "0.8 GiB" in line
+    assert "2.3 GiB" in line
 
 
 def test_a_run_that_blows_up_fails_and_names_field_and_step(mfn):
@@ -179,18 +181,18 @@ def test_another_model_is_what_simulate_computes(mfn, tmp_path):
     path = tmp_path / "run.npz"
     options = ("--set", "F=0.03", "--dt", 0.5, "--history", "--save-every", 5)
     output = mfn("simulate", *GRAY_SCOTT, *options, "-o", path).stdout
-    result = ModelResult.load(path)
+    result = Trajectory.load(path)
     model, grid = GrayScottModel(feed=0.03), Grid((16, 16))
-    start_key, run_key = jax.random.split(jax.random.key(3))
+    start_key, _ = jax.random.split(jax.random.key(3))
     state = model.initial_state(grid, dtype=np.float32, key=start_key)
-    expected = simulate(model, state, grid=grid, steps=20, dt=0.5, save_every=5, key=run_key)
+    expected = simulate(model, state, grid=grid, steps=20, dt=0.5, save_every=5)
     # The start is compiled as one program there: its last bits may differ.
     for name in ("u", "v"):
-        np.testing.assert_allclose(result.fields[name], expected.state[name], rtol=1e-5, atol=1e-7)
-        np.testing.assert_array_equal(result.histories[name][-1], result.fields[name])
+        np.testing.assert_allclose(result.state[name], expected.state[name], rtol=1e-5, atol=1e-7)
+        np.testing.assert_array_equal(result.histories[name][-1], result.state[name])
         assert result.histories[name].shape == (4, 16, 16)
     assert result.history_steps.tolist() == [5, 10, 15, 20]
-    assert result.run.to_dict()["parameters"] == {"F": 0.03}
+    assert result.simulation.model == model
     assert "20 of dt = 0.5" in output
 
 
@@ -204,40 +206,41 @@ def test_a_model_in_a_file_with_a_preset(mfn, tmp_path, monkeypatch):
     file.write_text(json.dumps(values))
     path = tmp_path / "run.npz"
     mfn("simulate", "--config", file, "--set", "D_u=0.2", "-o", path)
-    run = ModelResult.load(path).run
-    assert (run.steps, run.dt, run.stepper) == (7, 0.25, "euler")
-    assert run.parameters == {"k": 0.06, "D_u": 0.2}
+    run = Trajectory.load(path)
+    assert (run.simulation.steps, run.simulation.dt) == (7, 0.25)
+    assert run.simulation.model == entry.model(feed=0.05, kill=0.06, d_u=0.2)
     assert run.seed is not None
     assert "quick" in mfn("models", "gray-scott").stdout
 
 
 def test_counts_of_a_model_run(tmp_path):
-    run = ModelRun(model="mycelium", grid_size=8, steps=50, seed=1)
-    result = run_model(run, save_every=25, save="potential")
+    values = {"model": "mycelium", "grid_size": 8, "steps": 50}
+    simulation = Simulation.from_dict({**values, "save_every": 25, "save": "potential"})
+    result = simulation.run(seed=1)
     assert set(result.counts) == {"growth_events", "turing_activations", "clamping_events"}
     assert 0 < result.counts["growth_events"] < 30
     assert list(result.histories) == ["potential"]
-    back = ModelResult.load(result.save(tmp_path / "run.npz"))
+    back = Trajectory.load(result.save(tmp_path / "run.npz"))
     assert back.counts == result.counts
-    assert back.run == result.run
+    assert (back.simulation, back.seed) == (simulation, 1)
     np.testing.assert_array_equal(back.histories["potential"], result.histories["potential"])
 
 
-def test_a_file_that_is_no_model_run(tmp_path):
+def test_a_file_that_is_no_run(tmp_path):
     path = tmp_path / "other.npz"
     np.savez(path, meta=np.array('{"format": "other"}'), u=np.zeros((2, 2)))
-    with pytest.raises(DataError, match="not a model run"):
-        ModelResult.load(path)
+    with pytest.raises(DataError, match="not a result"):
+        Trajectory.load(path)
     with pytest.raises(DataError, match="no such file"):
-        ModelResult.load(tmp_path / "none.npz")
+        Trajectory.load(tmp_path / "none.npz")
 
 
 @pytest.mark.parametrize(
     "values", [{"parameters": [1]}, {"spacing": 0.0}, {"seed": -1}, {"parameters": {"F": "x"}}]
 )
-def test_a_model_run_checks_its_values(values):
+def test_plain_values_are_checked(values):
     with pytest.raises(ParameterError):
-        ModelRun(model="gray-scott", **values)
+        Simulation.from_dict({"model": "gray-scott", **values})
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from mfnjax.config import ValidationConfig
-from mfnjax.network import run_validation
+from mfnjax.v41.config import ValidationConfig
+from mfnjax.v41.validation import run_validation
 
 SMALL = {"seed": 7, "grid_size": 16, "steps": 8, "epochs": 2}
 

@@ -15,7 +15,7 @@ import pytest
 from mfnjax import Grid, ParameterError, get_model, model_names
 from mfnjax.core.pytree import register_pytree
 from mfnjax.models import FisherKPPModel
-from mfnjax.simulation.inputs import prepare_inputs
+from mfnjax.simulation.problem import prepare_inputs
 
 
 @register_pytree

@@ -172,7 +172,7 @@ def test_a_mistake_in_the_program_is_not_a_failed_simulation(
 def test_the_documented_path_fails_row_by_row(
     small: DatasetSummary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import mfnjax.pipeline as pipeline
+    import mfnjax.v41.run as pipeline
 
     whole = pipeline.run_mycelium_simulation_with_history
 

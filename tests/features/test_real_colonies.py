@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mfnjax.config import FeatureConfig
 from mfnjax.features import cluster_statistics_host, compute_features
+from mfnjax.features.config import FeatureConfig
 from mfnjax.fractal import box_counting_dimension
 
 SIZES = tuple(2**k for k in range(12))

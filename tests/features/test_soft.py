@@ -10,7 +10,6 @@ from feature_oracle import count_boxes
 from jax.test_util import check_grads
 from scipy import ndimage
 
-from mfnjax.config import FeatureConfig
 from mfnjax.errors import ParameterError
 from mfnjax.features import (
     SOFT_FEATURES,
@@ -20,6 +19,7 @@ from mfnjax.features import (
     soft_euler_characteristic,
     soft_features,
 )
+from mfnjax.features.config import FeatureConfig
 from mfnjax.fractal import box_counting_dimension
 
 pytestmark = pytest.mark.compile_bound

@@ -9,8 +9,8 @@ import pytest
 from feature_oracle import stable_steps
 from jax.test_util import check_grads
 
-from mfnjax.config import FeatureConfig
 from mfnjax.features import field_statistics, temporal_features
+from mfnjax.features.config import FeatureConfig
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -7,11 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from feature_oracle import assert_features, box_dimension, component_sizes, sizes_of
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy import ndimage
 
-from mfnjax.config import FeatureConfig
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.features import (
     COUNT_FEATURES,
@@ -19,8 +17,9 @@ from mfnjax.features import (
     MASK_FEATURES,
     compute_features,
     feature_vector,
+    vector as vector_module,
 )
-from mfnjax.features import vector as vector_module
+from mfnjax.features.config import FeatureConfig
 from mfnjax.features.vector import _history_vector
 
 FIELD_KINDS = ("normal", "clusters", "constant", "empty", "single", "levels", "full", "faint")

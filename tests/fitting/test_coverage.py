@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from mfnjax import fit
-from mfnjax.fitting.bootstrap import fit_synthetic
+from mfnjax.fitting.inference.bootstrap import fit_synthetic
+from mfnjax.fitting.inference.uncertainty import jacobian_of, two_sided_quantile
 from mfnjax.fitting.lanes import Problem
-from mfnjax.fitting.uncertainty import jacobian_of, two_sided_quantile
 from tests.fitting.test_fit import RATES, STEPS, observed
 
 NOISE = 0.05

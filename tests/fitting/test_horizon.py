@@ -15,10 +15,10 @@ import pytest
 
 from mfnjax import FisherKPPModel, Grid, MyceliumModel, ParameterError, SwiftHohenbergModel
 from mfnjax.core.pytree import register_pytree
+from mfnjax.core.spectral import laplacian_eigenvalues
 from mfnjax.errors import NumericalInstabilityError
 from mfnjax.fitting import GradientNoiseWarning, gradient_horizon
 from mfnjax.models.base import Advanced, IteratedMap
-from mfnjax.simulation.spectral import laplacian_eigenvalues
 
 
 @register_pytree

@@ -12,7 +12,7 @@ from mfnjax import FisherKPPModel, Grid, simulate
 from mfnjax.core import State
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.fitting import CallableObjective, pointwise
-from mfnjax.fitting.refinement import refined
+from mfnjax.fitting.objectives.refinement import refined
 
 STEPS, DT = (20, 40, 60), 0.5
 MODEL = FisherKPPModel(diffusivity=0.4, growth_rate=0.12)

@@ -7,7 +7,7 @@ import pytest
 
 from mfnjax import FisherKPPModel, GrayScottModel, fit
 from mfnjax.errors import DataError, ParameterError
-from mfnjax.fitting.front import misfit, scaled_start, table_objective
+from mfnjax.fitting.objectives.table_objective import misfit, scaled_start, table_objective
 from mfnjax.fitting.table import Table, common_step, read_table
 
 GOOD = [

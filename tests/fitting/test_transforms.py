@@ -7,8 +7,7 @@ import math
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mfnjax.errors import ParameterError
 from mfnjax.fitting import Identity, Interval, Positive

@@ -26,10 +26,10 @@ from mfnjax.fitting import (
     pointwise,
     profile,
 )
-from mfnjax.fitting.correlation import Frames, neighbour_correlation
+from mfnjax.fitting.inference.correlation import Frames, neighbour_correlation
+from mfnjax.fitting.inference.profiles import chi_square_p_value
+from mfnjax.fitting.inference.uncertainty import jacobian_of
 from mfnjax.fitting.lanes import Problem
-from mfnjax.fitting.profiles import chi_square_p_value
-from mfnjax.fitting.uncertainty import jacobian_of
 from mfnjax.models.base import ReactionDiffusion
 from tests.fitting.test_fit import RATES, START, observed
 

@@ -7,11 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from mfnjax.config import VALIDATION_RUNS as RUNS
 from mfnjax.errors import ParameterError
-from mfnjax.network import ValidationConfig, run_validation
-from mfnjax.network.validation import network_inputs, validation_target
-from mfnjax.pipeline import SimulationConfig, run_mycelium_simulation
+from mfnjax.v41.config import VALIDATION_RUNS as RUNS
+from mfnjax.v41.run import SimulationConfig, run_mycelium_simulation
+from mfnjax.v41.validation import (
+    ValidationConfig,
+    network_inputs,
+    run_validation,
+    validation_target,
+)
 
 SMALL = {"grid_size": 16, "steps": 8}
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from perf_twins import leaky, slow_down
 
-from mfnjax import pipeline
+from mfnjax.v41 import run as pipeline
 
 REPORT = pytest.StashKey[list[tuple[str, str]]]()
 

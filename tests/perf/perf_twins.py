@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import pytest
 
 from benchmarks.harness.baselines import baseline
-from mfnjax.models import mycelium_quiet
-from mfnjax.simulation.steppers.explicit import Map
+from mfnjax.models.mycelium import quiet as mycelium_quiet
+from mfnjax.steppers.explicit import Map
 
 
 def slow_down(patch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ from mfnjax import (
 from mfnjax.dataset import inspect_dataset
 from mfnjax.federated import coordinate_median, hierarchical_krum, krum, trimmed_mean
 from mfnjax.fractal import divergence_rate, fractal_dimension
-from mfnjax.models.mycelium import CLAMP_HIGH_V, CLAMP_LOW_V
+from mfnjax.models.mycelium.model import CLAMP_HIGH_V, CLAMP_LOW_V
 
 MEGABYTE = 1e6
 REPEATS = int(baseline("targets.stress.repeats").value)

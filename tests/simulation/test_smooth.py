@@ -14,17 +14,11 @@ from scipy.integrate import quad
 from scipy.stats import logistic
 
 from mfnjax import GrayScottModel, Grid, MyceliumModel, ParameterError, State, simulate
+from mfnjax.core.smooth import annealed_width, relaxed_bernoulli, soft_clip, soft_step
 from mfnjax.models import IteratedMap
-from mfnjax.models.mycelium import CLAMP_HIGH_V, CLAMP_LOW_V
+from mfnjax.models.mycelium.model import CLAMP_HIGH_V, CLAMP_LOW_V
+from mfnjax.models.mycelium.smooth import SmoothMyceliumModel, smooth_twin
 from mfnjax.network import DifferentiablePipeline, NetworkConfig, init_network
-from mfnjax.simulation.smooth import (
-    SmoothMyceliumModel,
-    annealed_width,
-    relaxed_bernoulli,
-    smooth_twin,
-    soft_clip,
-    soft_step,
-)
 
 GRID, KEY, STEPS = Grid((5, 6)), jax.random.key(2), 4
 WIDTHS = ("threshold_width", "clip_width", "clamp_width", "event_width")

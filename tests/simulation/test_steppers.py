@@ -15,18 +15,18 @@ from scipy.linalg import expm
 
 from mfnjax import GrayScottModel, Grid, State, laplacian, simulate
 from mfnjax.core.pytree import register_pytree
+from mfnjax.core.spectral import from_modes, laplacian_eigenvalues, scale_modes, to_modes
 from mfnjax.errors import ParameterError, StabilityError
 from mfnjax.models import AllenCahnModel, ReactionDiffusion, SwiftHohenbergModel
-from mfnjax.simulation.spectral import from_modes, laplacian_eigenvalues, scale_modes, to_modes
-from mfnjax.simulation.steppers import (
+from mfnjax.steppers import (
     STEPPERS,
     advanced,
     choose_stepper,
     explicit_stable_step,
     right_hand_side,
 )
-from mfnjax.simulation.steppers.explicit import RK4_EXTENT
-from mfnjax.simulation.steppers.exponential import phi_functions
+from mfnjax.steppers.explicit import RK4_EXTENT
+from mfnjax.steppers.exponential import phi_functions
 
 ALL = ("euler", "rk4", "etdrk2", "etdrk4", "strang")
 SPECTRAL = ("etdrk2", "etdrk4", "strang")

@@ -9,12 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from mfnjax.errors import DataError
-from mfnjax.validation import Row, compute_report, report, write_report
-from mfnjax.validation.documented import documented_rows, turing_difference
-from mfnjax.validation.fractals import colony_rows
-from mfnjax.validation.membrane import membrane_rows
-from mfnjax.validation.rows import at_most, close, inside, more_than, same
-from mfnjax.validation.stability import threshold_rows
+from mfnjax.science import Row, compute_report, report, write_report
+from mfnjax.science.documented import documented_rows, turing_difference
+from mfnjax.science.fractals import colony_rows
+from mfnjax.science.membrane import membrane_rows
+from mfnjax.science.rows import at_most, close, inside, more_than, same
+from mfnjax.science.stability import threshold_rows
 
 DOCUMENTED = [
     "K⁺ Nernst (mammalian)",

@@ -12,6 +12,7 @@ import numpy as np
 from mfnjax._checks import check_bool, check_choice, check_int, check_key, check_real
 from mfnjax.core.grid import Grid
 from mfnjax.errors import DataError, ParameterError
+from mfnjax.fitting.inference.uncertainty import two_sided_quantile
 from mfnjax.fitting.snapshot.classes import classify_pattern
 from mfnjax.fitting.snapshot.estimate import (
     UNKNOWNS,
@@ -25,7 +26,6 @@ from mfnjax.fitting.snapshot.estimate import (
 from mfnjax.fitting.snapshot.outline_fit import fit_outlines, is_black_and_white
 from mfnjax.fitting.snapshot.result import MOVING, STATIONARY, SnapshotFit
 from mfnjax.fitting.snapshot.smoothing import estimate_noise, filtered, wiener_filter
-from mfnjax.fitting.uncertainty import two_sided_quantile
 
 MODELS = ("gray-scott",)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 
+from mfnjax.fitting.objectives.field_statistics import radial_power_spectrum
 from mfnjax.fitting.snapshot.result import decimals
-from mfnjax.fitting.snapshot.statistics import radial_power_spectrum
 from mfnjax.plotting.style import in_style
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfnjax.core.grid import Grid
-from mfnjax.simulation.spectral import from_modes, laplacian_eigenvalues, scale_modes, to_modes
+from mfnjax.core.spectral import from_modes, laplacian_eigenvalues, scale_modes, to_modes
 
 SHORT_WAVES = 0.75
 """Modes whose eigenvalue is above this share of the largest one (waves of 2 to 2.5 cells)."""
@@ -56,7 +56,7 @@ def wiener_filter(image: np.ndarray, noise: float, grid: Grid) -> np.ndarray:
         grid: Its grid, periodic or no-flux.
 
     Returns:
-        Factors in [0, 1], in the layout of `mfnjax.simulation.spectral.to_modes`. The mean stays.
+        Factors in [0, 1], in the layout of `mfnjax.core.spectral.to_modes`. The mean stays.
     """
     modes, curvature, white = _spectrum(image, grid)
     ring = np.round(RINGS_PER_UNIT * np.sqrt(curvature)).astype(int).ravel()

@@ -25,9 +25,9 @@ import numpy as np
 
 from mfnjax.core.grid import Grid
 from mfnjax.core.operators import laplacian
+from mfnjax.core.spectral import from_modes, laplacian_eigenvalues, scale_modes, to_modes
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.models.gray_scott import GrayScottModel
-from mfnjax.simulation.spectral import from_modes, laplacian_eigenvalues, scale_modes, to_modes
 
 
 def substrate_at_rest(model: GrayScottModel, v: jax.Array, grid: Grid) -> jax.Array:

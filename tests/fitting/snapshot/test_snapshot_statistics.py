@@ -10,6 +10,7 @@ from jax.test_util import check_grads
 
 from mfnjax import DataError, GrayScottModel, Grid, ParameterError, fit, simulate
 from mfnjax.fitting import snapshot_statistic
+from mfnjax.fitting.objectives.snapshot_statistic import STATISTICS
 from mfnjax.fitting.snapshot import (
     autocovariance,
     correlation_length,
@@ -17,7 +18,6 @@ from mfnjax.fitting.snapshot import (
     soft_histogram,
     structure_function,
 )
-from mfnjax.fitting.snapshot.objectives import STATISTICS
 from tests.tolerances import RELATIVE
 
 RTOL = RELATIVE["same_formula", "float64"]

@@ -1,0 +1,1 @@
+"""Whether a gradient can be trusted, and over how long a run."""

@@ -1,0 +1,1 @@
+"""What the data can tell: covariance, profiles, bootstrap, identifiability."""

@@ -1,0 +1,28 @@
+from .allen_cahn import AllenCahnModel as AllenCahnModel
+from .base import (
+    Advanced as Advanced,
+    IteratedMap as IteratedMap,
+    Model as Model,
+    ReactionDiffusion as ReactionDiffusion,
+)
+from .brusselator import BrusselatorModel as BrusselatorModel
+from .fisher_kpp import FisherKPPModel as FisherKPPModel
+from .fitzhugh_nagumo import FitzHughNagumoModel as FitzHughNagumoModel
+from .gierer_meinhardt import GiererMeinhardtModel as GiererMeinhardtModel
+from .gray_scott import GrayScottModel as GrayScottModel
+from .mycelium import (
+    MyceliumModel as MyceliumModel,
+    SmoothMyceliumModel as SmoothMyceliumModel,
+    smooth_twin as smooth_twin,
+)
+from .presets import Preset as Preset
+from .registry import (
+    ModelEntry as ModelEntry,
+    build_model as build_model,
+    get_model as get_model,
+    model_names as model_names,
+    parameter_names as parameter_names,
+    register_model as register_model,
+)
+from .schnakenberg import SchnakenbergModel as SchnakenbergModel
+from .swift_hohenberg import SwiftHohenbergModel as SwiftHohenbergModel

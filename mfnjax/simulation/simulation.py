@@ -1,0 +1,344 @@
+"""`Simulation`: everything of a run but its start and its key."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self, final
+
+import jax
+import numpy as np
+
+from mfnjax._checks import check_kind, check_one_key
+from mfnjax._plain_config import read_table, write_table
+from mfnjax.core.grid import Grid
+from mfnjax.core.pytree import register_pytree
+from mfnjax.core.state import State, StateLike
+from mfnjax.errors import DataError, ParameterError
+from mfnjax.models.base import Model
+from mfnjax.models.registry import name_of
+from mfnjax.simulation.checks import check_steps, is_traced, saved_fields
+from mfnjax.simulation.chunks import Progress
+from mfnjax.simulation.ensemble import run_members
+from mfnjax.simulation.members import Members
+from mfnjax.simulation.problem import prepare_inputs
+from mfnjax.simulation.record import Arrays, Meta, register_format
+from mfnjax.simulation.rollout import run_inputs
+from mfnjax.simulation.spec import plain_values, simulation_parts
+from mfnjax.simulation.start import check_precision, check_seed, start_of
+from mfnjax.simulation.trajectory import FORMAT, OLD_FORMAT, Status, Trajectory
+from mfnjax.steppers import Stepper, choose_stepper
+
+
+@final
+@register_pytree
+@dataclass(frozen=True)
+class Simulation:
+    """A model, a grid, and how time is stepped: everything of a run but its start and its key.
+
+    It is a pytree: the model's parameters, the spacing and dt are traced, the rest is static.
+
+    Attributes:
+        model: The model; its parameters are traced (changing one compiles nothing).
+        grid: The grid.
+        steps: Number of steps T ≥ 0. A new number compiles nothing, unless ``adjoint`` is given.
+        dt: Time step, in the model's unit of time (1 for a map).
+        stepper: Name or object; None takes the model's own.
+        save_every: Save a frame after every so many steps; None saves none.
+        save: Save this field alone (an array (n, H, W)); None saves whole states.
+        adjoint: Memory policy of reverse mode: ``"direct"``, ``"per_step"``, ``"nested"`` or a
+            number of MiB (see `mfnjax.simulation.adjoint`). None: forward mode only.
+
+    Raises:
+        ParameterError: A value is not accepted.
+
+    Examples:
+        >>> from mfnjax import GrayScottModel, Grid, Simulation
+        >>> simulation = Simulation(GrayScottModel(), Grid((32, 32)), steps=100, save_every=10)
+        >>> run = simulation.run(seed=0)
+        >>> run.history["v"].shape, int(run.state.step), bool(run.status.ok)
+        ((10, 32, 32), 100, True)
+        >>> Simulation.from_dict(simulation.to_dict()) == simulation
+        True
+    """
+
+    model: Model
+    grid: Grid
+    steps: Any = field(metadata={"static": True})
+    dt: Any = 1.0
+    stepper: str | Stepper | None = field(default=None, metadata={"static": True})
+    save_every: int | None = field(default=None, metadata={"static": True})
+    save: str | None = field(default=None, metadata={"static": True})
+    adjoint: str | float | None = field(default=None, metadata={"static": True})
+
+    def __post_init__(self) -> None:
+        check_kind("model", self.model, Model)
+        check_kind("grid", self.grid, Grid)
+        fixed = self.adjoint is not None or self.save_every is not None
+        object.__setattr__(self, "steps", check_steps(self.steps, static=fixed))
+        saved_fields(self.model, self.save_every, self.save)
+
+    def run(
+        self,
+        start: StateLike | None = None,
+        *,
+        key: jax.Array | None = None,
+        seed: int | None = None,
+        dtype: str | None = None,
+        progress: Progress | None = None,
+    ) -> Trajectory:
+        """Run from a start with a key, or from the model's customary start with a seed.
+
+        A run of a + b steps equals a run of a followed by one of b, bit for bit: the state carries
+        its step, and step s draws from ``fold_in(key, s)``.
+
+        Args:
+            start: A `State`, fields by name, or fields in order; arrays (H, W) of one floating
+                dtype, which the run keeps. None: the customary start, from ``seed``.
+            key: Typed key of the run's randomness; None for a model that draws none.
+            seed: 0 … 2³² − 1, in the place of start and key; None draws one where no start is
+                given, and ``trajectory.seed`` says which.
+            dtype: Of the customary start, ``"float32"`` (the default) or ``"float64"``.
+            progress: Called with (steps done, steps in all) between chunks of a plain call.
+
+        Returns:
+            A `Trajectory`. A NaN or an infinity does not raise: ``trajectory.status`` says in which
+            field and after which step it was first seen, before any clamp. Counts are plain ints
+            from a plain call; inside a transformation they are arrays of JAX's default integer.
+
+        Raises:
+            ParameterError: A value is not accepted; or reverse mode without ``adjoint``.
+            StabilityError: dt or a diffusivity is over a known stability bound.
+        """
+        if start is None:
+            if key is not None:
+                raise ParameterError("a key needs a start beside it; a seed stands for both")
+            seed = check_seed(seed)
+            dtype = check_precision("float32" if dtype is None else dtype)
+            start, key = start_of(self.model, self.grid, dtype, np.uint32(seed))
+            key = key if self.model.takes_key else None
+        elif seed is not None or dtype is not None:
+            raise ParameterError("seed and dtype belong to the customary start: a start was given")
+        elif key is not None:
+            check_one_key(key)
+        inputs = prepare_inputs(self, start, key)
+        trajectory = run_inputs(inputs, self.adjoint, progress)
+        if is_traced((inputs.problem, trajectory.state)):
+            return trajectory
+        return dataclasses.replace(trajectory, simulation=self, seed=seed)
+
+    def ensemble(
+        self,
+        start: StateLike,
+        *,
+        key: jax.Array | None = None,
+        threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> Trajectory:
+        """Run many members at once; each equals `run` alone, bit for bit.
+
+        A member is what differs: parameters of shape (n,), fields of shape (n, H, W), or keys (n,).
+        What has no leading axis is shared. A parameter that is a field is so, too: (H, W) is one
+        field for all, (n, H, W) is each member's own.
+
+        Args:
+            start: As for `run`; any field may be (n, H, W).
+            key: A key, shared by all members, or keys (n,).
+            threads: Blocks of runs at a time; None takes one for each core. Memory grows with it.
+                On a CPU they run at the same time only if JAX has a device for each:
+                `mfnjax.configure_cpu`.
+            progress: Called with (members done, members in all) after each block.
+
+        Returns:
+            A `Trajectory` with a leading axis of n members on every leaf; counts are int64 arrays.
+
+        Raises:
+            ParameterError: Nothing has a leading axis, or two disagree; or as for `run`, with the
+                number of the member where it is not the first.
+        """
+        members = Members.of(self.model, start, key)
+        return dataclasses.replace(run_members(self, members, threads, progress), simulation=self)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some attributes changed."""
+        return dataclasses.replace(self, **changes)
+
+    @property
+    def model_name(self) -> str:
+        """The model's name in the registry, or that of its class."""
+        return name_of(type(self.model))
+
+    def summary(self) -> list[tuple[str, str]]:
+        """The facts, as (name, text), for people."""
+        grid = self.grid
+        stepper = choose_stepper(self.model, self.stepper)
+        spacing = "" if np.ndim(grid.spacing) or grid.spacing == 1 else f", dx = {grid.spacing:g}"
+        shape = " × ".join(map(str, grid.shape))
+        step = f"{self.steps}" if stepper.order is None else f"{self.steps} of dt = {self.dt:g}"
+        return [
+            ("model", self.model_name),
+            ("grid", f"{shape}{spacing}, {grid.boundary.name}"),
+            ("steps", f"{step} ({stepper.name})"),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values; parameters that are arrays stay NumPy arrays.
+
+        Raises:
+            ParameterError: The model, the stepper or the boundary is one that no name stands for.
+        """
+        return plain_values(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build a simulation from plain values, as configuration files and HTTP have them.
+
+        ``model``, ``preset``, ``parameters`` (a table; or each under its own name or symbol),
+        ``grid_size`` or ``shape``, ``spacing``, ``boundary``, ``steps``, ``dt``, ``stepper``,
+        ``save_every``, ``save``, ``adjoint``. What is missing is the preset's, else the model's.
+
+        Raises:
+            ParameterError: A name is unknown or a value is not accepted.
+        """
+        return cls(**simulation_parts(values))
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """`from_dict` of a ``.toml`` or ``.json`` file.
+
+        Raises:
+            DataError: The file cannot be read.
+            ParameterError: A name or a value in it is not accepted.
+        """
+        return cls.from_dict(read_table(path))
+
+    def to_file(self, path: str | Path) -> None:
+        """Write `to_dict` to a ``.toml`` or ``.json`` file.
+
+        Raises:
+            DataError: Another ending, a parameter is an array, or the file cannot be written.
+        """
+        values = self.to_dict()
+        arrays = [k for k, v in values["parameters"].items() if isinstance(v, np.ndarray)]
+        if arrays:
+            raise DataError(f"{path}: parameters that are arrays have no place in it ({arrays[0]})")
+        write_table(path, values)
+
+
+def simulate(
+    model: Model,
+    state: StateLike,
+    *,
+    grid: Grid,
+    steps: Any,
+    dt: Any = 1.0,
+    stepper: str | Stepper | None = None,
+    save_every: int | None = None,
+    save: str | None = None,
+    adjoint: str | float | None = None,
+    progress: Progress | None = None,
+    key: jax.Array | None = None,
+) -> Trajectory:
+    """Run a model from a state: `Simulation` and its `Simulation.run` in one call.
+
+    Args:
+        model: As for `Simulation`, and so on to ``adjoint``; ``steps`` may be traced here.
+        state: Where to start, as for `Simulation.run`, and so on to ``key``.
+
+    Returns:
+        The `Trajectory`.
+
+    Raises:
+        ParameterError: A value is not accepted; or reverse mode without ``adjoint``.
+        StabilityError: dt or a diffusivity is over a known stability bound.
+
+    Examples:
+        >>> import jax
+        >>> from mfnjax import GrayScottModel, Grid, simulate
+        >>> grid, model = Grid((32, 32)), GrayScottModel()
+        >>> start = model.initial_state(grid, key=jax.random.key(0))
+        >>> run = simulate(model, start, grid=grid, steps=100, save_every=10, save="v")
+        >>> run.history.shape, int(run.state.step), bool(run.status.ok)
+        ((10, 32, 32), 100, True)
+    """
+    simulation = Simulation(model, grid, steps, dt, stepper, save_every, save, adjoint)
+    return simulation.run(_given(state), key=key, progress=progress)
+
+
+def simulate_ensemble(
+    model: Model,
+    state: StateLike,
+    *,
+    grid: Grid,
+    steps: int,
+    dt: Any = 1.0,
+    stepper: str | Stepper | None = None,
+    save_every: int | None = None,
+    save: str | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    key: jax.Array | None = None,
+) -> Trajectory:
+    """Run many members of an ensemble: `Simulation` and its `Simulation.ensemble` in one call.
+
+    Examples:
+        >>> import jax, jax.numpy as jnp
+        >>> from mfnjax import GrayScottModel, Grid, simulate_ensemble
+        >>> grid = Grid((16, 16))
+        >>> start = GrayScottModel().initial_state(grid, key=jax.random.key(0))
+        >>> models = GrayScottModel(feed=jnp.linspace(0.03, 0.06, 5))
+        >>> simulate_ensemble(models, start, grid=grid, steps=10).state["v"].shape
+        (5, 16, 16)
+    """
+    simulation = Simulation(model, grid, steps, dt, stepper, save_every, save)
+    return simulation.ensemble(_given(state), key=key, threads=threads, progress=progress)
+
+
+def _given(state: Any) -> Any:
+    if state is None:
+        raise ParameterError("state must hold the fields of the model, got None")
+    return state
+
+
+def _from_record(meta: Meta, arrays: Arrays) -> Trajectory:
+    """A trajectory of a file's contents."""
+    described = meta["simulation"]
+    for name in [name for name in arrays if name.startswith("parameter_")]:
+        described["parameters"][name.removeprefix("parameter_")] = arrays.pop(name)
+    simulation = Simulation.from_dict(described)
+    names = tuple(meta["fields"])
+    history: Any = None
+    if simulation.save_every is not None:
+        frames = {n: arrays[f"{n}_history"] for n in names if f"{n}_history" in arrays}
+        if simulation.save is None:
+            history = State(tuple(frames), tuple(frames.values()), arrays["history_steps"])
+        else:
+            history = frames[simulation.save]
+    return Trajectory(
+        state=State(names, tuple(arrays[name] for name in names), np.int32(meta["step"])),
+        history=history,
+        counts=meta["counts"],
+        status=Status(names, meta["first_bad_step"], meta["bad_field"]),
+        simulation=simulation,
+        seed=meta["seed"],
+    )
+
+
+def _from_old_record(meta: Meta, arrays: Arrays) -> Trajectory:
+    """A trajectory of a file that the first version wrote for models other than v4.1."""
+    run, steps = meta["run"], arrays.get("history_steps")
+    saved = [name.removesuffix("_history") for name in arrays if name.endswith("_history")]
+    values = {k: v for k, v in run.items() if k not in ("seed", "dtype") and v is not None}
+    if steps is not None and len(steps):
+        values["save_every"] = int(steps[0])
+        values["save"] = saved[0] if len(saved) == 1 else None
+    described = plain_values(Simulation.from_dict(values))
+    fields = [n for n in arrays if n != "history_steps" and not n.endswith("_history")]
+    new = {"simulation": described, "seed": run["seed"], "fields": fields, "step": run["steps"]}
+    new |= {"counts": meta["counts"], "first_bad_step": -1, "bad_field": -1}
+    return _from_record(new, arrays)
+
+
+register_format(FORMAT, _from_record)
+register_format(OLD_FORMAT, _from_old_record)

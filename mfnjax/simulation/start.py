@@ -1,0 +1,77 @@
+"""The customary start of a run: a state and a key from one seed."""
+
+from __future__ import annotations
+
+import secrets
+from functools import lru_cache, partial
+from typing import Any
+
+import jax
+
+from mfnjax._checks import check_choice, check_int
+from mfnjax._plain_config import DTYPES, SEED_MAX
+from mfnjax.core.grid import Grid
+from mfnjax.core.state import State
+from mfnjax.errors import ParameterError
+from mfnjax.models.base import Model
+from mfnjax.simulation.packing import Layout, Packed, Same, pack, unpack
+
+
+def check_precision(dtype: str) -> str:
+    """The name of a floating dtype that JAX computes in as it is set up.
+
+    Raises:
+        ParameterError: Another dtype, or float64 while JAX has it switched off.
+    """
+    check_choice("dtype", dtype, DTYPES)
+    if dtype == "float64" and not jax.config.read("jax_enable_x64"):
+        raise ParameterError(
+            "dtype float64 needs 64-bit JAX: jax.config.update('jax_enable_x64', True), "
+            "or --x64 on the command line"
+        )
+    return dtype
+
+
+def check_seed(seed: int | None) -> int:
+    """The seed of a run; a fresh one for None."""
+    if seed is None:
+        return secrets.randbelow(SEED_MAX + 1)
+    return check_int("seed", seed, 0, SEED_MAX)
+
+
+def start_of(model: Model, grid: Grid, dtype: str, seed: Any) -> tuple[State, jax.Array]:
+    """The customary start of a model and the key of its run, both from a seed.
+
+    One compiled call for a kind of model and a grid, whatever the seed and the parameters.
+    """
+    physics = (model, grid)
+    if all(type(leaf) in (int, float) for leaf in jax.tree.leaves(physics)):
+        packed = _known_physics(Same(model), Same(grid), dtype)
+    else:
+        packed = pack(physics, dtype)
+    return _compiled_start(packed.numbers, packed.others, seed, layout=packed.layout, dtype=dtype)
+
+
+def draw_start(model: Model, grid: Grid, dtype: str, seed: Any) -> tuple[State, jax.Array]:
+    """`start_of` inside a compiled function.
+
+    The barrier keeps XLA from fusing the draw into the first step, which could round differently
+    from a run that starts from arrays in memory.
+    """
+    start_key, run_key = jax.random.split(jax.random.key(seed))
+    start = model.initial_state(grid, dtype=dtype, key=start_key)
+    return jax.lax.optimization_barrier(start), run_key
+
+
+@lru_cache(maxsize=32)
+def _known_physics(model: Same, grid: Same, dtype: str) -> Packed:
+    return pack((model.value, grid.value), dtype)
+
+
+@partial(jax.jit, static_argnames=("layout", "dtype"))
+def _compiled_start(
+    numbers: Any, others: list[Any], seed: Any, *, layout: Layout, dtype: str
+) -> tuple[State, jax.Array]:
+    model, grid = unpack(numbers, others, layout)
+    start_key, run_key = jax.random.split(jax.random.key(seed))
+    return model.initial_state(grid, dtype=dtype, key=start_key), run_key
