@@ -38,7 +38,7 @@ help:
 	@echo "make bench-peers  the same physics on py-pde, exponax, numba, NumPy and plain JAX"
 	@echo "make bench-serve  the HTTP server's rates, latencies and behaviour under overload (needs wrk)"
 	@echo "make profile   where the time of a run goes: tables, and a trace in out/profile/ (CONFIG=my.toml)"
-	@echo "make scaling   how the cost grows, and what bounds it: tables, a picture in out/scaling/"
+	@echo "make scaling   how the cost grows: tables, a picture in out/scaling/"
 	@echo "make load-smoke, load-steady, load-spike, load-stress  the load scenarios; DURATION=10s shortens"
 	@echo "make load-docs  copy their tables into docs/load_tests.md"
 	@echo "make notebooks the fits of experiments/ as notebooks, run, in out/notebooks/"
