@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mfnjax.dataset.plan import Plan, plan_from_identity
+from mfnjax.dataset.sampling import mycelium_ranges
 from mfnjax.dataset.schema import ContentHash, generic_features, schema_of
 from mfnjax.dataset.store import read_metadata
 from mfnjax.errors import DataError
@@ -175,12 +176,7 @@ def _check(plan: Plan, values: dict[str, np.ndarray]) -> Iterator[str]:
 def _parameter_bounds(plan: Plan) -> dict[str, Bounds]:
     if plan.model is not None:
         return {name: (low, high) for name, low, high in plan.parameters}
-    config = plan.config
-    return {
-        "alpha": config.alpha_range,
-        "spike_probability": config.spike_prob_range,
-        "turing_threshold": config.turing_threshold_range,
-    }
+    return dict(mycelium_ranges(plan.config))
 
 
 def _geometry_bounds(cells: np.ndarray, clusters: tuple[str, ...]) -> dict[str, Bounds]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from mfnjax._checks import check_bool, check_real
+from mfnjax._parameter import parameters_of
 from mfnjax._version import __version__
 from mfnjax.dataset.config import DatasetConfig
 from mfnjax.dataset.sampling import Columns, config_without_path, sample_rows
@@ -139,10 +140,13 @@ def _parameters(model: str, ranges: Mapping[str, Any]) -> tuple[tuple[str, float
     pairs = {name: _pair(name, value) for name, value in ranges.items()}
     lowest = build_model(model, {name: low for name, (low, _) in pairs.items()})
     highest = build_model(model, {name: high for name, (_, high) in pairs.items()})
-    return tuple(
-        (name, float(getattr(lowest, name)), float(getattr(highest, name)))
-        for name in parameter_names(type(lowest))
-    )
+    bounds = []
+    for name in parameter_names(type(lowest)):
+        ends = float(getattr(lowest, name)), float(getattr(highest, name))
+        for end in ends:
+            parameters_of(lowest)[name].check_real(f"range of {name}", end)
+        bounds.append((name, *ends))
+    return tuple(bounds)
 
 
 def _pair(name: str, value: Any) -> tuple[float, float]:

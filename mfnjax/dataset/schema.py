@@ -12,6 +12,7 @@ from typing import Any, final
 import numpy as np
 import pyarrow as pa
 
+from mfnjax._parameter import parameters_of
 from mfnjax._version import __version__
 from mfnjax.dataset.plan import FEATURE_SCHEMA_VERSION, Plan
 from mfnjax.dataset.sampling import Columns
@@ -61,12 +62,8 @@ def columns_of(plan: Plan) -> tuple[Column, ...]:
     if plan.model is None:
         from mfnjax.models import MyceliumModel
 
-        sampled: tuple[Column, ...] = (
-            Column("alpha", pa.float64(), "cell²/step"),
-            Column("turing_enabled", pa.bool_()),
-            Column("spike_probability", pa.float64(), "1/step"),
-            Column("turing_threshold", pa.float64()),
-        )
+        names = ("alpha", "turing_enabled", "spike_probability", "turing_threshold")
+        sampled = _sampled(MyceliumModel, names)
         features = tuple(
             Column(name, pa.int64() if name in COUNT_FEATURES else pa.float64(), unit)
             for name, unit in FEATURE_UNITS.items()
@@ -75,7 +72,7 @@ def columns_of(plan: Plan) -> tuple[Column, ...]:
     else:
         from mfnjax.models import get_model
 
-        sampled = tuple(Column(name, pa.float64()) for name, _, _ in plan.parameters)
+        sampled = _sampled(get_model(plan.model).model, [name for name, _, _ in plan.parameters])
         features = tuple(
             Column(
                 name,
@@ -87,6 +84,19 @@ def columns_of(plan: Plan) -> tuple[Column, ...]:
         counters = get_model(plan.model).model.counters
     counts = tuple(Column(name, pa.int64(), "count") for name in counters)
     return (*identity, *sampled, *features, *stamp, *counts)
+
+
+def _sampled(model: type, names: Iterable[str]) -> tuple[Column, ...]:
+    """The columns of a model's parameters, with the units that it declares."""
+    declared = parameters_of(model)
+    return tuple(
+        Column(
+            name,
+            pa.bool_() if declared[name].kind is bool else pa.float64(),
+            "" if declared[name].unit == "1" else declared[name].unit,
+        )
+        for name in names
+    )
 
 
 def generic_features(fields: tuple[str, ...]) -> dict[str, str]:
