@@ -21,9 +21,7 @@ MODULES = sorted(
 )
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
 DOCUMENTS = sorted(
-    str(path.relative_to(ROOT))
-    for path in PAGES
-    if "```python" in path.read_text(encoding="utf-8")
+    str(path.relative_to(ROOT)) for path in PAGES if "```python" in path.read_text(encoding="utf-8")
 )
 
 

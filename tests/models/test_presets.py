@@ -172,8 +172,9 @@ def test_named_levels_of_gray_scott() -> None:
 
 
 PATTERN_FORMERS = (
-    "brusselator fitzhugh-nagumo gierer-meinhardt gray-scott schnakenberg swift-hohenberg"
-).split()
+    *("brusselator", "fitzhugh-nagumo", "gierer-meinhardt"),
+    *("gray-scott", "schnakenberg", "swift-hohenberg"),
+)
 
 
 def test_every_model_has_a_preset_and_every_pattern_former_a_pattern() -> None:
