@@ -105,3 +105,36 @@ notebooks: $(VENV)/.dev
 
 clean:
 	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+
+# What the workflows of .github/ call beside `make test`.
+.PHONY: test-docs test-lowest test-newest wheel
+
+test-docs: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/test_docs.py
+
+# All tests but the timed ones, in an environment of their own in out/$(1), installed with pip's options $(2).
+define test_in
+$(PYTHON) -m venv out/$(1)
+out/$(1)/bin/python -m pip install --quiet $(2) --editable ".[all,dev]"
+out/$(1)/bin/python -m pytest -n $(JOBS) --dist worksteal $(addprefix --ignore=,$(TIMED)) $(PYTEST_ARGS)
+endef
+
+# The lowest versions that pyproject.toml allows of what the package itself needs.
+test-lowest: $(VENV)/.user
+	mkdir -p out
+	$(PIP) uv
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --extra all pyproject.toml -o out/lowest.txt
+	$(call test_in,lowest,--constraint out/lowest.txt)
+
+# The newest versions of everything, JAX above all: no constraints.
+test-newest:
+	$(call test_in,newest,--upgrade)
+
+# Build wheel and source archive; install the wheel far from the checkout, as a user does; use it.
+wheel: $(VENV)/.user
+	rm -rf dist out/wheel
+	$(PIP) build
+	$(BIN)/python -m build --outdir dist
+	$(PYTHON) -m venv out/wheel
+	out/wheel/bin/python -m pip install --quiet dist/*.whl
+	cd out/wheel && bin/mfn --version && bin/mfn demo
