@@ -32,6 +32,7 @@ from matplotlib.figure import Figure
 
 from experiments.grown_patterns import GRID, PLACES, STEPS, Pattern, at_rest, grow, on_the_move
 from experiments.notebook import FAST, flags, output_folder, show
+from experiments.outlines.fit import Reading, fit_outlines
 from mfnjax import GrayScottModel
 from mfnjax._progress import ProgressBar
 from mfnjax.fitting import SnapshotFit, fit_snapshot
@@ -60,7 +61,7 @@ print(f"{len(targets)} targets at rest: {counts}; {len(moving)} patterns that mo
 # ## What is known
 #
 # Five kinds of knowledge, from both fields down to the outlines alone, which are read as
-# `experiments/read_outlines.py` learned to. D_u and D_v are given. The limits are on the errors
+# `experiments/outlines` learned to. D_u and D_v are given. The limits are on the errors
 # of F and k, in percent.
 
 # %%
@@ -139,9 +140,11 @@ class Row:
         return bool(self.off) and not self.within and not held
 
 
-def fitted(case: str, index: int, draw: int = 0) -> SnapshotFit:
+def fitted(case: str, index: int, draw: int = 0) -> SnapshotFit | Reading:
     """The fit of one picture of a pattern."""
     picture = CASES[case].picture(patterns[index].v, index, draw)
+    if case == "outlines":
+        return fit_outlines(picture, **GIVEN)
     key = jax.random.fold_in(jax.random.key(index), draw)
     return fit_snapshot(picture, **GIVEN, **CASES[case].settings, key=key)
 

@@ -19,11 +19,8 @@ OPTIONS |= {"model": "--model", "boundary": "--boundary"}
 
 _REFUSED = (
     "  No parameters are given: no pattern at rest looks like this picture. It may still move, be "
-    "cut out of a larger one, have edges of another kind (--boundary), or be inverted (--invert)"
-)
-_REFUSED_WITH_LEVELS = (
-    "; or be a JPEG, whose errors are no white noise (--noise 3), or black and white but for grey "
-    "edges (cut it at a level first)."
+    "cut out of a larger one, have edges of another kind (--boundary), or be inverted (--invert); "
+    "or be a JPEG, whose errors are no white noise (--noise 3), or a mask with grey edges."
 )
 
 
@@ -49,7 +46,7 @@ def fit_image(path: str, settings: dict[str, Any]) -> None:
     else:
         click.echo(repr(found))
         if not found.stationary:
-            click.echo(_REFUSED + ("." if found.outlines_only else _REFUSED_WITH_LEVELS))
+            click.echo(_REFUSED)
     if folder is not None:
         with writing():
             found.to_json(folder / "fit.json")

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import json
-import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 import jax
-import numpy as np
 
 from mfnjax._files import check_writable, write_text
 from mfnjax._progress import ProgressBar
 from mfnjax.cli.common import assignments_of, console, named, number, table, writing
 from mfnjax.cli.group import Interrupted
 from mfnjax.errors import ParameterError
-from mfnjax.fitting import LowerMinimumWarning, Profile, covariance, fit, identifiability, profile
-from mfnjax.fitting.inference.identifiability import Identifiability
-from mfnjax.fitting.inference.uncertainty import Covariance
-from mfnjax.fitting.objectives.table_objective import Misfit, misfit, scaled_start, table_objective
-from mfnjax.fitting.plots import plot_history, plot_profiles, plot_residuals, plot_table_fit
-from mfnjax.fitting.result import FitResult
+from mfnjax.fitting import fit
+from mfnjax.fitting.objectives.table_objective import scaled_start, table_objective
+from mfnjax.fitting.plots import plot_profiles, plot_residuals, plot_table_fit
+from mfnjax.fitting.report import FitReport, report_fit
+from mfnjax.fitting.result import FitResult, plot_history
 from mfnjax.fitting.table import Table, read_table
 from mfnjax.models import build_model
 from mfnjax.plotting import save_figure
@@ -44,23 +42,28 @@ def fit_table(path: str, settings: dict[str, Any]) -> None:
         check_writable(folder / "fit.json")
     with named(OPTIONS):
         result = _fitted(measured, settings, folder)
-    off = misfit(result)
-    # Where the model is off by more than the noise, the noise alone says too little.
-    scale = max(off.reduced, 1.0) if off.known else None
-    sure = covariance(result, scale=scale, along_x=True)
-    told = identifiability(result, scale=scale)
-    profiles = _profiles(result, sure, settings["level"]) if settings["profiles"] else []
-    report = _report(result, sure, told, off, measured, settings["level"])
-    if profiles:
-        report["profiles"] = {found.name: found.to_dict() for found in profiles}
+    bar = ProgressBar("Profiles") if settings["profiles"] else nullcontext()
+    with bar as progress:
+        report = report_fit(
+            result,
+            table=measured,
+            level=settings["level"],
+            profiles=settings["profiles"],
+            progress=progress,
+        )
+    content = json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
     if settings["as_json"]:
-        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+        click.echo(content)
     else:
-        _print(result, sure, told, off, measured, settings["level"])
-        _print_profiles(profiles)
+        _print(report, measured)
     if folder is not None:
         with writing():
-            _write(folder, result, measured, report, profiles)
+            write_text(folder / "fit.json", content + "\n")
+            save_figure(plot_table_fit(result, measured), folder / "fit.png")
+            save_figure(plot_residuals(result, measured), folder / "residuals.png")
+            save_figure(plot_history(result), folder / "descent.png")
+            if report.profiles:
+                plot_profiles(report.profiles, folder / "profiles.png")
         if not settings["as_json"]:
             click.echo(f"Written to {folder}: {', '.join(_written(folder))}")
 
@@ -152,49 +155,8 @@ def _bounds(texts: tuple[str, ...]) -> dict[str, tuple[float | None, float | Non
     return bounds
 
 
-def _report(
-    result: FitResult,
-    sure: Covariance,
-    told: Identifiability,
-    off: Misfit,
-    measured: Table,
-    level: float,
-) -> dict[str, Any]:
-    """Everything that the command says, as plain values."""
-    condition = told.condition_number
-    return {
-        "fit": result.to_dict(),
-        "uncertainty": sure.to_dict(level),
-        "identifiability": {
-            "identifiable": told.identifiable,
-            "without_influence": told.without_influence,
-            "confounded": told.confounded,
-            "condition_number": condition if np.isfinite(condition) else None,
-            "poorly_determined": [direction.components for direction in told.sloppy],
-        },
-        "misfit": {
-            "reduced_chi_square": off.reduced if off.known else None,
-            "noise": None if off.known else off.noise,
-            "where": off.sentences(measured, most=8),
-        },
-        "data": {
-            "positions": len(measured.positions),
-            "times": measured.times.tolist(),
-            "measurements": int(np.isfinite(measured.values).sum()),
-            "sd_floor": measured.floor,
-            "sd_raised_to_floor": measured.raised,
-        },
-    }
-
-
-def _print(
-    result: FitResult,
-    sure: Covariance,
-    told: Identifiability,
-    off: Misfit,
-    measured: Table,
-    level: float,
-) -> None:
+def _print(report: FitReport, measured: Table) -> None:
+    result, sure = report.result, report.covariance
     ended = [start.status for start in result.starts]
     counts = ", ".join(f"{ended.count(kind)} {kind}" for kind in dict.fromkeys(ended))
     if measured.floor is not None and measured.raised:
@@ -207,9 +169,9 @@ def _print(
         "parameter",
         "value",
         "std. error",
-        f"{100 * level:g} % interval",
+        f"{100 * report.level:g} % interval",
     )
-    ends, errors = sure.intervals(level), sure.standard_errors
+    ends, errors = sure.intervals(report.level), sure.standard_errors
     for name in sure.names:
         low, high = ends[name]
         shown.add_row(
@@ -219,59 +181,8 @@ def _print(
             f"{number(low)} … {number(high)}",
         )
     console().print(shown)
-    if off.known:
-        widened = "; the intervals are widened by its root" if off.reduced > 1 else ""
-        click.echo(f"χ² per degree of freedom {off.reduced:.2f}{widened}.")
-    else:
-        click.echo(f"Noise, estimated from the residuals: {off.noise:.3g}.")
-    if sure.correlation_along_x:
-        click.echo(
-            f"Neighbouring residuals are correlated by {sure.correlation_along_x:.2f}; the "
-            "intervals allow for it."
-        )
-    click.echo(told.text())
-    for sentence in off.sentences(measured):
-        click.echo(f"Misfit: {sentence}.")
-
-
-def _profiles(result: FitResult, sure: Covariance, level: float) -> list[Profile]:
-    with warnings.catch_warnings(), ProgressBar("Profiles") as progress:
-        warnings.simplefilter("ignore", LowerMinimumWarning)  # it is told in the report
-        found: list[Profile] = []
-
-        def told(done: int, most: int) -> None:
-            progress(len(found) * most + done, len(sure.names) * most)
-
-        for name in sure.names:
-            found += [profile(result, name, level=level, scale=sure.scale, progress=told)]
-        return found
-
-
-def _print_profiles(profiles: list[Profile]) -> None:
-    for found in profiles:
-        low, high = (number(end) if end is not None else "open" for end in found.interval)
-        click.echo(f"Profile of {found.name}, {100 * found.level:g} %: {low} … {high}.")
-        if found.better is not None:
-            at = ", ".join(f"{name} = {number(value)}" for name, value in found.better.items())
-            click.echo(
-                f"  χ² is lower by {found.fall:.3g} at {at}: the fit was not at the lowest "
-                "minimum; start there (--set), or from more places (--starts)."
-            )
-
-
-def _write(
-    folder: Path,
-    result: FitResult,
-    measured: Table,
-    report: dict[str, Any],
-    profiles: list[Profile],
-) -> None:
-    write_text(folder / "fit.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-    save_figure(plot_table_fit(result, measured), folder / "fit.png")
-    save_figure(plot_residuals(result, measured), folder / "residuals.png")
-    save_figure(plot_history(result), folder / "descent.png")
-    if profiles:
-        plot_profiles(profiles, folder / "profiles.png")
+    for sentence in report.sentences():
+        click.echo(sentence)
 
 
 def _written(folder: Path) -> list[str]:

@@ -12,8 +12,7 @@ import pyarrow.csv
 
 from mfnjax.dataset.plan import plan_from_identity
 from mfnjax.dataset.reading import read_table
-from mfnjax.dataset.schema import generic_features
-from mfnjax.dataset.store import read_metadata
+from mfnjax.dataset.schema import generic_features, read_metadata
 from mfnjax.errors import DataError
 from mfnjax.features.record import FEATURE_NAMES
 

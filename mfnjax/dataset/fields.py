@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mfnjax.dataset.plan import Plan
-from mfnjax.dataset.store import read_metadata
+from mfnjax.dataset.schema import read_metadata
 from mfnjax.errors import DataError, ParameterError
 
 CHUNK_BYTES = 4 * 2**20

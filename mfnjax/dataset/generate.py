@@ -16,8 +16,8 @@ from mfnjax.dataset.config import DatasetConfig
 from mfnjax.dataset.engine import BATCH_SIZE, Failure, Part, compute_parts
 from mfnjax.dataset.fields import require_zarr
 from mfnjax.dataset.plan import Plan, make_plan
-from mfnjax.dataset.schema import METADATA_KEY, ContentHash, file_metadata
-from mfnjax.dataset.store import Store, read_metadata, write_dataset
+from mfnjax.dataset.schema import METADATA_KEY, ContentHash, file_metadata, read_metadata
+from mfnjax.dataset.store import Store, write_dataset
 from mfnjax.errors import DataError, ParameterError
 
 logger = logging.getLogger("mfnjax.dataset")

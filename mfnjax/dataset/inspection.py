@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 
 from mfnjax.dataset.plan import Plan, plan_from_identity
 from mfnjax.dataset.sampling import mycelium_ranges
-from mfnjax.dataset.schema import ContentHash, generic_features, schema_of
-from mfnjax.dataset.store import read_metadata
+from mfnjax.dataset.schema import ContentHash, generic_features, read_metadata, schema_of
 from mfnjax.errors import DataError
 from mfnjax.features.record import FEATURE_NAMES
 

@@ -13,7 +13,7 @@ from mfnjax._files import replacing
 from mfnjax.dataset.engine import row_config, run_model_row
 from mfnjax.dataset.plan import Plan, plan_from_identity
 from mfnjax.dataset.reading import read_table
-from mfnjax.dataset.store import read_metadata
+from mfnjax.dataset.schema import read_metadata
 from mfnjax.errors import DataError
 
 _SKIPPED = ("sim_id", "random_seed", "mfn_version", "timestamp")

@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 
 from mfnjax._checks import check_choice, check_int
 from mfnjax.dataset.plan import plan_from_identity
-from mfnjax.dataset.schema import columns_of, generic_features
-from mfnjax.dataset.store import read_metadata
+from mfnjax.dataset.schema import columns_of, generic_features, read_metadata
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.features.record import FEATURE_NAMES
 

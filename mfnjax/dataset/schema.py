@@ -7,15 +7,18 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from mfnjax._parameter import parameters_of
 from mfnjax._version import __version__
 from mfnjax.dataset.plan import FEATURE_SCHEMA_VERSION, Plan
 from mfnjax.dataset.sampling import Columns
+from mfnjax.errors import DataError
 from mfnjax.features.record import COUNT_FEATURES, FEATURE_UNITS
 
 METADATA_KEY = b"mfnjax"
@@ -141,6 +144,25 @@ def file_metadata(plan: Plan, failures: Iterable[Any], content_hash: str, rows: 
             "content_hash": content_hash,
         }
     ).encode()
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """What a dataset says about itself.
+
+    Raises:
+        DataError: Not a file, not Parquet, or not a dataset of mfnjax.
+    """
+    try:
+        found = pq.read_metadata(path).metadata or {}
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (OSError, pa.ArrowException) as error:
+        text = " ".join(str(error).split())
+        raise DataError(f"{path}: not a Parquet file ({text})") from error
+    if METADATA_KEY not in found:
+        raise DataError(f"{path}: a Parquet file, but not a dataset made by mfnjax")
+    values: dict[str, Any] = json.loads(found[METADATA_KEY])
+    return values
 
 
 def _equations(model: str) -> str:

@@ -22,8 +22,15 @@ import pyarrow.parquet as pq
 
 from mfnjax._files import check_writable, replacing, write_text
 from mfnjax.dataset.engine import Failure, Part
+from mfnjax.dataset.fields import assemble_fields
 from mfnjax.dataset.plan import Plan, differences
-from mfnjax.dataset.schema import METADATA_KEY, ContentHash, file_metadata, schema_of
+from mfnjax.dataset.schema import (
+    METADATA_KEY,
+    ContentHash,
+    file_metadata,
+    read_metadata,
+    schema_of,
+)
 from mfnjax.errors import DataError
 
 GROUP_ROWS = 8192
@@ -155,8 +162,6 @@ class Store:
         """Make the file from its parts; return its rows and the failures."""
         failures = [f for part in range(self.plan.num_parts) for f in self.read_failures(part)]
         if self.plan.save_fields:
-            from mfnjax.dataset.fields import assemble_fields
-
             parts = [self.part_path(p).with_suffix(".npz") for p in range(self.plan.num_parts)]
             assemble_fields(fields_path(self.path), parts, self.plan)
         # Inside the folder, so that a kill leaves no stray file beside the dataset.
@@ -204,25 +209,6 @@ def _regrouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
     rest = pa.concat_tables(held)
     if rest.num_rows:
         yield rest
-
-
-def read_metadata(path: str | Path) -> dict[str, Any]:
-    """What a dataset says about itself.
-
-    Raises:
-        DataError: Not a file, not Parquet, or not a dataset of mfnjax.
-    """
-    try:
-        found = pq.read_metadata(path).metadata or {}
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (OSError, pa.ArrowException) as error:
-        text = " ".join(str(error).split())
-        raise DataError(f"{path}: not a Parquet file ({text})") from error
-    if METADATA_KEY not in found:
-        raise DataError(f"{path}: a Parquet file, but not a dataset made by mfnjax")
-    values: dict[str, Any] = json.loads(found[METADATA_KEY])
-    return values
 
 
 def _lock(file: Any, folder: Path) -> None:

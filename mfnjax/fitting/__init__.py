@@ -11,8 +11,9 @@ from mfnjax.fitting.inference.uncertainty import Covariance, covariance
 from mfnjax.fitting.objectives import CallableObjective, Objective, WeightedSum
 from mfnjax.fitting.objectives.pointwise import Pointwise, pointwise
 from mfnjax.fitting.objectives.soft import SoftFeatures, soft_feature_targets
-from mfnjax.fitting.plots import plot_history, plot_profiles
-from mfnjax.fitting.result import FitResult, StartReport
+from mfnjax.fitting.plots import plot_profiles
+from mfnjax.fitting.report import FitReport, report_fit
+from mfnjax.fitting.result import FitResult, StartReport, plot_history
 from mfnjax.fitting.snapshot import (
     SnapshotFit,
     SnapshotStatistic,
@@ -27,6 +28,7 @@ __all__ = [
     "Covariance",
     "DimensionFit",
     "Direction",
+    "FitReport",
     "FitResult",
     "GradientHorizon",
     "GradientNoiseWarning",
@@ -57,6 +59,7 @@ __all__ = [
     "plot_profiles",
     "pointwise",
     "profile",
+    "report_fit",
     "snapshot_statistic",
     "soft_feature_targets",
 ]

@@ -140,19 +140,7 @@ class LevenbergMarquardt(Engine):
         cosine = jnp.max(jnp.abs(gradient) / jnp.maximum(lengths, tiny))
         stuck = state.num_steps_since_acceptance >= self.patience
         flat = cosine <= float(np.finfo(y.dtype).eps) ** FLAT
-        code = jnp.where(
-            ~jnp.isfinite(loss),
-            VALUE_NAN,
-            jnp.where(
-                ~jnp.isfinite(steepest),
-                GRADIENT_NAN,
-                jnp.where(
-                    state.terminate | (loss == 0),
-                    CONVERGED,
-                    jnp.where(stuck, jnp.where(flat, CONVERGED, STALLED), RUNNING),
-                ),
-            ),
-        ).astype(jnp.int32)
+        code = _code(loss, steepest, state.terminate | (loss == 0) | (stuck & flat), stuck)
         inner = _strong((y, eqx.filter(state, eqx.is_array)))
         return Lane(y, loss, steepest, code, lane.iterations + 1, inner)
 
@@ -215,20 +203,21 @@ class FirstOrder(Engine):
             )
         new_state = jax.tree.map(lambda new, old: new.astype(old.dtype), new_state, state)
         kept = value <= loss + 0.01 * jnp.maximum(first - loss, jnp.abs(loss))
-        waiting = jnp.where(waited >= self.patience, jnp.where(kept, CONVERGED, STALLED), RUNNING)
-        code = jnp.where(
-            ~jnp.isfinite(value),
-            VALUE_NAN,
-            jnp.where(
-                ~jnp.isfinite(steepest),
-                GRADIENT_NAN,
-                jnp.where(steepest == 0, CONVERGED, waiting),
-            ),
-        ).astype(jnp.int32)
+        over = waited >= self.patience
+        code = _code(value, steepest, (steepest == 0) | (over & kept), over)
         new_y = (y + update).astype(y.dtype)
         largest = jnp.where(better, steepest, lane.gradient)
         inner = _strong((new_y, new_state, waited, reference, first))
         return Lane(best, loss, largest, code, lane.iterations + 1, inner)
+
+
+def _code(loss: Any, steepest: Any, converged: Any, stalled: Any) -> jax.Array:
+    """The index in `STATUSES` of the first that holds; a lane of which none does is running."""
+    told = (~jnp.isfinite(loss), VALUE_NAN), (~jnp.isfinite(steepest), GRADIENT_NAN)
+    code = jnp.int32(RUNNING)
+    for holds, status in reversed((*told, (converged, CONVERGED), (stalled, STALLED))):
+        code = jnp.where(holds, jnp.int32(status), code)
+    return code
 
 
 def advance(

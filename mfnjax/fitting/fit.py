@@ -313,7 +313,7 @@ def _result(
         more = f"; and {len(starts) - 3} more" if len(starts) > 3 else ""
         raise FitError(f"no start led to a finite loss ({told}{more})")
     best = int(np.nanargmin(losses))
-    models, _ = layout.unpack(jnp.asarray(ends[best]), problem.models, problem.objectives)
+    models, _ = layout.unpack(jnp.asarray(ends[best]), problem.models)
     models = {label: jax.tree.map(_number, one) for label, one in models.items()}
     return FitResult(
         parameters=starts[best].parameters,

@@ -69,7 +69,7 @@ def full_vector(layout: Layout, free: jax.Array, pinned: Any) -> jax.Array:
 def residuals_of(layout: Layout, free: jax.Array, problem: Problem) -> jax.Array:
     """The residuals of all data sets, one after the other."""
     whole = full_vector(layout, free, problem.pinned)
-    models, unknowns = layout.unpack(whole, problem.models, problem.objectives)
+    models, unknowns = layout.unpack(whole, problem.models)
     parts = [o.residuals(models[k], unknowns[k]) for k, o in problem.objectives.items()]
     return jnp.concatenate(parts).astype(layout.dtype)
 
@@ -77,7 +77,7 @@ def residuals_of(layout: Layout, free: jax.Array, problem: Problem) -> jax.Array
 def loss_of(layout: Layout, free: jax.Array, problem: Problem) -> jax.Array:
     """The sum of the losses of all data sets."""
     whole = full_vector(layout, free, problem.pinned)
-    models, unknowns = layout.unpack(whole, problem.models, problem.objectives)
+    models, unknowns = layout.unpack(whole, problem.models)
     losses = [o.loss(models[k], unknowns[k]) for k, o in problem.objectives.items()]
     return sum(losses[1:], losses[0]).astype(layout.dtype)
 

@@ -73,9 +73,7 @@ class Layout:
         """How many unknowns of the objectives are estimated along."""
         return sum(int(np.prod(shape)) for _, _, shape in self.unknowns)
 
-    def unpack(
-        self, free: jax.Array, models: Models, objectives: Objectives
-    ) -> tuple[Models, dict[str, dict[str, Any]]]:
+    def unpack(self, free: jax.Array, models: Models) -> tuple[Models, dict[str, dict[str, Any]]]:
         """Models and unknowns of every data set at y."""
         changes: dict[str, dict[str, Any]] = {label: {} for label in models}
         for index, entry in enumerate(self.entries):

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+import jax.numpy as jnp
 import numpy as np
 
 from mfnjax.fitting.layout import Layout, Models, Objectives
 from mfnjax.fitting.plain_json import json_text, plain
+from mfnjax.plotting.style import also_saved, in_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,9 +85,7 @@ class FitResult:
     @property
     def unknowns(self) -> dict[str, dict[str, Any]]:
         """Data set → the estimated unknowns of its objective."""
-        import jax.numpy as jnp
-
-        return self.layout.unpack(jnp.asarray(self.free), self.models, self.objectives)[1]
+        return self.layout.unpack(jnp.asarray(self.free), self.models)[1]
 
     @property
     def fitted_models(self) -> Models:
@@ -110,9 +110,6 @@ class FitResult:
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw the descent of every start; also written to ``path`` where one is given."""
-        from mfnjax.fitting.plots import plot_history
-        from mfnjax.plotting.style import also_saved
-
         return also_saved(plot_history(self), path)
 
     def __repr__(self) -> str:
@@ -131,3 +128,40 @@ class FitResult:
         if self.layout.num_unknowns:
             lines.append(f"  and {self.layout.num_unknowns} unknowns of the objective")
         return "\n".join(lines)
+
+
+COLOURS = {
+    "converged": "#2f6f9f",
+    "stalled": "#c98a1b",
+    "value NaN": "#b23b3b",
+    "gradient NaN": "#7a3fa0",
+}
+"""Status of a start → its colour."""
+
+
+@in_style
+def plot_history(result: FitResult) -> Figure:
+    """The lowest loss of every start over its iterations, coloured by how it ended."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.0, 3.2), layout="constrained")
+    axes = figure.add_subplot()
+    shown: set[str] = set()
+    for start, losses in zip(result.starts, result.history, strict=True):
+        losses = losses[: start.iterations]
+        label = None if start.status in shown else start.status
+        shown.add(start.status)
+        axes.plot(
+            np.arange(1, len(losses) + 1),
+            np.where(losses > 0, losses, np.nan),
+            color=COLOURS[start.status],
+            alpha=0.9 if len(result.starts) < 10 else 0.5,
+            marker="." if len(losses) < 2 else None,
+            label=label,
+        )
+    finite = result.history[np.isfinite(result.history)]
+    if finite.size and finite.min() > 0:
+        axes.set_yscale("log")
+    axes.set(xlabel="iteration", ylabel="loss", title="Descent of every start")
+    axes.legend()
+    return figure

@@ -61,6 +61,7 @@ def test_bad_input_is_one_line(refused, picture, arguments, message) -> None:
     ("levels", "message"),
     [
         (np.full((32, 32), 7, np.uint8), "flat.png: every cell is the same"),
+        (255 * np.eye(128, dtype=np.uint8), "flat.png has two levels only, it is a mask"),
         (np.eye(8, dtype=np.uint8), "flat.png must be real numbers of shape (H, W), at least 16"),
     ],
 )
@@ -69,17 +70,3 @@ def test_a_picture_that_cannot_be_used_is_named(refused, tmp_path, levels, messa
     line = refused("fit", "--model", "gray-scott", "--image", tmp_path / "flat.png")
     assert line.startswith(f"Error: {tmp_path}")
     assert message in line
-
-
-def test_a_refused_mask_is_not_told_of_noise(mfn, tmp_path) -> None:
-    """Of a black-and-white picture --noise has no effect."""
-    stripes = np.broadcast_to(np.where(np.arange(128) // 8 % 2, 255, 0), (128, 128))
-    Image.fromarray(stripes.astype(np.uint8)).save(tmp_path / "stripes.png")
-    told = mfn(
-        *("fit", "--model", "gray-scott", "--image", tmp_path / "stripes.png"),
-        *("--du", 0.16, "--dv", 0.08, "--out", tmp_path),
-    ).stdout
-    assert "unlike a pattern of the model" in told
-    assert "No parameters are given" in told
-    assert "--noise" not in told
-    assert (tmp_path / "fit.png").exists()

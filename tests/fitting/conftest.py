@@ -1,4 +1,4 @@
-"""What the tests of fitting share: a front of Fisher–KPP, seen at a few times."""
+"""What the tests of fitting share: a front of Fisher–KPP, seen at a few times, and its fit."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfnjax import FisherKPPModel, Grid, simulate
+from mfnjax import FisherKPPModel, Grid, fit, simulate
+from mfnjax.fitting import FitResult, Pointwise, pointwise
 
 STEPS, DT = (20, 40, 60), 0.5
+START = FisherKPPModel(diffusivity=0.25, growth_rate=0.2)
+RATES = ["diffusivity", "growth_rate"]
 
 
 class Front(NamedTuple):
@@ -30,3 +33,22 @@ def front() -> Front:
     start = np.where(np.arange(24) < 8, 0.6, 0.0)[None]
     run = simulate(truth, {"u": jnp.asarray(start)}, grid=grid, steps=60, dt=DT, save_every=20)
     return Front(truth, grid, start, np.asarray(run.history["u"]))
+
+
+def observed(front: Front, noise: float = 0.0, seed: int = 0, **settings) -> Pointwise:
+    """The objective of what was seen, with noise; ``settings`` of `pointwise` in place of its."""
+    seen = front.seen + noise * np.random.default_rng(seed).normal(size=front.seen.shape)
+    given = {"start": {"u": front.start}, "grid": front.grid, "steps": STEPS, "dt": DT}
+    return pointwise({"u": seen}, **{**given, **settings})
+
+
+@pytest.fixture(scope="session")
+def noisy(front: Front) -> Pointwise:
+    """The front with noise of 5 %."""
+    return observed(front, 0.05, sigma=0.05)
+
+
+@pytest.fixture(scope="session")
+def fitted(noisy: Pointwise) -> FitResult:
+    """Both rates of the noisy front."""
+    return fit(START, noisy, free=RATES)

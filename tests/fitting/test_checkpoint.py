@@ -10,7 +10,7 @@ import pytest
 from mfnjax import FisherKPPModel, fit
 from mfnjax.errors import DataError
 from mfnjax.fitting import lanes, pointwise
-from tests.fitting.test_fit import RATES, START, observed
+from tests.fitting.conftest import RATES, START, observed
 
 
 class Interrupt:
@@ -23,11 +23,6 @@ class Interrupt:
         self.left -= 1
         if self.left == 0:
             raise KeyboardInterrupt
-
-
-@pytest.fixture
-def noisy(front):
-    return observed(front, 0.05, sigma=0.05)
 
 
 @pytest.mark.parametrize("optimizer", [None, optax.adam(0.02)], ids=["lm", "adam"])

@@ -13,7 +13,7 @@ from mfnjax import fit
 from mfnjax.fitting.inference.bootstrap import fit_synthetic
 from mfnjax.fitting.inference.uncertainty import jacobian_of, two_sided_quantile
 from mfnjax.fitting.lanes import Problem
-from tests.fitting.test_fit import RATES, STEPS, observed
+from tests.fitting.conftest import RATES, STEPS, observed
 
 NOISE = 0.05
 """Of the carrying capacity."""

@@ -14,27 +14,8 @@ from scipy.optimize import least_squares
 
 from mfnjax import FisherKPPModel, fit, simulate
 from mfnjax.errors import FitError, ParameterError
-from mfnjax.fitting import lanes, pointwise
-
-STEPS, DT = (20, 40, 60), 0.5
-START = FisherKPPModel(diffusivity=0.25, growth_rate=0.2)
-RATES = ["diffusivity", "growth_rate"]
-
-
-def observed(front, noise: float = 0.0, seed: int = 0, **settings):
-    seen = front.seen + noise * np.random.default_rng(seed).normal(size=front.seen.shape)
-    given = {"start": {"u": front.start}, "grid": front.grid, "steps": STEPS, "dt": DT}
-    return pointwise({"u": seen}, **{**given, **settings})
-
-
-@pytest.fixture(scope="module")
-def noisy(front):
-    return observed(front, 0.05, sigma=0.05)
-
-
-@pytest.fixture(scope="module")
-def fitted(noisy):
-    return fit(START, noisy, free=RATES)
+from mfnjax.fitting import lanes
+from tests.fitting.conftest import DT, RATES, START, observed
 
 
 def test_the_same_minimum_as_scipy_finds(front, noisy, fitted) -> None:
@@ -198,7 +179,8 @@ def test_without_the_extra_one_error_says_what_to_install(noisy, monkeypatch) ->
         fit(START, noisy, free=["diffusivity"])
 
 
-def test_a_second_fit_compiles_nothing(front, noisy, fitted) -> None:
+def test_a_second_fit_compiles_nothing(front, noisy) -> None:
+    fit(START, noisy, free=RATES)
     before = lanes._chunk._cache_size()
     fit(FisherKPPModel(0.3, 0.15), observed(front, 0.05, seed=1, sigma=0.05), free=RATES)
     assert lanes._chunk._cache_size() == before

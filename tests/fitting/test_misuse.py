@@ -141,7 +141,7 @@ CASES = [
     (snapshot, {"image": "pattern.png"}, "image must be real numbers of shape (H, W)"),
     (snapshot, {"image": [[1, 2], [3]]}, "image must be real numbers of shape (H, W)"),
     (snapshot, {"image": np.zeros((0, 0))}, "at least 16 × 16"),
-    (snapshot, {"image": PICTURE > 0.2}, "black and white"),
+    (snapshot, {"image": PICTURE > 0.2}, "it is a mask; the fit needs the grey levels"),
     (snapshot, {"noise": -1.0}, "noise must lie in"),
     (snapshot, {"key": None}, "key must be a typed key"),
     (dimension, {"target": "x"}, "target must be a finite number"),

@@ -13,8 +13,8 @@ from mfnjax.core import State
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.fitting import CallableObjective, pointwise
 from mfnjax.fitting.objectives.refinement import refined
+from tests.fitting.conftest import DT, STEPS
 
-STEPS, DT = (20, 40, 60), 0.5
 MODEL = FisherKPPModel(diffusivity=0.4, growth_rate=0.12)
 
 

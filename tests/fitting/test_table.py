@@ -7,7 +7,8 @@ import pytest
 
 from mfnjax import FisherKPPModel, GrayScottModel, fit
 from mfnjax.errors import DataError, ParameterError
-from mfnjax.fitting.objectives.table_objective import misfit, scaled_start, table_objective
+from mfnjax.fitting.inference.misfit import misfit
+from mfnjax.fitting.objectives.table_objective import scaled_start, table_objective
 from mfnjax.fitting.table import Table, common_step, read_table
 
 GOOD = [
@@ -146,6 +147,7 @@ def sharp() -> Table:
     return Table(positions, times, values, None, None, 0, clean.names)
 
 
+@pytest.mark.compile_bound
 def test_without_standard_deviations_the_noise_is_estimated(sharp) -> None:
     start = FisherKPPModel(**{**scaled_start(sharp, FisherKPPModel()), "capacity": 1.0})
     objective = table_objective(sharp, start)
@@ -159,6 +161,7 @@ def test_without_standard_deviations_the_noise_is_estimated(sharp) -> None:
     assert result.parameters["growth_rate"] == pytest.approx(0.06, rel=0.1)
 
 
+@pytest.mark.compile_bound
 def test_the_misfit_is_said_in_words(sharp) -> None:
     values = sharp.values.copy()
     values[3, 5:12] += 0.2

@@ -27,11 +27,12 @@ from mfnjax.fitting import (
     profile,
 )
 from mfnjax.fitting.inference.correlation import Frames, neighbour_correlation
-from mfnjax.fitting.inference.profiles import chi_square_p_value
 from mfnjax.fitting.inference.uncertainty import jacobian_of
 from mfnjax.fitting.lanes import Problem
 from mfnjax.models.base import ReactionDiffusion
-from tests.fitting.test_fit import RATES, START, observed
+from tests.fitting.conftest import RATES, START, observed
+
+pytestmark = pytest.mark.compile_bound
 
 X = np.linspace(0.0, 1.0, 12)
 Y = 1.0 + 2.0 * X + 0.3 * np.sin(40 * X)
@@ -48,11 +49,6 @@ FREE = {"bounds": {"D": (None, None), "λ": (None, None)}, "fixed": ["K"]}
 @pytest.fixture(scope="module")
 def line():
     return fit(FisherKPPModel(0.7, 1.4), LINE, **FREE)
-
-
-@pytest.fixture(scope="module")
-def noisy(front):
-    return fit(START, observed(front, 0.05, sigma=0.05), free=RATES)
 
 
 def test_a_straight_line_has_the_textbook_covariance(line) -> None:
@@ -91,7 +87,6 @@ def test_the_hessian_serves_a_loss_that_is_no_sum_of_squares(line) -> None:
     assert found.interval == pytest.approx(covariance(by_loss).intervals()["growth_rate"], rel=1e-3)
 
 
-@pytest.mark.compile_bound
 def test_a_stiff_direction_does_not_hide_another_that_is_well_determined() -> None:
     """ln D to 1e-5 and ln λ to 10 %: the curvatures are 1e10 and 100."""
     result = fit(
@@ -140,25 +135,25 @@ def test_the_profile_of_a_linear_problem_is_its_interval(line) -> None:
     assert found.rise[len(found.rise) // 2] == pytest.approx(0.0, abs=1e-9)
 
 
-def test_profile_laplace_and_bootstrap_agree_where_the_data_are_good(noisy, tmp_path) -> None:
-    laplace = covariance(noisy)
+def test_profile_laplace_and_bootstrap_agree_where_the_data_are_good(fitted, tmp_path) -> None:
+    laplace = covariance(fitted)
     assert laplace.scale == 1.0  # the noise was given
-    profiles = [profile(noisy, name, points=11) for name in RATES]
+    profiles = [profile(fitted, name, points=11) for name in RATES]
     for found in profiles:
         low, high = laplace.intervals()[found.name]
         assert found.interval == pytest.approx((low, high), rel=0.05)
-    boot = bootstrap(noisy, repeats=150, key=jax.random.key(1))
+    boot = bootstrap(fitted, repeats=150, key=jax.random.key(1))
     assert boot.failed == 0
     for name in RATES:
         # 150 repeats know a standard deviation to 6 %: three of those.
         assert boot.standard_errors[name] == pytest.approx(laplace.standard_errors[name], rel=0.18)
         low, high = boot.intervals()[name]
-        assert low < noisy.parameters[name] < high
+        assert low < fitted.parameters[name] < high
     assert len(plot_profiles(profiles, tmp_path / "p.png").axes) == 2
 
 
-def test_a_single_parameter_has_a_profile(front) -> None:
-    one = fit(START, observed(front, 0.05, sigma=0.05), free=["D"], fixed={})
+def test_a_single_parameter_has_a_profile(noisy) -> None:
+    one = fit(START, noisy, free=["D"], fixed={})
     found = profile(one, "diffusivity", points=9)
     # sign(θ − θ̂)·√rise is near linear through the best value.
     assert found.interval[0] < one.parameters["diffusivity"] < found.interval[1]
@@ -225,7 +220,6 @@ def test_the_correlation_is_found_at_uneven_columns() -> None:
     assert neighbour_correlation(rows, 4.0) == pytest.approx(0.7**4, abs=0.02)
 
 
-@pytest.mark.compile_bound
 def test_uneven_columns_and_a_measured_start_are_correlated_by_their_distance(front) -> None:
     columns = [0, 1, 2, 7, 11, 23]
     seen = front.seen[:, :, columns] + 0.06 * np.array([1.0, -1.0, 1.0])[:, None, None]
@@ -253,7 +247,6 @@ def test_uneven_columns_and_a_measured_start_are_correlated_by_their_distance(fr
     np.testing.assert_allclose(found.free, expected[:2, :2], rtol=1e-6)
 
 
-@pytest.mark.compile_bound
 def test_the_order_in_which_data_sets_are_named_changes_nothing(front) -> None:
     late, gaps = front.seen[1:].copy(), front.seen.copy()
     gaps[:, :, ::5] = np.nan
@@ -270,7 +263,6 @@ def test_the_order_in_which_data_sets_are_named_changes_nothing(front) -> None:
     np.testing.assert_allclose(one.free, two.free, rtol=1e-12)
 
 
-@pytest.mark.compile_bound
 def test_degrees_of_freedom_count_what_was_measured_and_a_functions_residuals(front) -> None:
     seen = front.seen.copy()
     seen[:, :, ::2] = np.nan
@@ -282,9 +274,8 @@ def test_degrees_of_freedom_count_what_was_measured_and_a_functions_residuals(fr
     assert covariance(result).degrees_of_freedom == 36 + 3 - 2
 
 
-@pytest.mark.compile_bound
-def test_a_bootstrap_starts_at_a_bound_that_was_reached(front) -> None:
-    result = fit(START, observed(front, 0.05, sigma=0.05), free=RATES, bounds={"D": (0.0, 0.3)})
+def test_a_bootstrap_starts_at_a_bound_that_was_reached(noisy) -> None:
+    result = fit(START, noisy, free=RATES, bounds={"D": (0.0, 0.3)})
     free = result.free.copy()
     free[0] = 60.0  # 0.3 to the last bit: its way back is infinite
     values = result.layout.values(free)
@@ -415,7 +406,3 @@ def test_the_noise_cannot_be_estimated_from_too_little() -> None:
     assert covariance(result, scale=4.0).standard_errors["diffusivity"] == pytest.approx(2.0)
     with pytest.raises(ParameterError, match="level must"):
         covariance(result, scale=4.0).intervals(1.0)
-
-
-def test_the_likelihood_ratio() -> None:
-    assert chi_square_p_value(stats.chi2.ppf(0.95, 2), 2) == pytest.approx(0.05)

@@ -42,10 +42,8 @@ class Bootstrap:
         """Percentile intervals: parameter → (low, high)."""
         check_real("level", level, 0.0, 1.0, open_low=True, open_high=True)
         ends = (0.5 - level / 2, 0.5 + level / 2)
-        return {
-            name: (float(np.quantile(s, ends[0])), float(np.quantile(s, ends[1])))
-            for name, s in self.samples.items()
-        }
+        pairs = {name: np.quantile(s, ends).tolist() for name, s in self.samples.items()}
+        return {name: (low, high) for name, (low, high) in pairs.items()}
 
     @property
     def standard_errors(self) -> dict[str, float]:

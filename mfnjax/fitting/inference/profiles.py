@@ -13,7 +13,6 @@ from typing import Any, final
 
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
 
 from mfnjax._checks import check_int, check_kind, check_real
 from mfnjax.errors import ParameterError
@@ -186,8 +185,3 @@ def _crossing(values: np.ndarray, rise: np.ndarray, threshold: float) -> float |
             weight = (np.sqrt(threshold) - low) / (high - low)
             return float(values[k - 1] + weight * (values[k] - values[k - 1]))
     return None
-
-
-def chi_square_p_value(rise: float, degrees_of_freedom: int) -> float:
-    """The probability of such a rise, or a larger one, by chance (likelihood ratio test)."""
-    return float(stats.chi2.sf(rise, degrees_of_freedom))

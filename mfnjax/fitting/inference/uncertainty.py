@@ -27,6 +27,7 @@ from mfnjax.fitting.inference.correlation import correlated_along_x
 from mfnjax.fitting.lanes import Problem, loss_of, residuals_of
 from mfnjax.fitting.layout import Layout
 from mfnjax.fitting.objectives.objective import Objective, Unknowns, WeightedSum
+from mfnjax.fitting.plain_json import plain
 from mfnjax.fitting.result import FitResult
 from mfnjax.models.base import Model
 
@@ -86,13 +87,8 @@ class Covariance:
 
     def to_dict(self, level: float = 0.9) -> dict[str, Any]:
         """Plain JSON values."""
-        ends = self.intervals(level)
-        errors = self.standard_errors
-
-        def number(value: float) -> float | None:
-            return value if np.isfinite(value) else None
-
-        return {
+        ends, errors = self.intervals(level), self.standard_errors
+        parts = {
             "level": level,
             "scale": self.scale,
             "degrees_of_freedom": self.degrees_of_freedom,
@@ -100,14 +96,15 @@ class Covariance:
             "parameters": {
                 name: {
                     "value": self.values[name],
-                    "standard_error": number(errors[name]),
-                    "low": number(ends[name][0]),
-                    "high": number(ends[name][1]),
+                    "standard_error": errors[name],
+                    "low": ends[name][0],
+                    "high": ends[name][1],
                 }
                 for name in self.names
             },
-            "correlation": [[number(c) for c in row] for row in self.correlation.tolist()],
+            "correlation": self.correlation.tolist(),
         }
+        return dict(plain(parts))
 
     def __repr__(self) -> str:
         errors, ends = self.standard_errors, self.intervals()

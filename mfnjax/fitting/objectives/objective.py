@@ -17,11 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfnjax._checks import shown
+from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model
-from mfnjax.simulation import Trajectory, simulate
+from mfnjax.simulation import Simulation, Trajectory
 from mfnjax.simulation.checks import is_traced
 
 Unknowns = Mapping[str, Any]
@@ -109,6 +110,27 @@ class Objective(abc.ABC):
             return NotImplemented
         parts = [_as_sum(self), _as_sum(other)]
         return WeightedSum(parts[0].terms + parts[1].terms, parts[0].weights + parts[1].weights)
+
+
+class LeastSquares(Objective):
+    """An objective that is half the sum of its squared residuals."""
+
+    @property
+    def is_least_squares(self) -> bool:
+        """True."""
+        return True
+
+    @abc.abstractmethod
+    def residuals(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """The residuals (n,), in units of the noise."""
+
+    def loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """½Σr²."""
+        return half_square(self.residuals(model, unknowns))
+
+    def measured_loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
+        """The same without the `prior`."""
+        return half_square(self.measured_residuals(model, unknowns))
 
 
 @final
@@ -337,23 +359,6 @@ def fields_of_start(start: Any, observed: str) -> dict[str, jax.Array]:
     return {name: jnp.asarray(value) for name, value in fields.items()}
 
 
-def run_of(
-    objective: Any, model: Model, start: Mapping[str, Any], steps: int, **saved: Any
-) -> Trajectory:
-    """The model's run from ``start`` on the grid, and in the way, that the objective holds."""
-    return simulate(
-        model,
-        State(tuple(start), tuple(start.values())),
-        grid=objective.grid,
-        steps=steps,
-        dt=objective.dt,
-        stepper=objective.stepper,
-        adjoint=objective.adjoint,
-        key=key_of(model, objective.key),
-        **saved,
-    )
-
-
 def key_of(model: Model, key: Any) -> Any:
     """The key of a run; one that decides nothing for a traced model that needs none.
 
@@ -363,6 +368,49 @@ def key_of(model: Model, key: Any) -> Any:
     """
     needs_one = key is None and model.takes_key and is_traced(model)
     return jax.random.key(0) if needs_one else key
+
+
+@final
+@register_pytree
+@dataclass(frozen=True)
+class RunSettings:
+    """How a run goes, whatever the model: a `mfnjax.Simulation` but for its model, and a key.
+
+    Attributes:
+        grid: The grid.
+        dt: Time step.
+        key: Key of the run's randomness, or None.
+        steps: Steps of the run (static).
+        save_every: Steps between the frames that are kept, None for no frames (static).
+        save: The one field that is kept, None for all (static).
+        stepper: As for `mfnjax.simulate` (static).
+        adjoint: Memory policy of reverse mode (static).
+    """
+
+    grid: Grid
+    dt: Any
+    key: Any
+    steps: int = field(metadata={"static": True})
+    save_every: int | None = field(default=None, metadata={"static": True})
+    save: str | None = field(default=None, metadata={"static": True})
+    stepper: Any = field(default=None, metadata={"static": True})
+    adjoint: Any = field(default="nested", metadata={"static": True})
+
+    def run(self, model: Model, start: Mapping[str, Any]) -> Trajectory:
+        """The model's run from ``start``."""
+        simulation = Simulation(
+            model,
+            self.grid,
+            self.steps,
+            self.dt,
+            self.stepper,
+            self.save_every,
+            self.save,
+            self.adjoint,
+        )
+        return simulation.run(
+            State(tuple(start), tuple(start.values())), key=key_of(model, self.key)
+        )
 
 
 def half_square(residuals: jax.Array) -> jax.Array:

@@ -17,7 +17,7 @@ from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.errors import DataError, ParameterError
-from mfnjax.fitting.objectives.objective import Objective, Unknowns, half_square, run_of
+from mfnjax.fitting.objectives.objective import LeastSquares, RunSettings, Unknowns
 from mfnjax.fitting.objectives.refinement import refined
 from mfnjax.models.base import Model
 
@@ -28,7 +28,7 @@ START = "start"
 @final
 @register_pytree
 @dataclass(frozen=True)
-class Pointwise(Objective):
+class Pointwise(LeastSquares):
     """r = (u(x, t) − data)/σ over the cells and times that were measured; build it by `pointwise`.
 
     A start that was itself measured with noise is estimated along: start = measured + σ₀z, with the
@@ -40,14 +40,10 @@ class Pointwise(Objective):
         data: Field → measurements (T, H, W), 0 where there is none.
         mask: Field → which of them count.
         sigma: Field → σ, of the data's shape.
-        grid: The grid of the run.
-        dt: Time step.
-        key: Key of the run's randomness, or None.
+        settings: How the run goes.
         steps: The steps at which was measured (static).
         coarsen: Cells of the run along each side of a cell of the data (static).
         columns: Columns of the data's cells that were measured, None for all (static).
-        stepper: Name of the stepper, None for the model's own (static).
-        adjoint: Memory policy of reverse mode (static).
         has_sigma: Whether σ was given (static).
     """
 
@@ -56,14 +52,10 @@ class Pointwise(Objective):
     data: dict[str, Any]
     mask: dict[str, Any]
     sigma: dict[str, Any]
-    grid: Grid
-    dt: Any
-    key: Any
+    settings: RunSettings
     steps: tuple[int, ...] = field(metadata={"static": True})
     coarsen: tuple[int, int] = field(metadata={"static": True})
     columns: tuple[int, ...] | None = field(metadata={"static": True})
-    stepper: str | None = field(metadata={"static": True})
-    adjoint: Any = field(metadata={"static": True})
     has_sigma: bool = field(metadata={"static": True})
 
     @property
@@ -75,11 +67,6 @@ class Pointwise(Objective):
     def prior(self) -> dict[str, tuple[Any, Any]]:
         """The measured start of every field whose start is noisy, and its σ₀."""
         return {f"{START}.{name}": (self.start[name], s) for name, s in self.start_sigma.items()}
-
-    @property
-    def is_least_squares(self) -> bool:
-        """True."""
-        return True
 
     @property
     def noise_is_known(self) -> bool:
@@ -94,14 +81,13 @@ class Pointwise(Objective):
 
     def predict(self, model: Model, unknowns: Unknowns) -> dict[str, jax.Array]:
         """What the model says the measurements are: field → (T, H, W)."""
-        every = math.gcd(*self.steps)
-        run = run_of(self, model, self.initial(unknowns), self.steps[-1], save_every=every)
-        frames = np.asarray(self.steps) // every - 1
-        return {name: self._measured(run.history[name][frames]) for name in self.data}
+        history = self.settings.run(model, self.initial(unknowns)).history
+        frames = np.asarray(self.steps) // math.gcd(*self.steps) - 1
+        return {name: self._measured(history[name][frames]) for name in self.data}
 
     def initial(self, unknowns: Unknowns) -> dict[str, jax.Array]:
         """The start of the run, on the grid of the run."""
-        periodic = self.grid.boundary.name == "periodic"
+        periodic = self.settings.grid.boundary.name == "periodic"
         start = {}
         for name, value in self.start.items():
             if name in self.start_sigma:
@@ -126,14 +112,6 @@ class Pointwise(Objective):
             name: jnp.where(self.mask[name], (predicted[name] - u) / self.sigma[name], 0)
             for name, u in self.data.items()
         }
-
-    def loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
-        """½Σr²."""
-        return half_square(self.residuals(model, unknowns))
-
-    def measured_loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
-        """The same without the z."""
-        return half_square(self.measured_residuals(model, unknowns))
 
     def with_prior(self, prior: Mapping[str, tuple[Any, Any]]) -> Pointwise:
         """The same with these measurements of its starts."""
@@ -270,14 +248,18 @@ def pointwise(
         data=values,
         mask=masks,
         sigma=sigmas,
-        grid=grid,
-        dt=dt,
-        key=key,
+        settings=RunSettings(
+            grid,
+            dt,
+            key,
+            times[-1],
+            save_every=math.gcd(*times),
+            stepper=stepper,
+            adjoint=adjoint,
+        ),
         steps=times,
         coarsen=factors,
         columns=chosen,
-        stepper=stepper,
-        adjoint=adjoint,
         has_sigma=sigma is not None,
     )
 

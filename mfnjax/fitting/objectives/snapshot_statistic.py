@@ -27,11 +27,10 @@ from mfnjax.fitting.objectives.field_statistics import (
     structure_function,
 )
 from mfnjax.fitting.objectives.objective import (
-    Objective,
+    LeastSquares,
+    RunSettings,
     Unknowns,
     fields_of_start,
-    half_square,
-    run_of,
 )
 from mfnjax.models.base import Model
 
@@ -44,7 +43,7 @@ HISTOGRAM_BINS = 16
 @final
 @register_pytree
 @dataclass(frozen=True)
-class SnapshotStatistic(Objective):
+class SnapshotStatistic(LeastSquares):
     """r = (statistic of the run − statistic of the image)/scale; built by `snapshot_statistic`.
 
     Attributes:
@@ -54,15 +53,10 @@ class SnapshotStatistic(Objective):
         edges: Edges of the histogram's bins (n + 1,).
         width: Width of the soft histogram and of the soft mask.
         threshold: Threshold of the soft mask.
-        grid: The grid of the run.
-        dt: Time step.
-        key: Key of the run's randomness, or None.
+        settings: How the run goes.
         observed: The field that the image shows (static).
         statistic: One of `STATISTICS` (static).
         sizes: Box sizes of the dimension (static).
-        steps: Steps of the run (static).
-        stepper: As for `mfnjax.simulate` (static).
-        adjoint: Memory policy of reverse mode (static).
     """
 
     start: dict[str, Any]
@@ -71,20 +65,10 @@ class SnapshotStatistic(Objective):
     edges: Any
     width: Any
     threshold: Any
-    grid: Grid
-    dt: Any
-    key: Any
+    settings: RunSettings
     observed: str = field(metadata={"static": True})
     statistic: str = field(metadata={"static": True})
     sizes: tuple[int, ...] = field(metadata={"static": True})
-    steps: int = field(metadata={"static": True})
-    stepper: str | None = field(metadata={"static": True})
-    adjoint: Any = field(metadata={"static": True})
-
-    @property
-    def is_least_squares(self) -> bool:
-        """True."""
-        return True
 
     @property
     def num_residuals(self) -> int:
@@ -97,12 +81,8 @@ class SnapshotStatistic(Objective):
 
     def residuals(self, model: Model, unknowns: Unknowns) -> jax.Array:
         """(statistic of the run − statistic of the image)/scale, (n,)."""
-        run = run_of(self, model, self.start, self.steps)
+        run = self.settings.run(model, self.start)
         return (self.measure(run.state[self.observed]) - self.seen) / self.scale
-
-    def loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
-        """½Σr²."""
-        return half_square(self.residuals(model, unknowns))
 
 
 def _dimension(objective: SnapshotStatistic, values: jax.Array) -> jax.Array:
@@ -201,15 +181,10 @@ def snapshot_statistic(
         edges=jnp.linspace(low, high, HISTOGRAM_BINS + 1, dtype=dtype),
         width=jnp.asarray((high - low) / 20 if width is None else width, dtype),
         threshold=jnp.asarray((low + high) / 2 if threshold is None else threshold, dtype),
-        grid=grid,
-        dt=dt,
-        key=key,
+        settings=RunSettings(grid, dt, key, steps, stepper=stepper, adjoint=adjoint),
         observed=observed,
         statistic=statistic,
         sizes=tuple(sizes),
-        steps=steps,
-        stepper=stepper,
-        adjoint=adjoint,
     )
     seen = objective.measure(values)
     size = jnp.sqrt(jnp.mean(seen**2)) if scale is None else jnp.asarray(scale, dtype)

@@ -18,11 +18,10 @@ from mfnjax.errors import DataError, ParameterError
 from mfnjax.features.config import FeatureConfig
 from mfnjax.features.soft import SOFT_FEATURES, soft_features
 from mfnjax.fitting.objectives.objective import (
-    Objective,
+    LeastSquares,
+    RunSettings,
     Unknowns,
     fields_of_start,
-    half_square,
-    run_of,
 )
 from mfnjax.models.base import Model
 
@@ -30,47 +29,29 @@ from mfnjax.models.base import Model
 @final
 @register_pytree
 @dataclass(frozen=True)
-class SoftFeatures(Objective):
+class SoftFeatures(LeastSquares):
     """r = (feature − target)/σ over chosen soft features; build it by `soft_feature_targets`.
 
     Attributes:
         targets: Feature → its target, in its own unit.
         sigma: Feature → σ.
         start: The start of the run.
-        grid: The grid.
-        dt: Time step.
-        key: Key of the run's randomness, or None.
+        settings: How the run goes; the frames that it keeps, of the measured field, are those that
+            the features see.
         width: Width of the soft masks, mV.
         scale: Volts for one unit of the measured field.
-        observed: The field that is measured (static).
-        steps: Steps of the run (static).
-        save_every: Steps between the frames that the features see (static).
         config: Thresholds and box sizes (static).
-        stepper: Name of the stepper (static).
-        adjoint: Memory policy of reverse mode (static).
         has_sigma: Whether σ was given (static).
     """
 
     targets: dict[str, Any]
     sigma: dict[str, Any]
     start: dict[str, Any]
-    grid: Grid
-    dt: Any
-    key: Any
+    settings: RunSettings
     width: Any
     scale: Any
-    observed: str = field(metadata={"static": True})
-    steps: int = field(metadata={"static": True})
-    save_every: int = field(metadata={"static": True})
     config: FeatureConfig = field(metadata={"static": True})
-    stepper: str | None = field(metadata={"static": True})
-    adjoint: Any = field(metadata={"static": True})
     has_sigma: bool = field(metadata={"static": True})
-
-    @property
-    def is_least_squares(self) -> bool:
-        """True."""
-        return True
 
     @property
     def noise_is_known(self) -> bool:
@@ -84,19 +65,14 @@ class SoftFeatures(Objective):
 
     def predict(self, model: Model) -> dict[str, jax.Array]:
         """The soft features of the model's run, for the names that have a target."""
-        saved = {"save_every": self.save_every, "save": self.observed}
-        run = run_of(self, model, self.start, self.steps, **saved)
-        found = soft_features(run.history * self.scale, self.width, self.config)
+        frames = self.settings.run(model, self.start).history
+        found = soft_features(frames * self.scale, self.width, self.config)
         return {name: found[name] for name in self.targets}
 
     def residuals(self, model: Model, unknowns: Unknowns) -> jax.Array:
         """(feature − target)/σ, one a feature."""
         found = self.predict(model)
         return jnp.stack([(found[n] - t) / self.sigma[n] for n, t in self.targets.items()])
-
-    def loss(self, model: Model, unknowns: Unknowns) -> jax.Array:
-        """½Σr²."""
-        return half_square(self.residuals(model, unknowns))
 
     def redraw(
         self, model: Model, unknowns: Unknowns, *, scale: Any, key: jax.Array
@@ -192,16 +168,9 @@ def soft_feature_targets(
         targets=cast(targets),
         sigma=cast(spreads),
         start=fields,
-        grid=grid,
-        dt=dt,
-        key=key,
+        settings=RunSettings(grid, dt, key, steps, every, observed, stepper, adjoint),
         width=jnp.asarray(width, dtype),
         scale=jnp.asarray(scale, dtype),
-        observed=observed,
-        steps=steps,
-        save_every=every,
         config=FeatureConfig() if config is None else config,
-        stepper=stepper,
-        adjoint=adjoint,
         has_sigma=sigma is not None,
     )

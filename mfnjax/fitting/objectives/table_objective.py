@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any, final
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +11,6 @@ from mfnjax._checks import check_real
 from mfnjax.core.grid import Grid
 from mfnjax.errors import ParameterError
 from mfnjax.fitting.objectives.pointwise import Pointwise, pointwise
-from mfnjax.fitting.result import FitResult
 from mfnjax.fitting.table import Table, common_step
 from mfnjax.models.base import Model
 from mfnjax.steppers import choose_stepper, steppers_of
@@ -108,78 +105,3 @@ def scaled_start(table: Table, model: Model) -> dict[str, float]:
     }
     is_growth = all(hasattr(model, name) for name in guesses)
     return guesses if is_growth else {}
-
-
-@final
-@dataclass(frozen=True)
-class Misfit:
-    """Where and when a fit is off.
-
-    Attributes:
-        residuals: (model − data)/σ, (T, W), NaN where nothing was measured; the first row is that
-            of the estimated start, NaN where the start was taken as exact.
-        known: Whether σ was given; else it is estimated from the residuals.
-        noise: Mean σ, in the unit of the data.
-        chi_square: Σ of their squares, noise of the start included.
-        degrees_of_freedom: Measurements less parameters (a start's unknowns cancel its data).
-        places: (time index, first column, last column, mean residual) of the worst runs of one
-            sign, the worst first.
-    """
-
-    residuals: np.ndarray
-    known: bool
-    noise: float
-    chi_square: float
-    degrees_of_freedom: int
-    places: tuple[tuple[int, int, int, float], ...]
-
-    @property
-    def reduced(self) -> float:
-        """χ² by its degrees of freedom."""
-        return self.chi_square / self.degrees_of_freedom
-
-    def sentences(self, table: Table, *, most: int = 4) -> list[str]:
-        """The worst places in words."""
-        told = []
-        for time, first, last, mean in self.places[:most]:
-            low, high = table.positions[first], table.positions[last]
-            side = "high" if mean > 0 else "low"
-            told.append(
-                f"at {table.names['t']} = {table.times[time]:g} the model is too {side} for "
-                f"{table.names['x']} = {low:g} … {high:g} (by {abs(mean):.1f} σ on average)"
-            )
-        return told
-
-
-def misfit(result: FitResult, label: str = "") -> Misfit:
-    """The residuals of one data set of a fit, and the longest runs of one sign among them."""
-    objective: Any = result.objectives[label]
-    model, unknowns = result.fitted_models[label], result.unknowns[label]
-    (name,) = objective.data
-    residuals = np.asarray(objective.residual_fields(model, unknowns)[name], float)[:, 0]
-    residuals = np.where(np.asarray(objective.mask[name])[:, 0], residuals, np.nan)
-    start = np.full((1, residuals.shape[1]), np.nan)
-    for z in unknowns.values():
-        start = np.asarray(z, float)
-    residuals = np.concatenate([start, residuals])
-    own = objective.num_residuals - len(result.layout.entries) - result.layout.num_unknowns
-    known = objective.noise_is_known
-    factor = 1.0 if known else float(np.sqrt(2 * result.loss / own))
-    residuals = residuals / factor
-    noise = factor * float(np.mean(np.asarray(objective.sigma[name])))
-    runs = []
-    for time, row in enumerate(residuals):
-        for first, last in _runs(np.sign(np.nan_to_num(row))):
-            part = row[first : last + 1]
-            # A run of n residuals of unit noise has the sum √n: this is its strength.
-            runs.append((abs(part.sum()) / np.sqrt(len(part)), (time, first, last, part.mean())))
-    runs.sort(key=lambda run: -run[0])
-    places = tuple(place for strength, place in runs if strength > 2.5)
-    return Misfit(residuals, known, noise, 2 * result.loss / factor**2, own, places)
-
-
-def _runs(signs: np.ndarray) -> list[tuple[int, int]]:
-    """(first, last) of every run of one sign, ± alike, zeros left out."""
-    edges = np.flatnonzero(np.diff(signs)) + 1
-    bounds = np.concatenate([[0], edges, [len(signs)]])
-    return [(int(a), int(b) - 1) for a, b in pairwise(bounds) if signs[a] != 0]

@@ -23,11 +23,11 @@ from mfnjax.fitting.snapshot.estimate import (
     predicted,
     stays,
 )
-from mfnjax.fitting.snapshot.outline_fit import fit_outlines, is_black_and_white
 from mfnjax.fitting.snapshot.result import MOVING, STATIONARY, SnapshotFit
 from mfnjax.fitting.snapshot.smoothing import estimate_noise, filtered, wiener_filter
 
 MODELS = ("gray-scott",)
+PARAMETERS = ("feed", "kill", "d_u", "d_v")
 
 SHORTEST_RUN = 60.0
 """Duration of the first run that is compared with the image."""
@@ -82,14 +82,9 @@ def fit_snapshot(
     3. Judge. A misfit of more than 1.1 times the noise means that no pattern at rest looks like
        this: no parameters are given.
 
-    A black-and-white picture says less: `mfnjax.fitting.snapshot.outline_fit` finds F and k by its
-    outlines, with wide intervals and the verdict ``approximate``.
-
     Args:
-        image: v itself (H, W), or an affine image of it; at least 16 cells a side. With two grey
-            levels: a mask of v, lighter where v is above some level (never the other way round,
-            which is hardly noticed); at least 96 cells a side, and ``noise``, ``affine`` and
-            ``replicates`` have no effect.
+        image: v itself (H, W), or an affine image of it; at least 16 cells a side. A mask of it
+            (two grey levels) is refused: its outlines do not say how v varies between them.
         model: ``gray-scott``.
         d_u: D_u in cells²/time where it is known.
         d_v: D_v where it is known.
@@ -104,9 +99,8 @@ def fit_snapshot(
         A `SnapshotFit`.
 
     Raises:
-        ParameterError: An argument is not accepted.
-        DataError: The image holds a NaN, does not vary, or shows nothing but noise; or it has two
-            grey levels and is too small, or d_u and d_v are not given or not 2 to 1.
+        ParameterError: An argument is not accepted; the image is a mask.
+        DataError: The image holds a NaN, does not vary, or shows nothing but noise.
 
     Examples:
         >>> import jax
@@ -133,8 +127,6 @@ def fit_snapshot(
     }
     sigma = None if noise is None else check_real("noise", noise, 0.0, 1e12)
     raw = _check_image(image)
-    if is_black_and_white(raw):
-        return fit_outlines(raw, known, boundary=boundary, key=key)
     task = _prepare(raw, known, sigma, affine, boundary)
     candidates = _candidates(task, key=key)
     last, duration, spread = _lengthen(task, candidates)
@@ -143,7 +135,32 @@ def fit_snapshot(
     moving = not (last.misfit <= LARGEST_MISFIT and structured <= LARGEST_STRUCTURE)
     errors = {} if moving else _errors(task, last, compared, replicates, key=key)
     reach = {name: _reach(error, spread[name], replicates) for name, error in errors.items()}
-    return _report(task, last, reach, compared, structured, duration, moving, began)
+    values = {name: last.values[name] for name in PARAMETERS}
+    scale = task.deviation / last.values["amplitude"]
+    return SnapshotFit(
+        verdict=MOVING if moving else STATIONARY,
+        parameters={} if moving else values,
+        intervals={
+            name: (values[name] * float(np.exp(-half)), values[name] * float(np.exp(half)))
+            for name, half in reach.items()
+        },
+        rejected=values if moving else {},
+        misfit=last.misfit,
+        structured_misfit=structured,
+        noise=task.noise,
+        noise_is_estimated=noise is None,
+        scale=float(scale),
+        offset=float(task.mean - scale * last.values["level"]),
+        duration=duration,
+        pattern_class=classify_pattern(task.image.smooth, periodic=boundary == "periodic"),
+        degeneracy=DEGENERACY if task.gauge else None,
+        assumptions=_assumptions(task),
+        image=raw,
+        field=last.values["level"] + last.values["amplitude"] * compared,
+        compared=task.mean + task.deviation * compared,
+        grid=task.image.grid,
+        seconds=time.monotonic() - began,
+    )
 
 
 @final
@@ -154,37 +171,37 @@ class Task:
     Attributes:
         raw: The image (H, W), float64.
         image: The same in standard units.
-        mean: Its mean.
-        deviation: Its standard deviation.
         known: Unknowns that are given or fixed by convention.
         noise: σ, in the unit of the image.
-        noise_is_estimated: Whether it was measured here.
         gauge: Whether a convention fixes the scale.
         affine: Whether scale and offset of v are unknown.
     """
 
     raw: np.ndarray
     image: Standardised
-    mean: float
-    deviation: float
     known: dict[str, float]
     noise: float
-    noise_is_estimated: bool
     gauge: bool
     affine: bool
 
     @property
+    def mean(self) -> float:
+        """Of the image."""
+        return float(self.raw.mean())
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the image."""
+        return float(self.raw.std())
+
+    @property
     def open(self) -> list[str]:
         """The model's parameters that are estimated."""
-        return [name for name in ("feed", "kill", "d_u", "d_v") if name not in self.known]
+        return [name for name in PARAMETERS if name not in self.known]
 
 
 def _prepare(
-    raw: np.ndarray,
-    known: dict[str, float],
-    noise: float | None,
-    affine: bool,
-    boundary: str,
+    raw: np.ndarray, known: dict[str, float], noise: float | None, affine: bool, boundary: str
 ) -> Task:
     grid = Grid(raw.shape, boundary=boundary)
     gauge = affine and not known
@@ -198,8 +215,7 @@ def _prepare(
                 f"image: v is positive, but the mean is {raw.mean():.4g}; an image with an unknown "
                 "scale and offset needs affine=True"
             )
-    standard = standardised(raw, sigma, grid)
-    return Task(raw, standard, raw.mean(), raw.std(), known, sigma, noise is None, gauge, affine)
+    return Task(raw, standardised(raw, sigma, grid), known, sigma, gauge, affine)
 
 
 def standardised(raw: np.ndarray, sigma: float, grid: Grid) -> Standardised:
@@ -236,6 +252,11 @@ def _check_image(image: Any) -> np.ndarray:
         raise DataError(f"image: a NaN or an infinity at row {row}, column {column} (0-based)")
     if raw.std() <= 1e-9 * max(abs(raw).max(), 1e-300):
         raise DataError("image: every cell is the same: there is no pattern to fit")
+    if np.all((raw == raw.min()) | (raw == raw.max())):
+        raise ParameterError(
+            "image has two levels only, it is a mask; the fit needs the grey levels of a field: "
+            "give the picture as it was before it was cut"
+        )
     return raw
 
 
@@ -319,51 +340,6 @@ def _reach(error: float, moved: float, replicates: int) -> float:
     """How far a 90 % interval reaches: so few synthetic images know the error itself roughly,
     as Student's t allows for (its centre is known: n degrees of freedom)."""
     return two_sided_quantile(0.9, replicates) * float(np.hypot(error, moved))
-
-
-def _report(
-    task: Task,
-    last: Estimate,
-    reach: dict[str, float],
-    compared: np.ndarray,
-    structured: float,
-    duration: float,
-    moving: bool,
-    began: float,
-) -> SnapshotFit:
-    values = {name: last.values[name] for name in ("feed", "kill", "d_u", "d_v")}
-    level, amplitude = last.values["level"], last.values["amplitude"]
-    intervals = {
-        name: (
-            values[name] * float(np.exp(-half)),
-            values[name] * float(np.exp(half)),
-        )
-        for name, half in reach.items()
-    }
-    scale = task.deviation / amplitude
-    return SnapshotFit(
-        verdict=MOVING if moving else STATIONARY,
-        parameters={} if moving else values,
-        intervals=intervals,
-        rejected=values if moving else {},
-        misfit=last.misfit,
-        structured_misfit=structured,
-        noise=task.noise,
-        noise_is_estimated=task.noise_is_estimated,
-        scale=float(scale),
-        offset=float(task.mean - scale * level),
-        duration=duration,
-        pattern_class=classify_pattern(
-            task.image.smooth, periodic=task.image.grid.boundary.name == "periodic"
-        ),
-        degeneracy=DEGENERACY if task.gauge else None,
-        assumptions=_assumptions(task),
-        image=task.raw,
-        field=level + amplitude * compared,
-        compared=task.mean + task.deviation * compared,
-        grid=task.image.grid,
-        seconds=time.monotonic() - began,
-    )
 
 
 def _assumptions(task: Task) -> tuple[str, ...]:

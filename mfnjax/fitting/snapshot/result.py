@@ -13,14 +13,13 @@ from mfnjax.core.grid import Grid
 from mfnjax.errors import FitError
 from mfnjax.fitting.plain_json import json_text, plain
 from mfnjax.models.gray_scott import GrayScottModel
+from mfnjax.plotting.style import also_saved, in_style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 STATIONARY, MOVING = "stationary", "not stationary"
-
-APPROXIMATE, UNLIKE = "approximate", "unlike a pattern of the model"
-"""Of a black-and-white picture: read off its outlines; or like nothing that was learned from."""
 
 
 def decimals(error: float) -> int:
@@ -34,18 +33,15 @@ class SnapshotFit:
     """The result of `mfnjax.fitting.fit_snapshot`.
 
     Attributes:
-        verdict: ``stationary``, or ``not stationary``: then no parameters are given. Of a
-            black-and-white picture ``approximate``, or ``unlike a pattern of the model``, or
-            ``not stationary``.
+        verdict: ``stationary``, or ``not stationary``: then no parameters are given.
         parameters: ``feed``, ``kill``, ``d_u``, ``d_v``; empty if the verdict is against it.
         intervals: Parameter → 90 % interval (low, high), of those that were estimated.
         rejected: What came nearest, if the verdict is against it: no estimate, but a trace.
-        misfit: Root mean square of (run − image), in units of the noise; NaN where the image is
-            black and white.
+        misfit: Root mean square of (run − image), in units of the noise.
         structured_misfit: The same of what has the pattern's own wavelengths.
         noise: σ of the noise, in the unit of the image.
         noise_is_estimated: Whether σ was measured on the image.
-        scale: s of image = s·v + o; NaN where the image is black and white.
+        scale: s of image = s·v + o.
         offset: o.
         duration: Length of the run that was compared, in the model's time.
         pattern_class: One of `PATTERN_CLASSES`.
@@ -56,8 +52,6 @@ class SnapshotFit:
         compared: The end of the run in the unit of the image (H, W).
         grid: The grid.
         seconds: Wall-clock time, compilation included.
-        outlines_only: Whether the image is black and white; then ``field`` is a pattern grown with
-            the parameters from a random start, and ``compared`` a mask of it.
     """
 
     verdict: str
@@ -79,12 +73,11 @@ class SnapshotFit:
     compared: np.ndarray
     grid: Grid
     seconds: float
-    outlines_only: bool = False
 
     @property
     def stationary(self) -> bool:
         """Whether a pattern at rest explains the image."""
-        return self.verdict in (STATIONARY, APPROXIMATE)
+        return self.verdict == STATIONARY
 
     @property
     def model(self) -> GrayScottModel:
@@ -94,8 +87,10 @@ class SnapshotFit:
             FitError: The pattern is not stationary, so there is none.
         """
         if not self.parameters:
-            misfit = "" if self.outlines_only else f" (misfit {self.misfit:.2f} of the noise)"
-            raise FitError(f"the pattern is {self.verdict}{misfit}: it has no fitted model")
+            raise FitError(
+                f"the pattern is {self.verdict} (misfit {self.misfit:.2f} of the noise): it has no "
+                "fitted model"
+            )
         return GrayScottModel(**self.parameters)
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,15 +105,10 @@ class SnapshotFit:
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Draw image, fit and residuals; also written to ``path`` where one is given."""
-        from mfnjax.fitting.snapshot.plots import plot_snapshot
-        from mfnjax.plotting.style import also_saved
-
-        return also_saved(plot_snapshot(self), path)
+        return also_saved(_drawn(self), path)
 
     def __repr__(self) -> str:
         how = f"misfit {self.misfit:.3f} of the noise over a run of {self.duration:.0f}"
-        if self.outlines_only:
-            how = "from outlines alone"
         lines = [f"SnapshotFit: {self.verdict}, {self.pattern_class}; {how}, {self.seconds:.1f} s"]
         for name, value in self.parameters.items():
             if name in self.intervals:
@@ -131,3 +121,64 @@ class SnapshotFit:
         if self.degeneracy:
             lines.append(f"  {self.degeneracy}")
         return "\n".join(lines)
+
+
+@in_style
+def _drawn(fit: SnapshotFit) -> Figure:
+    """The image, the run that is compared with it, and what is left, with its distribution.
+
+    Residuals without structure and with the bell curve's spread speak for the fit.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.6, 3.1), layout="constrained")
+    axes = figure.subplots(1, 4, width_ratios=(1, 1, 1, 0.9))
+    low, high = np.quantile(fit.image, [0.002, 0.998])
+    shown = ((axes[0], fit.image, "image"), (axes[1], fit.compared, "model"))
+    for ax, values, title in shown:
+        picture = ax.imshow(values, cmap="magma", vmin=low, vmax=high)
+        ax.set_title(title)
+    figure.colorbar(picture, ax=axes[:2], shrink=0.75, label="grey level", location="left")
+    sigma = max(fit.noise, np.finfo(float).tiny)
+    residual = fit.image - fit.compared
+    unit = sigma if fit.noise > 0 else max(float(residual.std()), np.finfo(float).tiny)
+    rest = axes[2].imshow(residual / unit, cmap="RdBu_r", vmin=-4, vmax=4)
+    axes[2].set_title("image − model")
+    figure.colorbar(rest, ax=axes[2], shrink=0.75, label="in units of the noise")
+    for ax in axes[:3]:
+        ax.set_xticks([])
+        ax.set_yticks([])
+    _residuals(axes[3], residual / unit)
+    figure.suptitle(_headline(fit), fontsize=10)
+    return figure
+
+
+def _residuals(axes: Axes, scaled: np.ndarray) -> None:
+    x = np.linspace(-4.5, 4.5, 200)
+    axes.hist(
+        np.clip(scaled, -4.5, 4.5).ravel(),
+        bins=45,
+        range=(-4.5, 4.5),
+        density=True,
+        color="#9db4d6",
+    )
+    axes.plot(x, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), color="#c2571a", label="noise alone")
+    axes.set_title("residuals")
+    axes.set_xlabel("in units of the noise")
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.legend(loc="upper left", handlelength=1.2)
+    axes.set_ylim(0, 0.55)
+
+
+def _headline(fit: SnapshotFit) -> str:
+    if not fit.stationary:
+        return f"{fit.verdict}: misfit {fit.misfit:.2f} of the noise, no parameters given"
+    parts = []
+    for name, symbol in (("feed", "F"), ("kill", "k"), ("d_u", "D_u"), ("d_v", "D_v")):
+        if name in fit.intervals:
+            low, high = fit.intervals[name]
+            half = (high - low) / 2
+            d = decimals(half)
+            parts.append(f"{symbol} = {fit.parameters[name]:.{d}f} ± {half:.{d}f}")
+    return f"{fit.pattern_class}, {fit.verdict} (misfit {fit.misfit:.2f}):  " + ",  ".join(parts)

@@ -83,10 +83,15 @@ def test_degeneracy_is_reported_where_no_diffusivity_is_given(targets):
     assert fit.parameters["feed"] == pytest.approx(0.039, rel=0.05)
 
 
+@pytest.fixture(scope="module")
+def chaos():
+    """Pearson's β."""
+    return grown(0.026, 0.051, 4_000)[1]
+
+
 @pytest.mark.parametrize("share", [0.0, 0.05])
-def test_a_pattern_that_moves_is_refused(share):
-    _, v = grown(0.026, 0.051, 4_000)  # Pearson's β: chaos
-    fit = fit_snapshot(noisy(v, share) if share else v, **GIVEN, replicates=0, key=KEY)
+def test_a_pattern_that_moves_is_refused(chaos, share):
+    fit = fit_snapshot(noisy(chaos, share) if share else chaos, **GIVEN, replicates=0, key=KEY)
     assert fit.verdict == "not stationary"
     assert fit.parameters == {}
     assert fit.rejected.keys() == {"feed", "kill", "d_u", "d_v"}
@@ -118,7 +123,8 @@ def test_the_result_is_written(affine_fit, tmp_path):
         (np.eye(32) * np.nan, {}, DataError, "row 0, column 0"),
         (np.random.default_rng(0).random((32, 32)), {}, DataError, "no pattern above the noise"),
         (-np.arange(1024.0).reshape(32, 32), {}, DataError, "affine=True"),
-        (np.eye(32), {"affine": True}, DataError, "black and white"),
+        (np.eye(32) > 0, {}, ParameterError, "it is a mask; the fit needs the grey levels"),
+        (np.eye(32) * 255, {"affine": True}, ParameterError, "before it was cut"),
         (np.eye(32), {"d_u": -1.0}, ParameterError, "d_u must"),
         (np.eye(32), {"noise": -1.0}, ParameterError, "noise must"),
         (np.eye(32), {"boundary": "open"}, ParameterError, "boundary must be one of"),

@@ -129,21 +129,3 @@ def test_unknown_scale_and_offset(many):
     off = [errors(fit.parameters, target) for fit, target in zip(found, many, strict=True)]
     assert share_within(off, 0.10, 0.03) >= 0.8, off
     assert max(fit.seconds for fit in found) < 60
-
-
-def test_outlines_alone(many):
-    """Approximate, and said to be: F within 10 % and k within 3 % on most of the targets."""
-    rng = np.random.default_rng(22)
-    off, inside = [], []
-    for target in many:
-        v = target.v
-        mask = v > v.min() + rng.uniform(0.3, 0.7) * np.ptp(v)
-        fit = fit_snapshot(mask, d_u=0.16, d_v=0.08, key=jax.random.key(0))
-        off.append(errors(fit.parameters, target))
-        inside += [
-            low <= getattr(target.model, name) <= high
-            for name, (low, high) in fit.intervals.items()
-        ]
-        assert fit.seconds < 180
-    assert share_within(off, 0.10, 0.03) >= 0.7, off
-    assert np.mean(inside) >= 0.8

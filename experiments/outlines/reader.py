@@ -1,12 +1,12 @@
 """F and k of Gray–Scott from a pattern's outlines: a guess, and a reading from that guess.
 
 A few thousand patterns were grown with random (F, k) from random starts, and cut at random levels
-(``python -m experiments.read_outlines``). Small networks learned to guess F and k, and whether the
+(``python -m experiments.outlines.learn``). Small networks learned to guess F and k, and whether the
 pattern is at rest, from `outline_statistics`. From that guess the model is held to the outlines
-(`outline_hold`). That finds F and k better, but with a bias, because patterns of that age still
-move a little; a Gaussian process learned it (Rasmussen and Williams 2006, ISBN 026218253X), and how
-large errors are. How far an interval must reach to hold the truth in nine of ten cases was measured
-on patterns that were not learned from.
+(`experiments.outlines.hold`). That finds F and k better, but with a bias, because patterns of that
+age still move a little; a Gaussian process learned it (Rasmussen and Williams 2006, ISBN
+026218253X), and how large errors are. How far an interval must reach to hold the truth in nine of
+ten cases was measured on patterns that were not learned from.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any, final
 
 import numpy as np
 
+from experiments.outlines.hold import Held
+from experiments.outlines.statistics import BANDS
 from mfnjax._files import replacing
-from mfnjax.fitting.snapshot.outline_hold import Held
-from mfnjax.fitting.snapshot.outline_statistics import BANDS
 
-LEARNED = Path(__file__).with_name("outline_reader.npz")
+LEARNED = Path(__file__).with_name("reader.npz")
 
 D_U, RATIO = 0.16, 0.5
 """What was learned from: D_u in cells²/time, and D_v/D_u. Another D_u is another unit of length."""

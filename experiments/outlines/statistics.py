@@ -39,7 +39,7 @@ def outline_statistics(mask: np.ndarray, *, unit: float = 1.0) -> np.ndarray:
         Shifting the picture changes nothing, and swapping its axes neither.
 
         >>> import numpy as np
-        >>> from mfnjax.fitting.snapshot.outline_statistics import NUMBER, outline_statistics
+        >>> from experiments.outlines.statistics import NUMBER, outline_statistics
         >>> x = 2 * np.pi * np.arange(64) / 16
         >>> mask = np.cos(x)[:, None] + np.cos(x + 1)[None, :] > 0.5
         >>> one, other = outline_statistics(mask), outline_statistics(np.roll(mask, 5, 0).T)

@@ -1,4 +1,4 @@
-"""Pictures that `experiments.read_outlines` learns from: patterns of all kinds, cut to outlines.
+"""Pictures that `experiments.outlines.learn` learns from: patterns of all kinds, cut to outlines.
 
 Patterns of Gray–Scott are grown with random parameters from random starts, kept in files, and cut
 at random levels.
@@ -18,9 +18,9 @@ import numpy as np
 from scipy import ndimage
 
 from experiments.grown_patterns import AT_REST, squares, start_inside
+from experiments.outlines.reader import D_U, RATIO
+from experiments.outlines.statistics import outline_statistics
 from mfnjax import GrayScottModel, Grid, simulate
-from mfnjax.fitting.snapshot.outline_reader import D_U, RATIO
-from mfnjax.fitting.snapshot.outline_statistics import outline_statistics
 
 GRID = Grid((128, 128))
 THRESHOLDS = (0.3, 0.7)  # of the range of v: where a picture may have been cut

@@ -1,12 +1,12 @@
-"""Which (F, k) grow which outlines: how `fit_snapshot` learned to read black-and-white pictures.
+"""Which (F, k) grow which outlines: how black-and-white pictures are read.
 
-``python -m experiments.read_outlines grow --seconds 1700 --seed 1`` grows patterns of Gray–Scott
+``python -m experiments.outlines.learn grow --seconds 1700 --seed 1`` grows patterns of Gray–Scott
 with random parameters from random starts; ``… hold --seconds 1500 --seed 1`` guesses F and k of
 those at rest, each by networks that did not see it, and holds the model to their outlines; again
 with other seeds, side by side if wanted. ``… learn`` fits the networks and the correction of
-`mfnjax.fitting.snapshot.outline_reader`, and reports by cross-validation what they can tell: two
-minutes. Everything goes to out/read_outlines/. The package's came from 1710 patterns and from
-933 pictures that the model was held to: about half an hour of one core each.
+`experiments.outlines.reader`, and reports by cross-validation what they can tell: two minutes.
+Everything goes to out/outlines/. The file beside this one came from 1710 patterns and from 933
+pictures that the model was held to: about half an hour of one core each.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ import optax
 
 from experiments.grown_patterns import AT_REST
 from experiments.notebook import output_folder
-from experiments.outline_pictures import CUTS, grow, pictures
-from mfnjax.fitting.snapshot.outline_hold import Outlines, hold
-from mfnjax.fitting.snapshot.outline_reader import (
+from experiments.outlines.hold import Outlines, hold
+from experiments.outlines.pictures import CUTS, grow, pictures
+from experiments.outlines.reader import (
     D_U,
     LARGEST,
     RATIO,
@@ -261,13 +261,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=900)
     parser.add_argument("--out", type=Path, help="where the networks go")
     given = parser.parse_args()
-    folder = output_folder("read_outlines")
+    folder = output_folder("outlines")
     if given.what == "grow":
         grow(given.seed, given.seconds, folder)
     elif given.what == "hold":
         hold_all(given.seed, given.seconds, folder)
     else:
-        learn(folder, given.out or folder / "outline_reader.npz")
+        learn(folder, given.out or folder / "reader.npz")
 
 
 if __name__ == "__main__":
