@@ -81,7 +81,7 @@ def sample_rows(
     Returns:
         Column name → array of stop − first values: int64, float64 or bool.
     """
-    ranges = dict(_mycelium_ranges(config) if parameters is None else parameters)
+    ranges = dict(documented_ranges(config) if parameters is None else parameters)
     draws = 3 + len(ranges)
     words = np.array([uniforms(config.base_seed, k, draws) for k in range(first, stop)])
     words = words.reshape(stop - first, draws)
@@ -103,7 +103,8 @@ def sample_rows(
     return columns
 
 
-def _mycelium_ranges(config: DatasetConfig) -> dict[str, tuple[float, float]]:
+def documented_ranges(config: DatasetConfig) -> dict[str, tuple[float, float]]:
+    """Parameter → bounds of the v4.1 table, in the order of the draws."""
     return {
         "alpha": config.alpha_range,
         "spike_probability": config.spike_prob_range,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -44,6 +44,8 @@ class Model(abc.ABC):
         symbols: Paper symbol → parameter name, as the command line takes them.
         quantities: Field name → what it holds and how it is shown, where that is not the plain
             number under its name.
+        starts: Name → function (model, grid, *, dtype, key) → `State`, where there is more than the
+            customary start `initial_state`.
         main_field: The component that is shown and measured where none is named; None is the last.
         reaction_fields: The components that `reaction` and `transport` speak of.
     """
@@ -54,6 +56,7 @@ class Model(abc.ABC):
     counters: ClassVar[tuple[str, ...]] = ()
     symbols: ClassVar[dict[str, str]] = {}
     quantities: ClassVar[dict[str, Quantity]] = {}
+    starts: ClassVar[Mapping[str, Callable[..., State]]] = {}
     main_field: ClassVar[str | None] = None
     reaction_fields: ClassVar[tuple[str, ...]]
 
