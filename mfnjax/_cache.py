@@ -11,6 +11,8 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
+from mfnjax._cpu import cores
+
 CACHE_VARIABLE = "MFNJAX_CACHE"
 """Environment variable: ``off`` switches the cache off, anything else is the folder to use."""
 
@@ -32,7 +34,7 @@ def cache_folder() -> Path | None:
         from platformdirs import user_cache_path
 
         root = user_cache_path("mfnjax", appauthor=False)
-    return root / f"jaxlib-{version('jaxlib')}-{_processor()}-{_cores()}-cores"
+    return root / f"jaxlib-{version('jaxlib')}-{_processor()}-{cores()}-cores"
 
 
 def enable_compilation_cache() -> Path | None:
@@ -57,13 +59,6 @@ def enable_compilation_cache() -> Path | None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     return folder
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _processor() -> str:

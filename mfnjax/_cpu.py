@@ -10,6 +10,13 @@ _THREADS = "NPROC"
 """The environment variable from which XLA's CPU client takes its number of threads."""
 
 
+def cores() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def configure_cpu(devices: int = 1) -> None:
     """Set JAX up for simulations on a CPU; to be called before anything is computed.
 

@@ -12,13 +12,14 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Server
 
 from mfnjax import __version__
-from serve.access_log import AccessLog
-from serve.auth import Guard
-from serve.errors import CLIENT_GONE, REFUSED, problem_response
-from serve.rate_limit import RateLimit
-from serve.request_id import request_id_layer
+from serve.http.auth import Guard
+from serve.http.errors import CLIENT_GONE, REFUSED, problem_response
+from serve.http.logs import AccessLog
+from serve.http.rate_limit import RateLimit
+from serve.http.request_id import outermost_layer
 from serve.routes import HANDLERS
 from serve.routes.health import metrics
 from serve.service import ClientGoneError, Service
@@ -70,7 +71,7 @@ def create_app(settings: Settings | None = None, *, shared: Path | None = None) 
         access_log.write(request_id, "-", path, status, 0.0)
 
     app = Litestar(
-        route_handlers=[*HANDLERS, metrics] if settings.metrics_enabled else HANDLERS,
+        route_handlers=[h for h in HANDLERS if settings.metrics_enabled or h is not metrics],
         exception_handlers={
             Exception: problem_response,
             ClientGoneError: _client_gone,
@@ -84,6 +85,7 @@ def create_app(settings: Settings | None = None, *, shared: Path | None = None) 
         openapi_config=OpenAPIConfig(
             title="mfnjax",
             version=__version__,
+            servers=[Server(url=".")],  # where the document is: also behind a path of a proxy
             use_handler_docstrings=True,
             openapi_router=_NoPages(path="/openapi", route_handlers=[]),
         ),
@@ -91,7 +93,7 @@ def create_app(settings: Settings | None = None, *, shared: Path | None = None) 
         state=State({"service": service, "note_refused": note_refused}),
     )
     service.metrics.prepare(_endpoints(app))
-    app.asgi_handler = request_id_layer(service.metrics.layer(app.asgi_handler), access_log)
+    app.asgi_handler = outermost_layer(app.asgi_handler, service.metrics, access_log)
     return app
 
 

@@ -38,7 +38,7 @@ class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Health(Answer, kw_only=True):
     """Liveness."""
 
-    status: str
+    status: Literal["healthy"]
     version: str
 
 
@@ -46,7 +46,7 @@ class Health(Answer, kw_only=True):
 class Readiness(Answer, kw_only=True):
     """Readiness: whether the compiled functions are warm."""
 
-    status: str
+    status: Literal["ready"]
 
 
 @final

@@ -14,9 +14,9 @@ from litestar import Request
 from serve.engine import Engine, Kind, simulations as sims
 from serve.engine.library import AGGREGATION, FEATURES, VALIDATION
 from serve.engine.streams import PIECES
-from serve.errors import CLIENT_GONE, overloaded
+from serve.http.errors import overloaded
+from serve.http.metrics import Metrics
 from serve.jobs import JobRunner, open_store
-from serve.metrics import Metrics
 from serve.settings import Settings
 
 log = logging.getLogger("serve")
@@ -172,6 +172,3 @@ def service_of(request: Request[Any, Any, Any]) -> Service:
     """The service of the application that got ``request``."""
     service: Service = request.app.state.service
     return service
-
-
-__all__ = ["CLIENT_GONE", "ClientGoneError", "Service", "service_of"]

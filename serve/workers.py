@@ -19,6 +19,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from serve.process import leave, serve
 from serve.settings import Settings
 
 POLL_SECONDS = 0.2
@@ -78,8 +79,6 @@ def _forget(pid: int | None) -> None:
 
 
 def _work(listening: Any, settings: Settings, shared: Path) -> None:
-    from serve.main import leave, serve
-
     threading.Thread(target=_end_with_parent, daemon=True).start()
     leave(serve(listening, settings, shared))
 

@@ -8,6 +8,8 @@ import os
 import platform
 from pathlib import Path
 
+from mfnjax._cpu import cores
+
 
 @functools.cache
 def machine() -> dict[str, str]:
@@ -15,7 +17,7 @@ def machine() -> dict[str, str]:
     versions = {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "numpy")}
     return {
         "processor": _processor(),
-        "cores": str(_cores()),
+        "cores": str(cores()),
         "memory": _memory(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
@@ -38,12 +40,6 @@ def fingerprint(described: dict[str, str]) -> str:
     cores, jaxlib, numpy = (described[name] for name in ("cores", "jaxlib", "numpy"))
     versions = f"jaxlib {jaxlib}, NumPy {numpy}, Python {python}"
     return f"{described['processor']}, {cores} cores, {versions}"
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -37,7 +37,11 @@ def models(name: str | None, as_json: bool) -> None:
 
 def describe(entry: ModelEntry) -> dict[str, Any]:
     """A model as plain values."""
+    from mfnjax.core import Grid
+    from mfnjax.steppers import boundaries_of, steppers_of
+
     model = entry.model
+    example = entry.example()
     symbols: dict[str, list[str]] = {}
     for symbol, parameter in model.symbols.items():
         symbols.setdefault(parameter, []).append(symbol)
@@ -45,8 +49,8 @@ def describe(entry: ModelEntry) -> dict[str, Any]:
         "name": entry.name,
         "summary": entry.summary,
         "fields": list(model.fields),
-        "steppers": list(model.steppers),
-        "boundaries": list(model.boundaries),
+        "steppers": list(steppers_of(example, Grid((4, 4)))),
+        "boundaries": list(boundaries_of(example)),
         "parameters": [
             {
                 "name": field.name,

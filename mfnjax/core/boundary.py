@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,22 @@ from mfnjax.errors import ParameterError
 
 
 class Boundary(abc.ABC):
-    """How the cells just outside a field follow from those inside."""
+    """How the cells just outside a field follow from those inside.
+
+    Class attributes:
+        name: The name it is called by.
+        self_adjoint: Whether the layers are linear in the field and the stencil with them is its
+            own transpose, with eigenvalues from −4·axes/dx² to 0. Derivatives then run the stencil
+            itself; else they are those of `ends`.
+        transform: ``"fourier"`` or ``"cosine"``, the transform whose modes are the stencil's
+            eigenvectors; None for none. Spectral steppers need one.
+        closed: Whether nothing passes it: ∇² of a constant is 0, and of any field sums to 0.
+    """
 
     name: str
+    self_adjoint: ClassVar[bool] = False
+    transform: ClassVar[str | None] = None
+    closed: ClassVar[bool] = False
 
     @abc.abstractmethod
     def ends(self, field: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
@@ -46,6 +59,9 @@ class Periodic(Boundary):
     """The grid is a torus: the neighbour of the last cell is the first."""
 
     name = "periodic"
+    self_adjoint = True
+    transform = "fourier"
+    closed = True
 
     def ends(self, field: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
         return _layer(field, -1, axis), _layer(field, 0, axis)
@@ -58,6 +74,9 @@ class Neumann(Boundary):
     """No flux: a missing neighbour has the value of the cell itself."""
 
     name = "neumann"
+    self_adjoint = True
+    transform = "cosine"
+    closed = True
 
     def ends(self, field: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
         return _layer(field, 0, axis), _layer(field, -1, axis)
@@ -70,13 +89,15 @@ class Dirichlet(Boundary):
     """A missing neighbour has the value 0."""
 
     name = "dirichlet"
+    self_adjoint = True
 
     def ends(self, field: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
         zero = jnp.zeros_like(_layer(field, 0, axis))
         return zero, zero
 
 
-_BY_NAME: dict[str, Boundary] = {b.name: b for b in (Periodic(), Neumann(), Dirichlet())}
+BOUNDARIES: dict[str, Boundary] = {b.name: b for b in (Periodic(), Neumann(), Dirichlet())}
+"""Every boundary that has a name, by it."""
 
 
 def as_boundary(boundary: str | Boundary) -> Boundary:
@@ -92,6 +113,6 @@ def as_boundary(boundary: str | Boundary) -> Boundary:
     """
     if isinstance(boundary, Boundary):
         return boundary
-    if not isinstance(boundary, str) or boundary not in _BY_NAME:
-        raise ParameterError(f"boundary must be one of {', '.join(_BY_NAME)}; got {boundary!r}")
-    return _BY_NAME[boundary]
+    if not isinstance(boundary, str) or boundary not in BOUNDARIES:
+        raise ParameterError(f"boundary must be one of {', '.join(BOUNDARIES)}; got {boundary!r}")
+    return BOUNDARIES[boundary]

@@ -26,7 +26,8 @@ class Grid:
 
     Attributes:
         shape: Cells (H, W).
-        spacing: Side of a cell dx, in the length unit of the model's diffusivities.
+        spacing: Side of a cell dx, in the length unit of the model's diffusivities. An array is a
+            batch of grids, for `jax.vmap`.
         boundary: A name (``periodic``, ``neumann``, ``dirichlet``) or a `Boundary`.
 
     Raises:
@@ -61,10 +62,23 @@ class Grid:
 
 
 def _check_spacing(spacing: Any) -> None:
+    if isinstance(spacing, (tuple, list)):
+        raise ParameterError(
+            f"spacing must be one number, the side of a square cell; got {spacing!r}"
+        )
     values = np.asarray(spacing)  # an array is a batch of spacings, for `jax.vmap`
     good = values.dtype.kind in "iuf" and np.all(np.isfinite(values) & (values > 0))
     if not good:
         raise ParameterError(f"spacing must be positive and finite, got {shown(spacing)}")
+
+
+def check_one_spacing(grid: Grid) -> None:
+    """Raise ParameterError if ``grid`` is a batch of grids outside of `jax.vmap`."""
+    if getattr(grid.spacing, "ndim", 0):
+        raise ParameterError(
+            "spacing must be one number, the side of a square cell; got the shape "
+            f"{np.shape(grid.spacing)} (an array is a batch of grids, for jax.vmap)"
+        )
 
 
 def _as_shape(shape: Any) -> tuple[int, int]:

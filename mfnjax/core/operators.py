@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mfnjax.core.boundary import Boundary
-from mfnjax.core.grid import Grid
+from mfnjax.core.grid import Grid, check_one_spacing
 
 
 def _centre_and_stencil(field: jax.Array, boundary: Boundary) -> tuple[jax.Array, jax.Array]:
@@ -34,16 +34,15 @@ def _centre_and_stencil(field: jax.Array, boundary: Boundary) -> tuple[jax.Array
     return centre, total
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(1,))
 def with_difference_sum(field: jax.Array, boundary: Boundary) -> tuple[jax.Array, jax.Array]:
     """Return (u, dx²·∇²u); dx²·∇²u is the sum over the neighbours of u_n − u.
 
     A step that goes on with the returned u instead of its own reads everything from the one padded
     buffer, which spares the loop around it a copy of every field.
 
-    The stencil is linear and, for every boundary here, its own transpose. Its tangent and its
-    cotangent are therefore the stencil again: reverse mode runs the fast form too, instead of
-    the transpose of slices.
+    With a boundary that is declared `self_adjoint` the stencil is linear and its own transpose. Its
+    tangent and its cotangent are therefore the stencil again: reverse mode runs the fast form too,
+    instead of the transpose of slices.
 
     Args:
         field: u, (H, W).
@@ -52,15 +51,23 @@ def with_difference_sum(field: jax.Array, boundary: Boundary) -> tuple[jax.Array
     Returns:
         Two arrays (H, W) in the unit of u.
     """
+    if boundary.self_adjoint:
+        return _centre_and_own_transpose(field, boundary)
     return _centre_and_stencil(field, boundary)
 
 
-@with_difference_sum.defjvp
-def _with_difference_sum_jvp(
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _centre_and_own_transpose(field: jax.Array, boundary: Boundary) -> tuple[jax.Array, jax.Array]:
+    return _centre_and_stencil(field, boundary)
+
+
+@_centre_and_own_transpose.defjvp
+def _centre_and_own_transpose_jvp(
     boundary: Boundary, primals: tuple[jax.Array], tangents: tuple[jax.Array]
 ) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
     (tangent,) = tangents
-    return with_difference_sum(*primals, boundary), (tangent, _self_adjoint(tangent, boundary))
+    of_tangent = _self_adjoint(tangent, boundary)
+    return _centre_and_own_transpose(*primals, boundary), (tangent, of_tangent)
 
 
 def _self_adjoint(field: jax.Array, boundary: Boundary) -> jax.Array:
@@ -101,6 +108,7 @@ def laplacian(field: jax.Array, grid: Grid) -> jax.Array:
          [ 1 -4  1]
          [ 0  1  0]]
     """
+    check_one_spacing(grid)
     spacing = jnp.asarray(grid.spacing, field.dtype)
     return difference_sum(field, grid) / (spacing * spacing)
 
@@ -118,5 +126,6 @@ def largest_stable_step(diffusivity: Any, grid: Grid) -> float:
     Returns:
         The step; infinity where nothing diffuses.
     """
+    check_one_spacing(grid)
     rate = 2.0 * grid.num_axes * float(diffusivity)
     return float(grid.spacing) ** 2 / rate if rate > 0 else math.inf

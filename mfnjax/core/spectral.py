@@ -21,9 +21,6 @@ from jax import lax
 from mfnjax.core.grid import Grid
 from mfnjax.errors import ParameterError
 
-SPECTRAL_BOUNDARIES = ("periodic", "neumann")
-"""Names of the boundaries that have a fast transform here."""
-
 
 def laplacian_eigenvalues(grid: Grid, dtype: Any) -> jax.Array:
     """Eigenvalues of the 5-point ∇², in the layout of `to_modes` [1/length²].
@@ -80,10 +77,10 @@ def scale_modes(factor: jax.Array, modes: jax.Array) -> jax.Array:
 
 
 def _is_periodic(grid: Grid) -> bool:
-    name = grid.boundary.name
-    if name not in SPECTRAL_BOUNDARIES:
+    transform = grid.boundary.transform
+    if transform not in ("fourier", "cosine"):
         raise ParameterError(
-            f"a fast transform of the Laplacian exists for the boundaries "
-            f"{', '.join(SPECTRAL_BOUNDARIES)}; got {name!r}"
+            "a fast transform of the Laplacian exists for the boundaries periodic and neumann; "
+            f"got {grid.boundary!r}"
         )
-    return name == "periodic"
+    return bool(transform == "fourier")

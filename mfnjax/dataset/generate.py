@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any, final
 import pyarrow as pa
 
 from mfnjax._checks import check_bool, check_int, check_kind
+from mfnjax._cpu import cores
 from mfnjax.dataset.config import DatasetConfig
 from mfnjax.dataset.engine import BATCH_SIZE, Failure, Part, compute_parts
 from mfnjax.dataset.fields import require_zarr
@@ -127,7 +127,7 @@ def generate_dataset(
     )
     if plan.save_fields:
         require_zarr()
-    workers = _cores() if workers is None else check_int("workers", workers, 1, 1024)
+    workers = cores() if workers is None else check_int("workers", workers, 1, 1024)
     batch_size = BATCH_SIZE if batch_size is None else check_int("batch_size", batch_size, 1, 4096)
     if check_bool("resume", resume) and check_bool("overwrite", overwrite):
         raise ParameterError("resume and overwrite exclude each other, got both")
@@ -257,10 +257,3 @@ class _Run:
         self.counter(self.plan.config.num_samples)
         failures = [Failure(**values) for values in said["failures"]]
         return said["rows"], failures, self.plan.config.num_samples
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -94,7 +94,7 @@ def _run_row(
     """The end of one run, and the frames of its main field."""
     model, grid = simulation.model, simulation.grid
     state, key = draw_start(model, grid, DTYPE, row["random_seed"], simulation.start)
-    drawn = key if model.is_stochastic() else None
+    drawn = key if model.takes_key else None
     inputs = prepare_inputs(simulation.replace(steps=row["steps"]), state, drawn)
     saved = (model.fields.index(main),)
     problem = dataclasses.replace(inputs.problem, saved=saved)

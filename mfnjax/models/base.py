@@ -28,6 +28,7 @@ from mfnjax.core.pytree import register_pytree
 from mfnjax.core.quantity import Quantity
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
+from mfnjax.models.transport import Kind, transport_obstacle
 
 Values = tuple[jax.Array, ...]
 Laplacian = Callable[[jax.Array], jax.Array]
@@ -38,8 +39,9 @@ class Model(abc.ABC):
 
     Class attributes:
         fields: Names of the components, in order.
-        steppers: Names of the steppers that can integrate it; the first is the default.
-        boundaries: Names of the boundaries it supports.
+        stepper: Name of the stepper of a run that names none; None is the first that can serve it.
+        needs_closed_sides: Whether it makes no sense with sides that let something pass.
+        takes_key: Whether its steps may draw random numbers; else a run with a key is refused.
         counters: Names of the events that a run counts.
         symbols: Paper symbol → parameter name, as the command line takes them.
         quantities: Field name → what it holds and how it is shown, where that is not the plain
@@ -51,9 +53,10 @@ class Model(abc.ABC):
     """
 
     fields: ClassVar[tuple[str, ...]]
-    steppers: ClassVar[tuple[str, ...]]
-    boundaries: ClassVar[tuple[str, ...]] = ("periodic", "neumann", "dirichlet")
+    stepper: ClassVar[str | None] = None
+    needs_closed_sides: ClassVar[bool] = False
     counters: ClassVar[tuple[str, ...]] = ()
+    takes_key: ClassVar[bool] = False
     symbols: ClassVar[dict[str, str]] = {}
     quantities: ClassVar[dict[str, Quantity]] = {}
     starts: ClassVar[Mapping[str, Callable[..., State]]] = {}
@@ -66,10 +69,11 @@ class Model(abc.ABC):
 
     @abc.abstractmethod
     def transport(self, values: Values, laplacian: Laplacian) -> Values:
-        """Return L u for the ``reaction_fields``: linear, diagonal, a polynomial in ∇².
+        """Return L u for the ``reaction_fields``, in terms of ``laplacian`` of one field at a time.
 
-        ``laplacian`` is called with one field at a time. Called with multiplication by an
-        eigenvalue λ instead of the operator (and ones for the fields) this gives the symbol of L.
+        Spectral steppers need an L that is linear, diagonal, and a polynomial in ∇² with constant
+        coefficients, and refuse another (see `mfnjax.models.transport`); called with multiplication
+        by an eigenvalue λ instead of the operator (and ones for the fields) it gives its symbol.
         """
 
     @abc.abstractmethod
@@ -95,8 +99,6 @@ class Model(abc.ABC):
 class ReactionDiffusion(Model):
     """u_t = L u + f(u): integrated by any stepper."""
 
-    steppers: ClassVar[tuple[str, ...]] = ("euler", "rk4", "etdrk2", "etdrk4", "strang")
-
     def check(self, grid: Grid, dt: float) -> None:
         """Every parameter is a finite number, and no field's short waves grow without bound."""
         check_finite(self)
@@ -111,7 +113,7 @@ class IteratedMap(Model):
     (traced) calls of ``step(run, draw)`` would give, bit for bit.
     """
 
-    steppers: ClassVar[tuple[str, ...]] = ("map",)
+    takes_key: ClassVar[bool] = True
 
     @abc.abstractmethod
     def advance(self, values: Values, grid: Grid, *, draw: Any) -> Advanced:
@@ -178,6 +180,12 @@ def check_smoothing(model: Model) -> None:
     With a negative diffusivity the equation has no solution: the finer the grid, the faster it
     blows up. Judged by the sign of the transport's symbol far out, which a polynomial in ∇² has.
     """
+    obstacle = transport_obstacle(model)
+    if obstacle is not None and obstacle.kind is Kind.COUPLED:
+        _check_coupled(model)
+        return
+    if obstacle is not None and obstacle.kind is not Kind.VARYING:
+        return  # its sign depends on the state, or cannot be told
     ones: Any = (1.0,) * len(model.reaction_fields)
     rates = model.transport(ones, lambda u: -1e9 * u)
     for name, rate in zip(model.reaction_fields, rates, strict=False):
@@ -190,6 +198,20 @@ def check_smoothing(model: Model) -> None:
                 f"{type(model).__name__}: the transport of {name!r} amplifies short waves without "
                 "bound; its diffusivity must be ≥ 0"
             )
+
+
+def _check_coupled(model: Model) -> None:
+    """The same where fields move by each other's gradients: by the eigenvalues of the matrix."""
+    count = len(model.reaction_fields)
+    columns = [model.transport(tuple(unit), lambda u: -1e9 * u) for unit in np.eye(count)]
+    if any(isinstance(rate, jax.core.Tracer) for rate in jax.tree.leaves(columns)):
+        return
+    rates = np.linalg.eigvals(np.array(columns, float)).real
+    if rates.max() > 1e-12 * np.abs(rates).max():
+        raise ParameterError(
+            f"{type(model).__name__}: the transport amplifies short waves without bound; the "
+            "matrix of its diffusivities must have no eigenvalue with a negative real part"
+        )
 
 
 def check_finite(model: Model) -> None:

@@ -40,7 +40,7 @@ class GiererMeinhardtModel(ReactionDiffusion):
 
     fields: ClassVar[tuple[str, ...]] = ("activator", "inhibitor")
     reaction_fields: ClassVar[tuple[str, ...]] = ("activator", "inhibitor")
-    boundaries: ClassVar[tuple[str, ...]] = ("periodic", "neumann")
+    needs_closed_sides: ClassVar[bool] = True
     symbols: ClassVar[dict[str, str]] = {
         "ρ": "production",
         "rho": "production",

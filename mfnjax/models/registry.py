@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, final
 
 from mfnjax.errors import ParameterError
@@ -42,6 +42,15 @@ class ModelEntry:
     presets: Mapping[str, Preset] = field(default_factory=dict)
     grid_size: int = 128
     steps: int = 1000
+
+    def example(self) -> Model:
+        """A model of the kind: its defaults, and 1 for parameters that have none."""
+        required = [
+            f.name
+            for f in fields(self.model)  # type: ignore[arg-type]
+            if f.default is MISSING and f.default_factory is MISSING
+        ]
+        return self.model(**dict.fromkeys(required, 1.0))
 
 
 _REGISTRY: dict[str, ModelEntry] = {}

@@ -36,8 +36,8 @@ class SwiftHohenbergModel(ReactionDiffusion):
 
     fields: ClassVar[tuple[str, ...]] = ("u",)
     reaction_fields: ClassVar[tuple[str, ...]] = ("u",)
-    steppers: ClassVar[tuple[str, ...]] = ("etdrk2", "etdrk4", "strang", "euler", "rk4")
-    boundaries: ClassVar[tuple[str, ...]] = ("periodic", "neumann")
+    stepper: ClassVar[str | None] = "etdrk2"
+    needs_closed_sides: ClassVar[bool] = True
     symbols: ClassVar[dict[str, str]] = {
         "r": "control",
         "q_0": "wavenumber",

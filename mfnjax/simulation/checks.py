@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 from collections.abc import Mapping
 from typing import Any
@@ -130,6 +131,20 @@ def saved_fields(model: Model, save_every: int | None, save: str | None) -> tupl
     return (model.fields.index(save),)
 
 
+def check_shapes(model: Model, grid: Grid) -> None:
+    """Raise ParameterError where a parameter is neither a number nor a field."""
+    for declared in dataclasses.fields(model):  # type: ignore[arg-type]
+        value = getattr(model, declared.name)
+        if type(value) is float or declared.metadata.get("static"):
+            continue
+        shape = (len(value),) if isinstance(value, (tuple, list)) else np.shape(value)
+        if shape not in ((), grid.shape):
+            raise ParameterError(
+                f"{type(model).__name__}.{declared.name} must be a number, or a field of the "
+                f"grid's shape {grid.shape}; got the shape {shape}"
+            )
+
+
 def check_key_of(model: Model, key: Any) -> None:
     if key is None:
         if isinstance(model, IteratedMap) and model.is_stochastic():
@@ -138,3 +153,8 @@ def check_key_of(model: Model, key: Any) -> None:
             )
         return
     check_key(key)
+    if not model.takes_key:
+        raise ParameterError(
+            f"{type(model).__name__} draws no random numbers, so key= would change nothing: leave "
+            "it out (a random start takes its own, in initial_state)"
+        )

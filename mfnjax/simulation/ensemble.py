@@ -10,7 +10,6 @@ must be two devices, which `mfnjax.configure_cpu` makes.
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -24,6 +23,7 @@ import numpy as np
 from jax import lax
 
 from mfnjax._checks import check_int
+from mfnjax._cpu import cores
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError, StabilityError
 from mfnjax.models.base import Values
@@ -49,7 +49,7 @@ def run_members(
     if threads is not None:
         threads = check_int("threads", threads, 1, 2**16)
     size = members.size
-    threads = min(threads or os.cpu_count() or 1, size)
+    threads = min(threads or cores(), size)
     share = -(-size // threads)
     each = 1 if simulation.save_every is not None else _block_size(simulation, share)
     starts, gathered, done = iter(range(0, size, each)), _Gathered(size), 0

@@ -73,7 +73,7 @@ class Members:
         check_kind("model", model, Model)
         state, keys = _named(model, start), Keys.of(key)
         axes = (
-            [np.ndim(leaf) > 0 for leaf in jax.tree.leaves(model)],
+            [np.ndim(leaf) in (1, 3) for leaf in jax.tree.leaves(model)],
             State(
                 state.names,
                 tuple(np.ndim(value) > 2 for value in state.values),

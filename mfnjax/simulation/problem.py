@@ -9,7 +9,7 @@ from typing import Any, final
 import jax
 import numpy as np
 
-from mfnjax.core.grid import Grid
+from mfnjax.core.grid import Grid, check_one_spacing
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import StateLike
 from mfnjax.errors import ParameterError
@@ -18,11 +18,12 @@ from mfnjax.simulation.checks import (
     as_state,
     check_key_of,
     check_last_step,
+    check_shapes,
     is_traced,
     saved_fields,
 )
 from mfnjax.simulation.packing import Packed, Same, cast, pack
-from mfnjax.steppers import Stepper, check_boundary, check_step, choose_stepper
+from mfnjax.steppers import Stepper, check_serves, check_step, choose_stepper
 
 
 @final
@@ -113,11 +114,13 @@ def _known_problem(
 
 def check_physics(model: Model, grid: Grid, dt: Any, stepper: Stepper) -> None:
     """Raise an `MfnError` where model, grid, dt and stepper do not go together."""
+    check_one_spacing(grid)
+    check_shapes(model, grid)
+    check_serves(stepper, model, grid)
     if is_traced(dt):
         # What depends on dt is taken on trust; 1 is any map's and is within every known bound of
         # the parameters alone.
         model.check(grid, 1.0)
-        check_boundary(model, grid, stepper)
         return
     try:
         value = float(dt) if np.ndim(dt) == 0 else np.nan
@@ -126,5 +129,4 @@ def check_physics(model: Model, grid: Grid, dt: Any, stepper: Stepper) -> None:
     if not 0 < value < np.inf:
         raise ParameterError(f"dt must be a positive finite number, got {dt!r}")
     model.check(grid, value)
-    check_boundary(model, grid, stepper)
     check_step(model, grid, value, stepper)

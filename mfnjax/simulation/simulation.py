@@ -123,7 +123,7 @@ class Simulation:
             seed = check_seed(seed)
             dtype = check_precision("float32" if dtype is None else dtype)
             start, key = start_of(self.model, self.grid, dtype, np.uint32(seed), self.start)
-            key = key if self.model.is_stochastic() else None
+            key = key if self.model.takes_key else None
         elif seed is not None or dtype is not None:
             raise ParameterError("seed and dtype belong to the customary start: a start was given")
         elif key is not None:
@@ -145,7 +145,8 @@ class Simulation:
         """Run many members at once; each equals `run` alone, bit for bit.
 
         A member is what differs: parameters of shape (n,), fields of shape (n, H, W), or keys (n,).
-        What has no leading axis is shared.
+        What has no leading axis is shared. A parameter that is a field is so, too: (H, W) is one
+        field for all, (n, H, W) is each member's own.
 
         Args:
             start: As for `run`; any field may be (n, H, W).

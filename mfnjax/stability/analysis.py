@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mfnjax.core.grid import Grid
+from mfnjax.core.grid import Grid, check_one_spacing
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model, concrete_parameters
 from mfnjax.models.registry import parameter_names
@@ -332,6 +332,7 @@ def _laplacian_of(
 ) -> tuple[LaplacianSymbol, float | None]:
     if grid is None:
         return continuum_laplacian, max_wavenumber
+    check_one_spacing(grid)
     spacing = float(grid.spacing)
     last = math.pi / spacing if max_wavenumber is None else max_wavenumber
     return (lambda q: five_point_laplacian(q, spacing)), last

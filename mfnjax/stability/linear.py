@@ -78,7 +78,8 @@ def transport_symbol(
 
     The transport is called with multiplication by the Laplacian's symbol in place of the
     Laplacian, and differentiated with respect to the fields, so that cross-diffusion comes out
-    too; for plain diffusion L(q) = diag(−D_j q²).
+    too; for plain diffusion L(q) = diag(−D_j q²). A transport that is not linear is linearised
+    about the state: what the wave adds to a field has the symbol, and the ∇² of the rest is 0.
 
     Args:
         transport: L, from (tuple of n arrays, laplacian) to a tuple of n arrays.
@@ -101,10 +102,18 @@ def transport_symbol(
     state = as_state(state)
     eigenvalue = jnp.asarray(laplacian_symbol(jnp.asarray(wavenumber, state.dtype)), state.dtype)
 
+    at_rest: list[Any] = []
+
+    def of_the_state(field: Any) -> Any:
+        at_rest.append(field)
+        return jnp.zeros_like(field)
+
+    transport(tuple(state), of_the_state)
+
     def rates(vector: jax.Array) -> jax.Array:
-        return _stack(
-            transport(tuple(vector), lambda field: eigenvalue * field), vector, "transport"
-        )
+        rest = iter(at_rest)
+        perturbed = transport(tuple(vector), lambda field: eigenvalue * (field - next(rest)))
+        return _stack(perturbed, vector, "transport")
 
     return jax.jacfwd(rates)(state)
 

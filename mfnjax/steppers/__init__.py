@@ -1,6 +1,13 @@
 """Steppers: one step of time, owning no parameter of the problem."""
 
-from mfnjax.steppers.choice import STEPPERS, check_boundary, check_step, choose_stepper
+from mfnjax.steppers.choice import (
+    STEPPERS,
+    boundaries_of,
+    check_serves,
+    check_step,
+    choose_stepper,
+    steppers_of,
+)
 from mfnjax.steppers.explicit import Euler, Map, RungeKutta4
 from mfnjax.steppers.exponential import ETDRK2, ETDRK4
 from mfnjax.steppers.splitting import Strang
@@ -23,11 +30,13 @@ __all__ = [
     "Stepper",
     "Strang",
     "advanced",
+    "boundaries_of",
     "centres_and_rates",
-    "check_boundary",
+    "check_serves",
     "check_step",
     "choose_stepper",
     "explicit_stable_step",
     "right_hand_side",
+    "steppers_of",
     "transport_symbol",
 ]

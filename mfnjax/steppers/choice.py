@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mfnjax.core.boundary import BOUNDARIES
 from mfnjax.core.grid import Grid
 from mfnjax.errors import ParameterError, StabilityError
 from mfnjax.models.base import Model
@@ -14,38 +15,59 @@ STEPPERS: dict[str, Stepper] = {
     stepper.name: stepper
     for stepper in (Map(), Euler(), RungeKutta4(), ETDRK2(), ETDRK4(), Strang())
 }
-"""Every stepper by name."""
+"""Every stepper by name; where a model has no preference, the first that can serve it is taken."""
 
 
 def choose_stepper(model: Model, stepper: str | Stepper | None) -> Stepper:
-    """Return the stepper to use: the model's own first one for None.
+    """Return the stepper to use: the model's own for None.
 
     Raises:
-        ParameterError: Unknown, or the model does not support it.
+        ParameterError: No such stepper.
     """
     if stepper is None:
-        return STEPPERS[model.steppers[0]]
+        preferred = model.stepper
+        if preferred is None:
+            return next(s for s in STEPPERS.values() if s.obstacle_of_model(model) is None)
+        stepper = preferred
     if isinstance(stepper, str):
         if stepper not in STEPPERS:
             raise ParameterError(f"stepper must be one of {', '.join(STEPPERS)}; got {stepper!r}")
         stepper = STEPPERS[stepper]
-    if not isinstance(stepper, Stepper) or stepper.name not in model.steppers:
+    if not isinstance(stepper, Stepper):
         raise ParameterError(
-            f"{type(model).__name__} supports the steppers {', '.join(model.steppers)}; "
-            f"got {getattr(stepper, 'name', stepper)!r}"
+            f"stepper must be a name ({', '.join(STEPPERS)}) or a Stepper, got {stepper!r}"
         )
     return stepper
 
 
-def check_boundary(model: Model, grid: Grid, stepper: Stepper) -> None:
-    """Raise ParameterError if the model or the stepper does not support the grid's boundary."""
-    boundary = grid.boundary.name
-    supported = [name for name in model.boundaries if name in stepper.boundaries]
-    if boundary not in supported:
-        raise ParameterError(
-            f"{type(model).__name__} with the stepper {stepper.name!r} supports the boundaries "
-            f"{', '.join(supported)}; got {boundary!r}"
-        )
+def steppers_of(model: Model, grid: Grid) -> tuple[str, ...]:
+    """Names of the steppers that can serve a model on a grid."""
+    return tuple(
+        name for name, stepper in STEPPERS.items() if stepper.obstacle(model, grid) is None
+    )
+
+
+def boundaries_of(model: Model) -> tuple[str, ...]:
+    """Names of the boundaries that a model can be run with."""
+    grids = {name: Grid((8, 8), boundary=boundary) for name, boundary in BOUNDARIES.items()}
+    return tuple(name for name, grid in grids.items() if steppers_of(model, grid))
+
+
+def check_serves(stepper: Stepper, model: Model, grid: Grid) -> None:
+    """Raise ParameterError if a stepper cannot serve a model on a grid: why, and which can."""
+    obstacle = stepper.obstacle(model, grid)
+    if obstacle is None:
+        return
+    able = steppers_of(model, grid)
+    if able:
+        would_do = f"take the stepper {' or '.join(map(repr, able))}"
+    else:
+        boundaries = " or ".join(map(repr, boundaries_of(model)))
+        would_do = f"take the boundary {boundaries}" if boundaries else "no stepper can"
+    raise ParameterError(
+        f"the stepper {stepper.name!r} cannot serve {type(model).__name__} here: {obstacle}; "
+        f"{would_do}"
+    )
 
 
 def check_step(model: Model, grid: Grid, dt: float, stepper: Stepper) -> None:

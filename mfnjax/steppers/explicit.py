@@ -30,6 +30,10 @@ class Map(Stepper):
     name = "map"
     order = None
 
+    def obstacle_of_model(self, model: Model) -> str | None:
+        """It needs a step of the model's own."""
+        return None if hasattr(model, "advance") else "it has no step of its own"
+
     def step(
         self,
         model: IteratedMap,

@@ -24,14 +24,13 @@ from jax import lax
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.spectral import (
-    SPECTRAL_BOUNDARIES,
     from_modes,
     laplacian_eigenvalues,
     scale_modes,
     to_modes,
 )
 from mfnjax.models.base import Advanced, Model, ReactionDiffusion, Values
-from mfnjax.steppers.stepper import Stepper, advanced, transport_symbol
+from mfnjax.steppers.stepper import Stepper, advanced, obstacle_of_modes, transport_symbol
 
 _TAYLOR_TERMS = 18
 
@@ -112,7 +111,10 @@ class ETDRK2(Stepper):
 
     name = "etdrk2"
     order = 2
-    boundaries = SPECTRAL_BOUNDARIES
+
+    def obstacle(self, model: Model, grid: Grid) -> str | None:
+        """It needs a transport with a symbol, and sides with a transform."""
+        return super().obstacle(model, grid) or obstacle_of_modes(model, grid)
 
     def prepare(self, model: Model, grid: Grid, dt: Any, dtype: Any) -> _Etd2:
         dt = jnp.asarray(dt, dtype)
@@ -151,7 +153,10 @@ class ETDRK4(Stepper):
 
     name = "etdrk4"
     order = 4
-    boundaries = SPECTRAL_BOUNDARIES
+
+    def obstacle(self, model: Model, grid: Grid) -> str | None:
+        """It needs a transport with a symbol, and sides with a transform."""
+        return super().obstacle(model, grid) or obstacle_of_modes(model, grid)
 
     def prepare(self, model: Model, grid: Grid, dt: Any, dtype: Any) -> _Etd4:
         dt = jnp.asarray(dt, dtype)

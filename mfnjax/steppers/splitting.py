@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from mfnjax.core.grid import Grid
-from mfnjax.core.spectral import SPECTRAL_BOUNDARIES, from_modes, scale_modes, to_modes
+from mfnjax.core.spectral import from_modes, scale_modes, to_modes
 from mfnjax.models.base import Advanced, Model, ReactionDiffusion, Values
 from mfnjax.steppers.exponential import transport_exponents
-from mfnjax.steppers.stepper import Stepper, advanced
+from mfnjax.steppers.stepper import Stepper, advanced, obstacle_of_modes
 
 
 @final
@@ -28,7 +28,10 @@ class Strang(Stepper):
 
     name = "strang"
     order = 2
-    boundaries = SPECTRAL_BOUNDARIES
+
+    def obstacle(self, model: Model, grid: Grid) -> str | None:
+        """It needs a transport with a symbol, and sides with a transform."""
+        return super().obstacle(model, grid) or obstacle_of_modes(model, grid)
 
     def prepare(self, model: Model, grid: Grid, dt: Any, dtype: Any) -> jax.Array:
         return jnp.exp(transport_exponents(model, grid, dt, dtype))

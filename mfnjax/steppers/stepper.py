@@ -14,6 +14,7 @@ from jax import lax
 from mfnjax.core.grid import Grid
 from mfnjax.core.operators import laplacian, with_difference_sum
 from mfnjax.models.base import Advanced, Model, ReactionDiffusion, Values, all_finite
+from mfnjax.models.transport import transport_obstacle
 
 
 class Stepper(abc.ABC):
@@ -21,15 +22,25 @@ class Stepper(abc.ABC):
 
     A stepper is a frozen dataclass without traced fields; it owns no parameter of the problem.
 
+    A user's own is passed to a run as an object.
+
     Class attributes:
         name: The name it is called by.
         order: Order of accuracy in dt; None for a map.
-        boundaries: Boundaries it can deal with.
     """
 
     name: ClassVar[str]
     order: ClassVar[int | None]
-    boundaries: ClassVar[tuple[str, ...]] = ("periodic", "neumann", "dirichlet")
+
+    def obstacle(self, model: Model, grid: Grid) -> str | None:
+        """Why it cannot serve a model on a grid, in words; None where it can."""
+        if model.needs_closed_sides and not grid.boundary.closed:
+            return f"{type(model).__name__} needs sides that nothing passes, not {grid.boundary!r}"
+        return self.obstacle_of_model(model)
+
+    def obstacle_of_model(self, model: Model) -> str | None:
+        """The same on any grid. By default: it steps equations, and a map has a step of its own."""
+        return "it is a map with a step of its own" if hasattr(model, "advance") else None
 
     def prepare(self, model: Model, grid: Grid, dt: Any, dtype: Any) -> Any:
         """Return what does not change from step to step (a pytree), computed once a run."""
@@ -111,6 +122,14 @@ def advanced(values: Values) -> Advanced:
     return Advanced(values, lax.cond(jnp.isfinite(total), trust, look, values))
 
 
+def obstacle_of_modes(model: Model, grid: Grid) -> str | None:
+    """Why a stepper that multiplies modes by a symbol cannot serve; None where it can."""
+    if grid.boundary.transform is None:
+        return f"there is no fast transform for the boundary {grid.boundary!r}"
+    found = transport_obstacle(model)
+    return None if found is None else f"its transport {found.words}"
+
+
 def transport_symbol(model: Model, eigenvalue: Any, dtype: Any = np.float64) -> tuple[Any, ...]:
     """The eigenvalues of L, one a field, where ∇² has ``eigenvalue`` (a number or an array)."""
     ones: Any = tuple(np.ones((), dtype) for _ in model.reaction_fields)
@@ -123,9 +142,15 @@ def explicit_stable_step(model: Model, grid: Grid, *, extent: float) -> float | 
     """dt = extent / |L|, with |L| the largest decay rate of the transport on ``grid``.
 
     ``extent`` is the length of the scheme's stability region along the negative real axis.
-    The reaction is not looked at: this is an upper bound of what is stable.
+    The reaction is not looked at: this is an upper bound of what is stable. None is known for a
+    transport without a symbol (one that is not linear, say) or sides with which the stencil's
+    eigenvalues are not known.
     """
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((model, grid))):
+    if not grid.boundary.self_adjoint or any(
+        isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((model, grid))
+    ):
+        return None
+    if transport_obstacle(model) is not None:
         return None
     model = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), model)
     # A polynomial in ∇² need not be extreme at the end of the spectrum.

@@ -11,9 +11,10 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Any, final
 
+from mfnjax._cpu import cores
 from serve.engine.kind import Kind
 from serve.engine.queue import MAX_WAITING, MAX_WAITING_COLD, FairQueue, Line, Ticket
-from serve.errors import overloaded
+from serve.http.errors import overloaded
 
 log = logging.getLogger("serve")
 
@@ -52,7 +53,7 @@ class Engine:
         queue_seconds: float = 5.0,
         deadline_seconds: float = 30.0,
     ) -> None:
-        self.lanes = lanes or _cores()
+        self.lanes = lanes or cores()
         self.queue_seconds = queue_seconds
         self.deadline_seconds = deadline_seconds
         self._warm: OrderedDict[tuple[str, Hashable], None] = OrderedDict()
@@ -237,13 +238,6 @@ class Engine:
                 if self._closing and self._is_done(role):
                     return None
                 self._wake[role].wait(1.0)
-
-
-def _cores() -> int:
-    """Cores that this process may use, where the system says so."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _be_nice() -> None:

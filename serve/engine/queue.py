@@ -9,6 +9,7 @@ starve a large one.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections import deque
 from collections.abc import Hashable
@@ -29,26 +30,16 @@ SMOOTHING = 0.2
 
 
 @final
+@dataclasses.dataclass(slots=True, eq=False)
 class Ticket:
     """One item of work and where its result goes."""
 
-    __slots__ = ("deadline", "future", "group", "item", "key", "units")
-
-    def __init__(
-        self,
-        item: Any,
-        key: Hashable,
-        group: Hashable,
-        units: float,
-        deadline: float,
-        future: asyncio.Future[Any],
-    ) -> None:
-        self.item = item
-        self.key = key
-        self.group = group
-        self.units = units
-        self.deadline = deadline
-        self.future = future
+    item: Any
+    key: Hashable
+    group: Hashable
+    units: float
+    deadline: float
+    future: asyncio.Future[Any]
 
 
 @final

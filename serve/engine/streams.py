@@ -77,7 +77,7 @@ def _advance(stream: Stream, steps: int) -> dict[str, np.ndarray]:
             grid=stream.grid,
             steps=steps,
             dt=stream.dt,
-            key=stream.key,
+            key=stream.key if stream.model.takes_key else None,
         )
         end.status.raise_if_bad()
         stream.state = end.state

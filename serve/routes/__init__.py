@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from litestar.handlers import HTTPRouteHandler
 
 from serve.routes import (
     features,
@@ -18,26 +18,10 @@ from serve.routes import (
     validate,
 )
 
-HANDLERS: list[Any] = [
-    health.health,
-    health.ready,
-    openapi.document,
-    page.index,
-    page.docs,
-    page.static,
-    nernst.nernst,
-    simulate.simulate,
-    stream.stream,
-    models.models,
-    validate.validate,
-    features.features,
-    federated.aggregate,
-    jobs.fit,
-    jobs.jobs,
-    jobs.job_methods,
-    jobs.job,
-    jobs.cancel,
-    jobs.resume,
-    jobs.events,
+_FILES = (
+    health, openapi, page, nernst, simulate, stream, models, validate, features, federated, jobs
+)  # fmt: skip
+HANDLERS = [
+    value for file in _FILES for value in vars(file).values() if isinstance(value, HTTPRouteHandler)
 ]
-"""Every handler but ``/metrics``, which can be switched off."""
+"""Every handler, ``/metrics`` included, which can be switched off."""

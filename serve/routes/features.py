@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from litestar import Request, post
 
-from serve.arrays import read_array
-from serve.body import JSON_TYPE, content_type, decode_json
 from serve.engine.library import FEATURES
-from serve.errors import ApiError, invalid
+from serve.http.arrays import read_array
+from serve.http.body import JSON_TYPE, content_type, decode_json
+from serve.http.errors import ApiError, invalid
 from serve.schemas import FeaturesRequest, FeaturesResponse
 from serve.service import service_of
 

@@ -7,24 +7,17 @@ from typing import Any
 import numpy as np
 from litestar import Request, post
 
-from serve.body import FromBody, JsonBody
 from serve.engine.library import AGGREGATION, Clients
-from serve.errors import invalid
+from serve.http.body import json_body
+from serve.http.errors import invalid
 from serve.schemas import AggregateRequest, AggregateResponse
 from serve.service import service_of
 
 
-@post(
-    "/federated/aggregate",
-    dto=JsonBody[AggregateRequest],
-    return_dto=None,
-    status_code=200,
-    tags=["federated"],
-)
-async def aggregate(
-    data: FromBody[AggregateRequest], request: Request[Any, Any, Any]
-) -> AggregateResponse:
+@post("/federated/aggregate", status_code=200, tags=["federated"])
+async def aggregate(request: Request[Any, Any, Any]) -> AggregateResponse:
     """Hierarchical Krum: one gradient that a minority of hostile ones cannot steer."""
+    data = await json_body(request, AggregateRequest)
     lengths = {len(gradient) for gradient in data.gradients}
     if len(lengths) != 1:
         raise invalid("gradients", f"expected lists of one length, got lengths {sorted(lengths)}")

@@ -7,9 +7,9 @@ from typing import Any
 from litestar import Request, Response, get
 
 from mfnjax import __version__
-from serve.auth import PUBLIC
-from serve.errors import overloaded
-from serve.metrics import CONTENT_TYPE
+from serve.http.auth import PUBLIC
+from serve.http.errors import overloaded
+from serve.http.metrics import CONTENT_TYPE
 from serve.schemas import Health, Readiness
 from serve.service import service_of
 

@@ -11,8 +11,9 @@ from litestar import HttpMethod, Request, Response, delete, get, post, route
 from litestar.params import Parameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from serve.body import FromBody, JsonBody
-from serve.errors import ApiError, overloaded
+from serve.http.body import json_body
+from serve.http.errors import ApiError, overloaded
+from serve.http.examples import JOB_ID
 from serve.jobs import ACTIVE, Job
 from serve.routes.simulate import check_work
 from serve.schemas import FitRequest, JobResponse, JobsResponse
@@ -20,21 +21,12 @@ from serve.service import Service, service_of
 
 MAX_QUEUED = 16
 POLL_SECONDS = 0.25
-JobId = Annotated[str, Parameter(description="Id of the job.")]
+_ID = {"pattern": "^[0-9a-f]{32}$", "examples": [JOB_ID]}
+JobId = Annotated[str, Parameter(description="Id of the job.", schema_extra=_ID)]
 
 
 def _response(job: Job) -> JobResponse:
-    return JobResponse(
-        id=job.id,
-        kind=job.kind,
-        status=job.status,  # type: ignore[arg-type]
-        done=job.done,
-        total=job.total,
-        result=job.result,
-        error=job.error,
-        created=job.created,
-        updated=job.updated,
-    )
+    return JobResponse(**{name: getattr(job, name) for name in JobResponse.__struct_fields__})
 
 
 async def _find(service: Service, job_id: str) -> Job:
@@ -44,12 +36,12 @@ async def _find(service: Service, job_id: str) -> Job:
     return job
 
 
-@post("/fit", dto=JsonBody[FitRequest], return_dto=None, status_code=202, tags=["jobs"])
-async def fit(data: FromBody[FitRequest], request: Request[Any, Any, Any]) -> JobResponse:
+@post("/fit", status_code=202, tags=["jobs"])
+async def fit(request: Request[Any, Any, Any]) -> JobResponse:
     """Fit a model to measurements, as a job: the answer says where to look for it."""
     from serve.jobs.fitting import prepare_fit
 
-    service = service_of(request)
+    service, data = service_of(request), await json_body(request, FitRequest)
     check_work(service, cells=len(data.values[0]), steps=max(data.steps))
     plain: dict[str, Any] = msgspec.to_builtins(data)
     await asyncio.to_thread(prepare_fit, plain)  # a bad request is a 400 now, not a failed job

@@ -21,7 +21,11 @@ def all_models() -> ModelsResponse:
 
 
 def _info(entry: Any) -> ModelInfo:
+    from mfnjax.core import Grid
+    from mfnjax.steppers import boundaries_of, steppers_of
+
     model = entry.model
+    example = entry.example()
     described = _attributes(model.__doc__ or "")
     symbols: dict[str, list[str]] = {}
     for symbol, name in model.symbols.items():
@@ -30,8 +34,8 @@ def _info(entry: Any) -> ModelInfo:
         name=entry.name,
         summary=entry.summary,
         fields=list(model.fields),
-        steppers=list(model.steppers),
-        boundaries=list(model.boundaries),
+        steppers=list(steppers_of(example, Grid((4, 4)))),
+        boundaries=list(boundaries_of(example)),
         counters=list(model.counters),
         parameters=[
             ParameterInfo(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
-from litestar import post
+from litestar import Request, post
 
 from mfnjax.membrane.nernst import nernst_equation
-from serve.body import FromBody, JsonBody
-from serve.errors import invalid
+from serve.http.body import json_body
+from serve.http.errors import invalid
 from serve.schemas import NernstRequest, NernstResponse
 
 MV_PER_VOLT = 1e3
@@ -31,7 +32,7 @@ def potential_mv(data: NernstRequest) -> float:
     return MV_PER_VOLT * nernst_equation(math.log, c_out, c_in, data.z_valence, data.temperature_k)
 
 
-@post("/nernst", dto=JsonBody[NernstRequest], return_dto=None, status_code=200, tags=["membrane"])
-async def nernst(data: FromBody[NernstRequest]) -> NernstResponse:
+@post("/nernst", status_code=200, tags=["membrane"])
+async def nernst(request: Request[Any, Any, Any]) -> NernstResponse:
     """The Nernst potential of one ion, in millivolts."""
-    return NernstResponse(potential_mV=potential_mv(data))
+    return NernstResponse(potential_mV=potential_mv(await json_body(request, NernstRequest)))

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get
 
-from serve.auth import PUBLIC
-from serve.openapi import complete
+from serve.http.auth import PUBLIC
+from serve.http.openapi import complete
 
 
 @get("/openapi.json", opt=PUBLIC, include_in_schema=False)

@@ -1,7 +1,8 @@
 """The page where a field evolves (``/``), and the documentation of the API (``/docs``).
 
-Both are files of the package in ``serve/static/``: nothing is built, and nothing is asked of
-another host, which the content security policy holds them to.
+Both are files: ours in ``serve/static/``, the viewer (Swagger UI) in a package that we depend on.
+Nothing is built, and nothing is asked of another host, which the content security policy holds them
+to. The framework's plugins for viewers write a script into the page, which the policy refuses.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from typing import Any
 
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
+from openapi_ui_bundles import swagger_ui
 
-from serve.auth import PUBLIC
+from serve.http.auth import PUBLIC
 
 FOLDER = Path(__file__).parents[1] / "static"
+VIEWER = [swagger_ui.static_path / name for name in ("swagger-ui-bundle.js", "swagger-ui.css")]
 TYPES = {
     ".css": "text/css",
     ".html": "text/html",
@@ -34,7 +37,13 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-_FILES = {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.suffix in TYPES}
+VIEWER_POLICY = POLICY.replace("img-src 'self'", "img-src 'self' data:")
+"""The viewer's arrows are images inside its style sheet."""
+_FILES = {
+    path.name: path.read_bytes()
+    for path in (*sorted(FOLDER.iterdir()), *VIEWER)
+    if path.suffix in TYPES
+}
 _TAGS = {
     name: f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
     for name, content in _FILES.items()
@@ -48,7 +57,7 @@ def _file(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
         "Cache-Control": "no-cache",  # kept, but asked for again: a new version shows at once
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
-        "Content-Security-Policy": POLICY,
+        "Content-Security-Policy": VIEWER_POLICY if name == "docs.html" else POLICY,
     }
     known = request.headers.get("if-none-match", "") == _TAGS[name]
     return Response(

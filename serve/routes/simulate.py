@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 from litestar import Request, Response, post
 
-from serve.arrays import write_npy
-from serve.body import JSON_TYPE, FromBody, JsonBody, accepted
 from serve.engine.simulations import Run, RunResult, kind_of
-from serve.errors import invalid
+from serve.http.arrays import write_npy
+from serve.http.body import JSON_TYPE, accepted, json_body
+from serve.http.errors import invalid
 from serve.schemas import SimulateRequest, SimulateResponse
 from serve.service import Service, service_of
 
@@ -27,31 +27,16 @@ def check_work(service: Service, *, cells: int, steps: int) -> None:
         raise invalid("steps", f"{cells} cells × {steps} steps is over the limit {largest}")
 
 
-@post(
-    "/simulate",
-    dto=JsonBody[SimulateRequest],
-    return_dto=None,
-    status_code=200,
-    tags=["simulation"],
-)
-async def simulate(
-    data: FromBody[SimulateRequest], request: Request[Any, Any, Any]
-) -> Response[SimulateResponse]:
+@post("/simulate", status_code=200, tags=["simulation"])
+async def simulate(request: Request[Any, Any, Any]) -> Response[SimulateResponse]:
     """Run the v4.1 model and return its counts, statistics and fractal dimension.
 
     The form follows `Accept`: JSON, MessagePack (`application/msgpack`), or the final field alone
     in volts (`application/x-npy`), with the rest as JSON in the header `X-MFN-Result`.
     """
-    service = service_of(request)
+    service, data = service_of(request), await json_body(request, SimulateRequest)
     check_work(service, cells=data.grid_size**2, steps=data.steps)
-    run = Run(
-        data.seed,
-        data.grid_size,
-        data.steps,
-        data.alpha,
-        data.spike_probability,
-        data.turing_enabled,
-    )
+    run = Run(*(getattr(data, name) for name in Run._fields))
     result: RunResult = await service.submit(request, kind_of(run), run)
     form = accepted(request, (JSON_TYPE, NPY_TYPE, *MSGPACK_TYPES))
     answer = _answer(result, data, with_field=data.include_field and form != NPY_TYPE)

@@ -12,10 +12,10 @@ import numpy as np
 from litestar import Request, post
 from litestar.response import Stream as StreamResponse
 
-from serve.body import FromBody, JsonBody
 from serve.engine.library import FEATURES
 from serve.engine.streams import PIECES, Stream
-from serve.errors import as_api_error, invalid, request_problem
+from serve.http.body import json_body
+from serve.http.errors import as_api_error, invalid, request_problem
 from serve.routes.simulate import check_work
 from serve.schemas import StreamRequest
 from serve.service import Service, service_of
@@ -25,17 +25,10 @@ CHUNK_UNITS = 2**23
 """Cell-steps of one piece: some 50 ms, then somebody else has a turn."""
 
 
-@post(
-    "/simulate/stream",
-    dto=JsonBody[StreamRequest],
-    return_dto=None,
-    status_code=200,
-    tags=["simulation"],
-    media_type=MEDIA_TYPE,
-)
-async def stream(data: FromBody[StreamRequest], request: Request[Any, Any, Any]) -> StreamResponse:
+@post("/simulate/stream", status_code=200, tags=["simulation"], media_type=MEDIA_TYPE)
+async def stream(request: Request[Any, Any, Any]) -> StreamResponse:
     """Run any registered model and send frames of its field as they come."""
-    service = service_of(request)
+    service, data = service_of(request), await json_body(request, StreamRequest)
     run, header = _prepare(data)
     check_work(service, cells=data.grid_size**2, steps=header["steps"])
     # The first piece decides about the status: a full queue is a 503, a bad parameter a 400.

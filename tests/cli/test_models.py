@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+from mfnjax.core import Grid
 from mfnjax.models import get_model, model_names
+from mfnjax.steppers import boundaries_of, steppers_of
 
 
 def test_the_list_holds_every_model_with_parameters_and_symbols(mfn):
@@ -14,9 +16,9 @@ def test_the_list_holds_every_model_with_parameters_and_symbols(mfn):
     assert {"name": "feed", "symbols": ["F"], "default": 0.04} in row["parameters"]
     assert row["fields"] == ["u", "v"]
     for name in model_names():
-        model = get_model(name).model
-        assert listed[name]["steppers"] == list(model.steppers)
-        assert listed[name]["boundaries"] == list(model.boundaries)
+        model = get_model(name).example()
+        assert listed[name]["steppers"] == list(steppers_of(model, Grid((8, 8))))
+        assert listed[name]["boundaries"] == list(boundaries_of(model))
         assert list(listed[name]["presets"]) == list(get_model(name).presets)
 
 

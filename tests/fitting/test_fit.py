@@ -14,7 +14,8 @@ from scipy.optimize import least_squares
 
 from mfnjax import FisherKPPModel, fit, simulate
 from mfnjax.errors import FitError, ParameterError
-from mfnjax.fitting import lanes, pointwise
+from mfnjax.fitting import lanes
+from mfnjax.fitting.objectives import pointwise
 
 STEPS, DT = (20, 40, 60), 0.5
 START = FisherKPPModel(diffusivity=0.25, growth_rate=0.2)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mfnjax import FisherKPPModel, GrayScottModel, Grid, fit, simulate
-from mfnjax.fitting import identifiability, pointwise
+from mfnjax.fitting.inference import identifiability
+from mfnjax.fitting.objectives import pointwise
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import NumericalInstabilityError, ParameterError
 from mfnjax.models import IteratedMap, ReactionDiffusion, registry
 from mfnjax.models.registry import parameter_names
-from mfnjax.steppers import STEPPERS
+from mfnjax.steppers import STEPPERS, boundaries_of, choose_stepper, steppers_of
 
 
 @register_pytree
@@ -63,13 +63,16 @@ def _registered() -> Iterator[None]:
 
 
 def supported(name: str) -> list[tuple[str, str, str]]:
-    model = MODELS[name]
+    model = MODELS[name]()
     return [
         (name, stepper, boundary)
-        for stepper in model.steppers
-        for boundary in model.boundaries
-        if boundary in STEPPERS[stepper].boundaries
+        for boundary in boundaries_of(model)
+        for stepper in steppers_of(model, Grid((8, 8), boundary=boundary))
     ]
+
+
+def usual_stepper(name: str) -> str:
+    return choose_stepper(MODELS[name](), None).name
 
 
 QUICK = {
@@ -82,9 +85,9 @@ QUICK = {
 def cases() -> list[Any]:
     """Every model with its own stepper, and a few more; all the others are slow tests."""
     found = []
-    for name, model in MODELS.items():
+    for name in MODELS:
         for case in supported(name):
-            usual = case[1] == model.steppers[0] and case[2] == model.boundaries[0]
+            usual = case[1:] == (usual_stepper(name), "periodic")
             quick = usual or case in QUICK
             found.append(case if quick else pytest.param(*case, marks=pytest.mark.slow))
     return found
@@ -118,7 +121,7 @@ def test_is_a_pytree_of_its_parameters(name: str) -> None:
     hash(structure)
     assert set(model.symbols.values()) <= {f.name for f in dataclasses.fields(model)}
     assert set(model.reaction_fields) <= set(model.fields)
-    assert set(model.steppers) <= set(STEPPERS)
+    assert usual_stepper(name) in steppers_of(model, Grid((8, 8)))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -137,7 +140,7 @@ def test_starts_in_the_dtype_and_shape_asked_for(name: str) -> None:
 def test_a_parameter_that_is_not_finite_is_named(name: str) -> None:
     first = parameter_names(MODELS[name])[0]
     model = dataclasses.replace(MODELS[name](), **{first: float("nan")})
-    options = setting(name, MODELS[name].steppers[0], "periodic", (4, 4))
+    options = setting(name, usual_stepper(name), "periodic", (4, 4))
     with pytest.raises(ParameterError, match=first):
         simulate(model, start_of(name, options["grid"]), steps=1, **options)
 
@@ -153,7 +156,7 @@ def test_new_numbers_compile_nothing(name: str, monkeypatch: pytest.MonkeyPatch)
         return original(self, values)
 
     monkeypatch.setattr(kind, "reaction", counted)
-    options = setting(name, kind.steppers[0], "periodic", (5, 7))
+    options = setting(name, usual_stepper(name), "periodic", (5, 7))
     start = start_of(name, options["grid"])
     is_map = isinstance(kind(), IteratedMap)
     results, after_first = set(), 0
@@ -214,7 +217,7 @@ def test_runs_compose_and_batches_and_transformations_agree(name, stepper, bound
 )
 def test_compiled_equals_uncompiled(name: str) -> None:
     model = MODELS[name]()
-    options = setting(name, model.steppers[0], "periodic", (3, 4))
+    options = setting(name, usual_stepper(name), "periodic", (3, 4))
     start = start_of(name, options["grid"])
     compiled = simulate(model, start, steps=2, **options).state
     with jax.disable_jit():
@@ -226,7 +229,7 @@ def test_compiled_equals_uncompiled(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_a_nan_is_noticed_with_field_and_step(name: str) -> None:
     model = MODELS[name]()
-    options = setting(name, model.steppers[0], "periodic", (4, 6))
+    options = setting(name, usual_stepper(name), "periodic", (4, 6))
     start = start_of(name, options["grid"])
     for field in model.fields:
         broken = start.replace(**{field: start[field].at[2, 3].set(jnp.nan)})

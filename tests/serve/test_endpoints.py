@@ -17,8 +17,9 @@ from mfnjax import (
     compute_fractal_features,
     run_mycelium_simulation,
 )
-from serve.arrays import write_npy
-from serve.examples import ANSWERS, REQUESTS
+from serve.http.arrays import write_npy
+from serve.http.examples import EXAMPLES
+from serve.http.openapi import BODIES
 from tests.serve.conftest import ServerProcess
 from tests.serve.mixture import SEVERAL_SHAPES, check_answers
 from tests.tolerances import RELATIVE
@@ -74,14 +75,18 @@ def test_the_features_of_a_run_are_those_of_its_final_field(server: ServerProces
         assert answer[name] == pytest.approx(value, rel=RELATIVE["batched", "float32"]), name
 
 
-@pytest.mark.parametrize("path", sorted(REQUESTS))
+@pytest.mark.parametrize("path", sorted(BODIES))
 def test_the_examples_of_the_description_hold(server: ServerProcess, path: str) -> None:
-    answer = server.client.post(path, json=REQUESTS[path])
+    answer = server.client.post(path, json=EXAMPLES[BODIES[path]])
     if path == "/simulate/stream":
         lines = [json.loads(line) for line in answer.text.splitlines()]
         assert [line["type"] for line in lines] == ["header", "frame", "frame", "end"]
         return
-    found, expected = answer.json(), ANSWERS["post", path]
+    operation = server.client.get("/openapi.json").json()["paths"][path]["post"]
+    schema = operation["responses"][str(answer.status_code)]["content"]["application/json"][
+        "schema"
+    ]
+    found, expected = answer.json(), EXAMPLES[schema["$ref"].rpartition("/")[2]]
     if path == "/fit":
         assert answer.status_code == 202
         assert found.keys() == expected.keys()

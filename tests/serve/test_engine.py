@@ -12,7 +12,7 @@ import pytest
 
 from serve.engine import Engine, Kind
 from serve.engine.queue import FairQueue, Ticket
-from serve.errors import ApiError
+from serve.http.errors import ApiError
 
 
 @final

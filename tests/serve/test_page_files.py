@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from serve.app import create_app
-from serve.routes.page import FOLDER
+from serve.routes.page import FOLDER, VIEWER
 from serve.settings import Settings
 
 
@@ -31,7 +31,9 @@ def ask() -> Callable[..., httpx.Response]:
     return get
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", *(f"/static/{p.name}" for p in FOLDER.iterdir())])
+@pytest.mark.parametrize(
+    "path", ["/", "/docs", *(f"/static/{p.name}" for p in (*FOLDER.iterdir(), *VIEWER))]
+)
 def test_files_are_public_typed_and_kept_by_browsers(ask, path: str) -> None:
     first = ask(path)
     assert first.status_code == 200
@@ -50,7 +52,8 @@ def test_the_policy_allows_this_server_alone(ask, path: str) -> None:
         rule.split(" ", 1) for rule in page.headers["content-security-policy"].split("; ")
     )
     assert policy.pop("default-src") == "'none'"
-    assert set(policy.values()) <= {"'self'", "'none'"}  # neither inline nor from elsewhere
+    images = policy.pop("img-src").removesuffix(" data:")
+    assert {images, *policy.values()} <= {"'self'", "'none'"}  # neither inline nor from elsewhere
     assert page.headers["x-content-type-options"] == "nosniff"
     assert not re.search(r"<style|style=|\son\w+=|<script(?![^>]*src=)", page.text)
 

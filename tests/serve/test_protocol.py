@@ -15,8 +15,8 @@ import uvicorn
 from litestar.testing import TestClient
 
 from serve.app import create_app
-from serve.main import uvicorn_config
-from serve.protocol import MAX_HEADER_BYTES, MAX_URL_BYTES
+from serve.http.protocol import MAX_HEADER_BYTES, MAX_URL_BYTES
+from serve.process import uvicorn_config
 from serve.settings import Settings
 
 GET = b"GET /health HTTP/1.1\r\nHost: mfn\r\n"

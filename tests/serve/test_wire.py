@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import logging
 import math
 import warnings
 import zipfile
@@ -17,11 +18,12 @@ from click.testing import CliRunner
 from litestar.testing import TestClient
 
 from serve.app import create_app
-from serve.arrays import read_array, write_npy
-from serve.auth import address_of
-from serve.errors import ApiError
+from serve.http.arrays import read_array, write_npy
+from serve.http.auth import address_of
+from serve.http.errors import ApiError
+from serve.http.logs import Formatter
+from serve.http.rate_limit import SETS, RateLimit
 from serve.main import main
-from serve.rate_limit import SETS, RateLimit
 from serve.settings import Settings, SettingsError
 
 ION = {"concentration_out_molar": 0.005, "concentration_in_molar": 0.14}
@@ -234,6 +236,15 @@ def test_a_request_id_cannot_inject_anything(tmp_path: Path) -> None:
         made = web.get("/health", headers={"X-Request-ID": hostile}).headers["x-request-id"]
         assert made != hostile
         assert len(made) == 32
+
+
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_nothing_breaks_out_of_its_line_of_the_log(style: str) -> None:
+    record = logging.makeLogRecord({"msg": "one\nline", "path": "/a\r\nb", "levelname": "INFO"})
+    line = Formatter(style).format(record)
+    assert len(line.splitlines()) == 1
+    assert "INFO" in line.upper()
+    assert r"/a\r\nb" in line
 
 
 def test_cors_is_answered_for_the_listed_origins_only(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from mfnjax.models import IteratedMap
 from mfnjax.models.mycelium.model import CLAMP_HIGH_V, CLAMP_LOW_V
 from mfnjax.models.mycelium.smooth import SmoothMyceliumModel
 from mfnjax.models.registry import parameter_names
-from mfnjax.steppers import STEPPERS
+from mfnjax.steppers import STEPPERS, boundaries_of, choose_stepper, steppers_of
 
 SHAPE, STEPS, KEY = (3, 4), 2, jax.random.key(7)
 STEP = 1e-4
@@ -62,12 +62,13 @@ def cases() -> list[Any]:
     """Every combination; quick are each model with its own stepper, each stepper with one model,
     and the maps and Euler's method with every boundary. The rest are slow tests."""
     found = []
-    for name, model in MODELS.items():
-        for stepper in model.steppers:
-            sides = [b for b in model.boundaries if b in STEPPERS[stepper].boundaries]
-            for boundary in sides:
-                quick = boundary == sides[0] and stepper == model.steppers[0]
-                quick |= name == "gray-scott" and boundary == sides[0]
+    for name, kind in MODELS.items():
+        model = kind()
+        usual = choose_stepper(model, None).name
+        for boundary in boundaries_of(model):
+            for stepper in steppers_of(model, Grid((8, 8), boundary=boundary)):
+                quick = (boundary, stepper) == ("periodic", usual)
+                quick |= name == "gray-scott" and boundary == "periodic"
                 quick |= (name, stepper) == ("gray-scott", "euler") or stepper == "map"
                 case = (name, stepper, boundary)
                 found.append(case if quick else pytest.param(*case, marks=pytest.mark.slow))
@@ -214,7 +215,7 @@ def test_jacobian_and_hessian_are_batches_of_the_same(name, stepper, boundary) -
     np.testing.assert_allclose(hessian, second, rtol=EXACT, atol=EXACT * abs(second).max())
 
 
-@pytest.mark.parametrize("boundary", MyceliumModel.boundaries)
+@pytest.mark.parametrize("boundary", boundaries_of(MyceliumModel()))
 def test_the_hard_model_keeps_ten_difference_steps_from_its_kinks(boundary: str) -> None:
     """… in the runs that the contract differences: the change of a step against the margin."""
     case = case_of("mycelium", "map", boundary)

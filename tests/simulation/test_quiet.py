@@ -11,7 +11,7 @@ import pytest
 
 from mfnjax import Grid, MyceliumModel, simulate
 from mfnjax.models.base import IteratedMap
-from mfnjax.simulation import simulation
+from mfnjax.simulation import rollout
 
 KEY = jax.random.key(5)
 STEPS = 41
@@ -22,10 +22,10 @@ def both_ways(function, *arguments):
     """Compile a function that runs the model with and without the short cut."""
     programs = []
     for quiet in (MyceliumModel.quiet, never):
-        simulation._compiled_loop.clear_cache()
+        rollout._compiled_loop.clear_cache()
         with mock.patch.object(MyceliumModel, "quiet", quiet):
             programs.append(jax.jit(lambda *a: function(*a)).lower(*arguments).compile())
-    simulation._compiled_loop.clear_cache()
+    rollout._compiled_loop.clear_cache()
     return programs
 
 

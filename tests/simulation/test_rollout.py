@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,6 +31,11 @@ MODELS = {
 }
 
 
+def key_of(name: str) -> Any:
+    """A key for the model that draws numbers."""
+    return KEY if MODELS[name].takes_key else None
+
+
 def start_of(model, dtype: str = "float64") -> State:
     return model.initial_state(GRID, dtype=dtype, key=jax.random.key(0))
 
@@ -44,9 +51,9 @@ def test_a_run_of_a_plus_b_is_a_run_of_a_then_b(name: str, dtype: str) -> None:
     """Across the block in which random numbers are drawn, too (a = 19, 32 to a block)."""
     model = MODELS[name]
     start = start_of(model, dtype)
-    whole = simulate(model, start, grid=GRID, steps=50, key=KEY)
-    part = simulate(model, start, grid=GRID, steps=19, key=KEY)
-    rest = simulate(model, part.state, grid=GRID, steps=31, key=KEY)
+    whole = simulate(model, start, grid=GRID, steps=50, key=key_of(name))
+    part = simulate(model, start, grid=GRID, steps=19, key=key_of(name))
+    rest = simulate(model, part.state, grid=GRID, steps=31, key=key_of(name))
     assert_same_bits(whole.state, rest.state)
     assert whole.counts == {n: part.counts[n] + rest.counts[n] for n in whole.counts}
     assert whole.state["u" if "u" in model.fields else "potential"].dtype == dtype
@@ -57,17 +64,17 @@ def test_every_way_through_gives_the_same_run(name: str) -> None:
     """Plain, jitted, with a history, and each static policy: the same bits."""
     model = MODELS[name]
     start = start_of(model)
-    plain = simulate(model, start, grid=GRID, steps=23, key=KEY)
+    plain = simulate(model, start, grid=GRID, steps=23, key=key_of(name))
 
     @jax.jit
     def jitted(model, start):
-        return simulate(model, start, grid=GRID, steps=23, key=KEY)
+        return simulate(model, start, grid=GRID, steps=23, key=key_of(name))
 
     others = {
         "jit": jitted(model, start),
-        "history": simulate(model, start, grid=GRID, steps=23, key=KEY, save_every=5),
+        "history": simulate(model, start, grid=GRID, steps=23, key=key_of(name), save_every=5),
         **{
-            policy: simulate(model, start, grid=GRID, steps=23, key=KEY, adjoint=policy)
+            policy: simulate(model, start, grid=GRID, steps=23, key=key_of(name), adjoint=policy)
             for policy in ("direct", "per_step", "nested", 50.0)
         },
     }
@@ -178,7 +185,7 @@ def test_a_bad_start_is_noticed_with_its_field(name: str, bad: float) -> None:
     last = model.fields[-1]
     start = start_of(model)
     start = start.replace(**{last: start[last].at[3, 4].set(bad)})
-    run = simulate(model, start, grid=GRID, steps=5, key=KEY)
+    run = simulate(model, start, grid=GRID, steps=5, key=key_of(name))
     assert int(run.status.first_bad_step) == 0
     assert run.status.field_name == last
     with pytest.raises(NumericalInstabilityError, match=f"'{last}' .* in the initial state"):
@@ -235,7 +242,9 @@ def test_reverse_equals_forward_and_finite_differences(name: str, adjoint) -> No
 
     def loss(point, adjoint):
         parameters = jax.tree.unflatten(tree, list(point))
-        end = simulate(parameters, start, grid=GRID, steps=12, adjoint=adjoint, key=KEY).state
+        end = simulate(
+            parameters, start, grid=GRID, steps=12, adjoint=adjoint, key=key_of(name)
+        ).state
         return sum(jnp.sum(jnp.sin(3 * u)) for u in end.values)
 
     reverse = jax.grad(loss)(point, adjoint)

@@ -134,3 +134,22 @@ def test_bad_input(call, message: str) -> None:
 
 def test_integers_are_taken_as_numbers() -> None:
     assert stability.jacobian(lambda u: (u[0] ** 2,), [3]).tolist() == [[6.0]]
+
+
+@pytest.mark.parametrize(
+    ("transport", "symbol"),
+    [
+        (lambda u, lap: (3.0 * lap(u[0] * u[0]),), lambda u, q: -6.0 * u * q**2),
+        (lambda u, lap: (3.0 * u[0] * lap(u[0]),), lambda u, q: -3.0 * u * q**2),
+        (lambda u, lap: (lap(u[0]) ** 2 - lap(lap(u[0])),), lambda u, q: -(q**4)),
+    ],
+)
+def test_a_transport_that_is_not_linear_is_linearised(transport, symbol):
+    state, q = 0.7, 1.3
+    found = stability.transport_symbol(transport, [state], q)
+    np.testing.assert_allclose(found, [[symbol(state, q)]], rtol=1e-12)
+    by_state = jax.grad(lambda u: stability.transport_symbol(transport, jnp.array([u]), q)[0, 0])(
+        state
+    )
+    slope = (symbol(state + 1e-6, q) - symbol(state - 1e-6, q)) / 2e-6
+    np.testing.assert_allclose(by_state, slope, rtol=1e-7)

@@ -361,7 +361,8 @@ def key_of(model: Model, key: Any) -> Any:
     asks for a key. `fit` has traced the objective with the model's own numbers before, and that
     raises where a key is really missing.
     """
-    return jax.random.key(0) if key is None and is_traced(model) else key
+    needs_one = key is None and model.takes_key and is_traced(model)
+    return jax.random.key(0) if needs_one else key
 
 
 def half_square(residuals: jax.Array) -> jax.Array:

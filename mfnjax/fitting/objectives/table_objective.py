@@ -16,6 +16,7 @@ from mfnjax.fitting.objectives.pointwise import Pointwise, pointwise
 from mfnjax.fitting.result import FitResult
 from mfnjax.fitting.table import Table, common_step
 from mfnjax.models.base import Model
+from mfnjax.steppers import choose_stepper, steppers_of
 
 TIME_STEPS = 100
 """Steps over the whole span of time, at least."""
@@ -44,8 +45,8 @@ def table_objective(
         model: The model; its one field is what was measured.
         refine: Cells of the run in one interval.
         boundary: Boundary of the run.
-        stepper: Name; None takes ``etdrk4`` where the boundary allows, which has no bound of dt
-            from the diffusion, else the model's own.
+        stepper: Name; None takes ``etdrk4`` where boundary and transport allow, which has no bound
+            of dt from the diffusion, else the model's own.
         dt: Largest time step; None: a hundredth of the span.
         noisy_start: Whether the first profile has an error of its own, which is estimated along:
             the table's standard deviations, or without them that of all other measurements.
@@ -61,8 +62,8 @@ def table_objective(
             "measured quantity fits models of one field"
         )
     if stepper is None:
-        exact = "etdrk4" in model.steppers and boundary in ("neumann", "periodic")
-        stepper = "etdrk4" if exact else model.steppers[0]
+        exact = "etdrk4" in steppers_of(model, Grid((4, 4), boundary=boundary))
+        stepper = "etdrk4" if exact else choose_stepper(model, None).name
     if dt is not None:
         check_real("dt", dt, 0.0, np.inf, open_low=True)
     unknowns = len(table.positions) + len(dataclasses.fields(model))  # type: ignore[arg-type]

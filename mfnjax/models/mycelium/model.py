@@ -153,6 +153,11 @@ class MyceliumModel(IteratedMap):
             raise ParameterError(
                 f"MyceliumModel is a map with its own step: dt must be 1, got {dt}"
             )
+        for name, value in vars(self).items():
+            if getattr(value, "ndim", 0):
+                raise ParameterError(
+                    f"MyceliumModel.{name} must be a number, got a field of the shape {value.shape}"
+                )
         for name, value in concrete_parameters(self).items():
             if name in MYCELIUM_PARAMETERS:
                 for extreme in _extremes(name, value):
@@ -171,44 +176,27 @@ class MyceliumModel(IteratedMap):
 
     def advance(self, values: Values, grid: Grid, *, draw: Any) -> Advanced:
         """One step of the map; with ``draw=None`` steps 1 and 4 are left out."""
-        V, a, i = values
-        spacing = jnp.asarray(grid.spacing, V.dtype)
-        scale = 1 / (spacing * spacing)
-        zero = jnp.int32(0)
+        return one_step(self, values, grid, draw)
 
-        uniforms, jitter_key = (None, None) if draw is None else draw
-        V, growth = (V, zero) if uniforms is None else self._growth_event(V, uniforms)
-        V, difference = with_difference_sum(V, grid.boundary)
-        V = V + (self.alpha * scale) * difference
-
-        finite_pair = (jnp.bool(True), jnp.bool(True))
-        activations = zero
-        if self.turing_enabled:
-            a, a_difference = with_difference_sum(a, grid.boundary)
-            i, i_difference = with_difference_sum(i, grid.boundary)
-            a_rate, i_rate = self.reaction((a, i))
-            a_new = a + (self.d_activator * scale) * a_difference + a_rate
-            i_new = i + (self.d_inhibitor * scale) * i_difference + i_rate
-            highest = jnp.max(a_new)
-            V, activations = _shift_active(V, a_new, highest, self.turing_threshold)
-            finite_pair = (all_finite(a_new), all_finite(i_new))
-            a, i = clip(a_new, 0, 1), clip(i_new, 0, 1)
-
-        if jitter_key is not None:
-            V = with_jitter(V, self.jitter_var, key=jitter_key)
-
-        V, finite, clamped = _clamp(V)
-        return Advanced(
-            (V, a, i), (finite, *finite_pair), jnp.stack([growth, activations, clamped])
-        )
-
-    def _growth_event(self, V: jax.Array, uniforms: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """At most one cell gets m."""
+    def event(self, V: jax.Array, uniforms: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """At most one cell gets m; the V, and whether it happened."""
         chance, cell, magnitude = growth_event(self, uniforms, V.shape)
         happens = chance < self.spike_probability
         before = lax.dynamic_slice(V, cell, (1, 1))
         after = before + jnp.where(happens, magnitude, 0)
         return lax.dynamic_update_slice(V, after, cell), happens.astype(jnp.int32)
+
+    def shift(self, V: jax.Array, a_new: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Add 5 mV where a' > θ; the V, and the number of those cells."""
+        return _shift_active(V, a_new, jnp.max(a_new), self.turing_threshold)
+
+    def bound(self, fraction: jax.Array) -> jax.Array:
+        """The clip of a' and i' to [0, 1]."""
+        return clip(fraction, 0, 1)
+
+    def clamp(self, V: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """The clamp of V; the V, whether it was finite before, and how many cells changed."""
+        return _clamp(V)
 
     def take_steps(self, run: Any, count: Any, *, grid: Grid, key: Any, step: Any) -> Any:
         """``count`` steps, faster where they are quiet, and to the same bits."""
@@ -224,6 +212,41 @@ class MyceliumModel(IteratedMap):
             events = Events(chance < self.spike_probability, magnitudes, cells)
         clamp = CLAMP_LOW_V, CLAMP_HIGH_V
         return quiet_stretch(self, values, grid, events=events, clamp=clamp, count=count)
+
+
+def one_step(model: Any, values: Values, grid: Grid, draw: Any) -> Advanced:
+    """A step of the v4.1 map, with the event, threshold, clip and clamp that ``model`` has.
+
+    A model without ``counters`` counts nothing.
+    """
+    V, a, i = values
+    spacing = jnp.asarray(grid.spacing, V.dtype)
+    scale = 1 / (spacing * spacing)
+    zero = jnp.int32(0)
+
+    uniforms, jitter_key = (None, None) if draw is None else draw
+    V, growth = (V, zero) if uniforms is None else model.event(V, uniforms)
+    V, difference = with_difference_sum(V, grid.boundary)
+    V = V + (model.alpha * scale) * difference
+
+    finite_pair = (jnp.bool(True), jnp.bool(True))
+    activations = zero
+    if model.turing_enabled:
+        a, a_difference = with_difference_sum(a, grid.boundary)
+        i, i_difference = with_difference_sum(i, grid.boundary)
+        a_rate, i_rate = model.reaction((a, i))
+        a_new = a + (model.d_activator * scale) * a_difference + a_rate
+        i_new = i + (model.d_inhibitor * scale) * i_difference + i_rate
+        V, activations = model.shift(V, a_new)
+        finite_pair = (all_finite(a_new), all_finite(i_new))
+        a, i = model.bound(a_new), model.bound(i_new)
+
+    if jitter_key is not None:
+        V = with_jitter(V, model.jitter_var, key=jitter_key)
+
+    V, finite, clamped = model.clamp(V)
+    counts = jnp.stack([growth, activations, clamped]) if model.counters else None
+    return Advanced((V, a, i), (finite, *finite_pair), counts)
 
 
 def growth_event(

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, final
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from mfnjax.core.grid import Grid
-from mfnjax.core.operators import with_difference_sum
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.quantity import Quantity
 from mfnjax.core.smooth import relaxed_bernoulli, soft_clip, soft_step
@@ -34,7 +32,7 @@ from mfnjax.models.mycelium.model import (
     TURING_SHIFT_V,
     MyceliumModel,
     growth_event,
-    with_jitter,
+    one_step,
 )
 
 
@@ -129,35 +127,27 @@ class SmoothMyceliumModel(IteratedMap):
 
     def advance(self, values: Values, grid: Grid, *, draw: Any) -> Advanced:
         """One step of the map; with ``draw=None`` steps 1 and 4 are left out."""
-        V, a, i = values
-        spacing = jnp.asarray(grid.spacing, V.dtype)
-        scale = 1 / (spacing * spacing)
+        return one_step(self, values, grid, draw)
 
-        uniforms, jitter_key = (None, None) if draw is None else draw
-        if uniforms is not None:
-            chance, cell, magnitude = growth_event(self.hard, uniforms, V.shape)
-            happens = relaxed_bernoulli(self.spike_probability, chance, self.event_width)
-            after = lax.dynamic_slice(V, cell, (1, 1)) + happens * magnitude
-            V = lax.dynamic_update_slice(V, after, cell)
-        V, difference = with_difference_sum(V, grid.boundary)
-        V = V + (self.alpha * scale) * difference
+    def event(self, V: jax.Array, uniforms: jax.Array) -> tuple[jax.Array, None]:
+        """One cell gets b·m."""
+        chance, cell, magnitude = growth_event(self.hard, uniforms, V.shape)
+        happens = relaxed_bernoulli(self.spike_probability, chance, self.event_width)
+        after = lax.dynamic_slice(V, cell, (1, 1)) + happens * magnitude
+        return lax.dynamic_update_slice(V, after, cell), None
 
-        finite_pair = (jnp.bool(True), jnp.bool(True))
-        if self.turing_enabled:
-            a, a_difference = with_difference_sum(a, grid.boundary)
-            i, i_difference = with_difference_sum(i, grid.boundary)
-            a_rate, i_rate = self.reaction((a, i))
-            a_new = a + (self.d_activator * scale) * a_difference + a_rate
-            i_new = i + (self.d_inhibitor * scale) * i_difference + i_rate
-            V = V + TURING_SHIFT_V * soft_step(a_new - self.turing_threshold, self.threshold_width)
-            finite_pair = (all_finite(a_new), all_finite(i_new))
-            a, i = (soft_clip(u, 0.0, 1.0, self.clip_width) for u in (a_new, i_new))
+    def shift(self, V: jax.Array, a_new: jax.Array) -> tuple[jax.Array, None]:
+        """Add 5 mV · σ((a' − θ)/w_t)."""
+        active = soft_step(a_new - self.turing_threshold, self.threshold_width)
+        return V + TURING_SHIFT_V * active, None
 
-        if jitter_key is not None:
-            V = with_jitter(V, self.jitter_var, key=jitter_key)
-        finite = all_finite(V)
-        V = soft_clip(V, CLAMP_LOW_V, CLAMP_HIGH_V, self.clamp_width)
-        return Advanced((V, a, i), (finite, *finite_pair))
+    def bound(self, fraction: jax.Array) -> jax.Array:
+        """The smooth clip of a' and i' to [0, 1]."""
+        return soft_clip(fraction, 0.0, 1.0, self.clip_width)
+
+    def clamp(self, V: jax.Array) -> tuple[jax.Array, jax.Array, None]:
+        """The smooth clamp of V, and whether it was finite before."""
+        return soft_clip(V, CLAMP_LOW_V, CLAMP_HIGH_V, self.clamp_width), all_finite(V), None
 
 
 def smooth_twin(model: Model, width: Any = 1.0) -> Model:

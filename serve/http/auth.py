@@ -11,8 +11,8 @@ from typing import Any, final
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from serve.errors import ApiError
-from serve.rate_limit import RateLimit
+from serve.http.errors import ApiError
+from serve.http.rate_limit import RateLimit
 
 HEADER = "x-api-key"
 PUBLIC = {"public": True}

@@ -1,16 +1,19 @@
-"""Request ids: the outermost layer around the application."""
+"""The outermost layer: each request has an id, is timed, counted and logged.
+
+A layer of the framework never sees what the router refuses (404, 405); this one sees all.
+"""
 
 from __future__ import annotations
 
 import re
 import time
 import uuid
-from typing import Any
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve.access_log import AccessLog
-from serve.errors import CLIENT_GONE
+from serve.http.errors import CLIENT_GONE
+from serve.http.logs import AccessLog
+from serve.http.metrics import Metrics
 
 _ACCEPTED = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}").fullmatch
 
@@ -23,8 +26,8 @@ def request_id_of(scope: Scope) -> str:
     return uuid.uuid4().hex
 
 
-def request_id_layer(app: ASGIApp, access_log: AccessLog) -> ASGIApp:
-    """Give each request an id, echo it, and write one line of log a request."""
+def outermost_layer(app: ASGIApp, metrics: Metrics, access_log: AccessLog) -> ASGIApp:
+    """Give each request an id and echo it; count the request and log it when it is over."""
 
     async def identified(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,12 +46,14 @@ def request_id_layer(app: ASGIApp, access_log: AccessLog) -> ASGIApp:
                 message["headers"] = [*message["headers"], header]
             await send(message)
 
-        path: Any = scope["path"]
+        metrics.in_progress.inc()
         try:
             await app(scope, receive, marked)
         finally:
-            access_log.write(
-                request_id, str(scope.get("method")), path, status, time.perf_counter() - began
-            )
+            metrics.in_progress.dec()
+            seconds = time.perf_counter() - began
+            method, path = str(scope.get("method")), scope["path"]
+            metrics.count(scope.get("path_template"), path, method, status, seconds)
+            access_log.write(request_id, method, path, status, seconds)
 
     return identified

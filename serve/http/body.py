@@ -9,20 +9,28 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Generator
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
-from litestar.dto import AbstractDTO
-from litestar.params import Body
-from litestar.typing import FieldDefinition
+from litestar import Request
 
-from serve.errors import ApiError, FieldError
+from serve.http.errors import ApiError, FieldError
 
 JSON_TYPE = "application/json"
 MAX_ERRORS = 64
 T = TypeVar("T")
-FromBody = Annotated[T, Body()]
-"""A handler's ``data``: what `JsonBody` made of the body."""
+
+
+async def json_body(request: Request[Any, Any, Any], model: type[T]) -> T:
+    """Return the body of ``request`` as a ``model``.
+
+    Raises:
+        ApiError: 415, it is not JSON; 400, with all the wrong fields.
+    """
+    body, given = await request.body(), content_type(request)
+    if given != JSON_TYPE:
+        raise ApiError(415, f"the body must be {JSON_TYPE}, got {given[:80] or 'no type'!r}")
+    return decode_json(body, model)
 
 
 def decode_json(body: bytes, model: type[T]) -> T:
@@ -100,34 +108,3 @@ def accepted(connection: Any, offered: tuple[str, ...]) -> str:
             wanted = [part.partition(";")[0].strip() for part in text.split(",")]
             return next((form for form in wanted if form in offered), offered[0])
     return offered[0]
-
-
-class JsonBody(AbstractDTO[T]):
-    """Litestar's door for a body: checks the content type, then `decode_json`."""
-
-    def decode_bytes(self, value: bytes) -> Any:
-        given = content_type(self.asgi_connection)
-        if given != JSON_TYPE:
-            raise ApiError(415, f"the body must be {JSON_TYPE}, got {given[:80] or 'no type'!r}")
-        return decode_json(value, self.model_type)
-
-    @classmethod
-    def generate_field_definitions(cls, model_type: type[Any]) -> Generator[Any, None, None]:
-        """No fields of its own: the body is decoded whole."""
-        yield from ()
-
-    @classmethod
-    def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
-        """Nothing is transferred field by field."""
-        return False
-
-    @classmethod
-    def create_for_field_definition(cls, *_: Any, **__: Any) -> None:
-        """No transfer model is built."""
-
-    @classmethod
-    def create_openapi_schema(
-        cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Any
-    ) -> Any:
-        """The schema is the model's own."""
-        return schema_creator.for_field_definition(field_definition)

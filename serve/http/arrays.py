@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from serve.errors import ApiError, invalid
+from serve.http.errors import ApiError, invalid
 
 NPY_MAGIC, ZIP_MAGIC = b"\x93NUMPY", b"PK\x03\x04"
 PREFERRED = ("history", "field", "mask")

@@ -16,7 +16,7 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from serve.errors import PROBLEM_TYPE, REFUSED, ApiError, problem_of
+from serve.http.errors import PROBLEM_TYPE, REFUSED, ApiError, problem_of
 
 MAX_URL_BYTES = 8 * 2**10
 MAX_HEADER_BYTES = 32 * 2**10
