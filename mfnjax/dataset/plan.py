@@ -24,6 +24,7 @@ from mfnjax.errors import ParameterError
 from mfnjax.models import build_model, get_model, parameter_names
 from mfnjax.models.base import main_field
 from mfnjax.simulation import Simulation
+from mfnjax.steppers import check_serves, choose_stepper
 
 DOCUMENTED_SCHEMA, MODEL_SCHEMA = 1, 2
 """Versions of the columns of the v4.1 table and of those of any model: raised whenever a column is
@@ -174,7 +175,8 @@ def _simulation(config: DatasetConfig, values: dict[str, Any]) -> Simulation:
 def _fitted(config: DatasetConfig, simulation: Simulation) -> Simulation:
     """The simulation without what is the row's, and with frames of its main field."""
     longest = config.steps_range[1]
-    grid = simulation.grid
+    model, grid = simulation.model, simulation.grid
+    check_serves(choose_stepper(model, simulation.stepper), model, grid)
     if np.ndim(grid.spacing) or np.ndim(simulation.dt):
         raise ParameterError("spacing and dt of a dataset are one number each, for all rows")
     return simulation.replace(
@@ -182,7 +184,7 @@ def _fitted(config: DatasetConfig, simulation: Simulation) -> Simulation:
         steps=0,
         adjoint=None,
         save_every=simulation.save_every or -(-longest // FRAMES),
-        save=simulation.save or main_field(simulation.model),
+        save=simulation.save or main_field(model),
     )
 
 
