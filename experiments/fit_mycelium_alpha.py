@@ -29,9 +29,7 @@ from matplotlib.figure import Figure
 
 from experiments.notebook import FAST, output_folder, show
 from mfnjax import Grid, MyceliumModel, fit, simulate
-from mfnjax.fitting import covariance, plot_profiles, profile
-from mfnjax.fitting.inference import identifiability
-from mfnjax.fitting.objectives import pointwise
+from mfnjax.fitting import covariance, identifiability, plot_profiles, pointwise, profile
 from mfnjax.plotting.style import in_style
 
 jax.config.update("jax_enable_x64", True)

@@ -33,8 +33,7 @@ from scipy.optimize import least_squares
 
 from experiments.notebook import DATA, FAST, output_folder, show
 from mfnjax import FisherKPPModel, fit
-from mfnjax.fitting import covariance, plot_profiles, profile
-from mfnjax.fitting.inference import identifiability
+from mfnjax.fitting import covariance, identifiability, plot_profiles, profile
 from mfnjax.fitting.objectives.table_objective import misfit, scaled_start, table_objective
 from mfnjax.fitting.plots import plot_residuals, plot_table_fit
 from mfnjax.fitting.table import Table, read_table

@@ -20,6 +20,9 @@ from ._cpu import (
     configure_cpu as configure_cpu,
 )
 from ._version import __version__ as __version__
+from ._parameter import (
+    parameter as parameter,
+)
 from .core import (
     Grid as Grid,
     State as State,

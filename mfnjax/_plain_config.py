@@ -9,11 +9,20 @@ from pathlib import Path
 from typing import Any, Self
 
 from mfnjax._files import write_text
+from mfnjax._parameter import Parameter, declare, parameters_of
 from mfnjax.errors import DataError, ParameterError
 
 
 class PlainConfig:
-    """What every configuration can do: go to and come from plain dicts and files."""
+    """What every configuration can do: be checked, go to and come from plain dicts and files."""
+
+    def __init_subclass__(cls) -> None:
+        declare(cls)
+
+    def __post_init__(self) -> None:
+        """Check every field by its declaration, and make it a plain value."""
+        for name, declared in parameters_of(self).items():
+            _set(self, name, declared.check(name, getattr(self, name)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as a dict of plain JSON values."""
@@ -126,6 +135,17 @@ BOUNDARIES = ("periodic", "neumann", "dirichlet")
 
 
 DTYPES = ("float32", "float64")
+
+
+SEED = Parameter(
+    None, low=0, high=SEED_MAX, text="Seed, or none: a fresh one is drawn and reported"
+)
+BOUNDARY = Parameter(
+    "periodic",
+    choices=BOUNDARIES,
+    text="periodic, neumann (no flux) or dirichlet (zero outside)",
+)
+DTYPE = Parameter("float32", choices=DTYPES, text="float32 or float64 (needs jax_enable_x64)")
 
 
 def _set(config: Any, name: str, value: Any) -> None:

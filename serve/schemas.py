@@ -8,15 +8,30 @@ from typing import Annotated, Any, Literal, final
 import msgspec
 from msgspec import Meta
 
+from mfnjax._parameter import Parameter, parameters_of
 from mfnjax._plain_config import SEED_MAX
+from mfnjax.models.mycelium.parameters import MYCELIUM_PARAMETERS
+from mfnjax.v41.config import ValidationConfig
+
+
+def _meta(declared: Parameter) -> Meta:
+    """The range and the words of a declaration, as msgspec and the API's document take them."""
+    low, high = ("gt" if declared.open_low else "ge"), ("lt" if declared.open_high else "le")
+    ends: dict[str, Any] = {low: declared.low, high: declared.high}
+    return Meta(
+        **{k: v for k, v in ends.items() if v is not None}, description=f"{declared.words}."
+    )
+
+
+CYCLE = parameters_of(ValidationConfig)
 
 Boundary = Literal["periodic", "neumann", "dirichlet"]
 Seed = Annotated[
     int, Meta(ge=0, le=SEED_MAX, description="Seed of the run: the same seed, the same answer.")
 ]
-GridSize = Annotated[int, Meta(ge=8, le=256, description="Cells per side of the square grid.")]
-Steps = Annotated[int, Meta(ge=1, le=1000, description="Steps of the run.")]
-Turing = Annotated[bool, Meta(description="Couple the activator–inhibitor pair to the potential.")]
+GridSize = Annotated[int, _meta(CYCLE["grid_size"])]
+Steps = Annotated[int, _meta(CYCLE["steps"])]
+Turing = Annotated[bool, _meta(CYCLE["turing_enabled"])]
 Molar = Annotated[float, Meta(gt=0.0, description="Concentration, mol/L.")]
 
 
@@ -83,12 +98,8 @@ class SimulateRequest(Body, kw_only=True):
     seed: Seed = 42
     grid_size: GridSize = 64
     steps: Steps = 64
-    alpha: Annotated[
-        float, Meta(gt=0.0, le=0.25, description="Diffusion of the potential, cell²/step.")
-    ] = 0.18
-    spike_probability: Annotated[
-        float, Meta(ge=0.0, le=1.0, description="Chance of a growth event a step.")
-    ] = 0.25
+    alpha: Annotated[float, _meta(MYCELIUM_PARAMETERS["alpha"])] = 0.18
+    spike_probability: Annotated[float, _meta(MYCELIUM_PARAMETERS["spike_probability"])] = 0.25
     turing_enabled: Turing = True
     include_field: Annotated[bool, Meta(description="Whether `field_mV` is answered.")] = False
     include_features: Annotated[
@@ -118,15 +129,13 @@ class SimulateResponse(Answer, kw_only=True):
 class ValidateRequest(Body, kw_only=True):
     """One validation cycle: 16 runs and a small network."""
 
-    seed: Annotated[
-        int, Meta(ge=0, le=SEED_MAX - 15, description="Seed of the first run; run k has seed + k.")
-    ] = 42
-    epochs: Annotated[int, Meta(ge=1, le=100, description="Epochs of training.")] = 1
-    batch_size: Annotated[int, Meta(ge=1, le=64, description="Samples a training step.")] = 4
+    seed: Annotated[int, _meta(CYCLE["seed"])] = 42
+    epochs: Annotated[int, _meta(CYCLE["epochs"])] = 1
+    batch_size: Annotated[int, _meta(CYCLE["batch_size"])] = 4
     grid_size: GridSize = 64
     steps: Steps = 64
     turing_enabled: Turing = True
-    quantum_jitter: Annotated[bool, Meta(description="Add Gaussian noise each step.")] = False
+    quantum_jitter: Annotated[bool, _meta(CYCLE["quantum_jitter"])] = False
 
 
 @final
@@ -232,6 +241,8 @@ class ParameterInfo(msgspec.Struct, kw_only=True):
     symbols: list[str]
     default: float | bool
     description: str
+    unit: str = ""
+    range: str = ""
     minimum: float | None = None
     maximum: float | None = None
 

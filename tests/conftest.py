@@ -2,34 +2,86 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
+import psutil
 import pytest
+
+from mfnjax._cache import cache_folder
+from mfnjax.models import model_names
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
+_MODELS = frozenset(model_names())
 _CACHE = "JAX_COMPILATION_CACHE_DIR"
+_PROCESS_FIXTURES = {"server", "browser"}
+_MEMORY_BYTES = 2 * 2**30
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--quick``: what `make quick` runs."""
+    parser.addoption(
+        "--quick",
+        action="store_true",
+        help="one case of each test, or one a model of the registry; nothing that starts a process",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Heed Ctrl-C; give the workers of one run, and what they start, one cache of programs.
+    """Heed Ctrl-C; keep compiled programs between runs, for the tests and for what they start.
 
-    It is empty when the run begins and gone when it ends; a cache of your own is left alone.
+    Compilation is more than half of the suite. A cache of your own (``JAX_COMPILATION_CACHE_DIR``)
+    is left alone; ``MFNJAX_CACHE`` moves this one, or switches it off.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A run in the background of a script ignores Ctrl-C, and so would what the tests interrupt.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    leads_workers = bool(getattr(config.option, "numprocesses", None))
-    if leads_workers and not hasattr(config, "workerinput") and _CACHE not in os.environ:
-        folder = tempfile.TemporaryDirectory(prefix="mfnjax-programs-", ignore_cleanup_errors=True)
-        config.add_cleanup(folder.cleanup)
-        os.environ[_CACHE] = folder.name
-        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
+    folder = cache_folder()
+    if _CACHE not in os.environ and folder is not None:
+        kept = folder / "tests"
+        kept.mkdir(parents=True, exist_ok=True)
+        os.environ[_CACHE] = str(kept)
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+    if _CACHE in os.environ:
+        jax.config.update("jax_compilation_cache_dir", os.environ[_CACHE])
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With ``--quick`` keep the first case of each test, and of each model that it is run for."""
+    if not config.getoption("--quick"):
+        return
+    seen: set[tuple[str, object]] = set()
+    kept, dropped = [], []
+    for item in items:
+        module = getattr(item, "module", None)
+        starts_process = hasattr(module, "subprocess") or hasattr(module, "multiprocessing")
+        starts_process |= bool(_PROCESS_FIXTURES.intersection(getattr(item, "fixturenames", ())))
+        cases = getattr(getattr(item, "callspec", None), "params", {})
+        model = next((v for v in cases.values() if isinstance(v, str) and v in _MODELS), None)
+        key = (item.nodeid.partition("[")[0], model)
+        is_new = key not in seen and not starts_process
+        seen.add(key)
+        (kept if is_new else dropped).append(item)
+    config.hook.pytest_deselected(items=dropped)
+    items[:] = kept
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _bounded_memory() -> Iterator[None]:
+    """Drop compiled programs after a module where the process has grown large."""
+    yield
+    if psutil.Process().memory_info().rss > _MEMORY_BYTES:
+        jax.clear_caches()
+        gc.collect()
 
 
 _OPTIMISE_LESS = "jax_disable_most_optimizations"

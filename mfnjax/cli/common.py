@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
-import inspect
 import re
 import sys
-import types
-import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mfnjax._parameter import Parameter, parameters_of
 from mfnjax._progress import ProgressBar as Progress  # noqa: F401
 from mfnjax.cli.group import FailedRun, one_line
 from mfnjax.errors import DataError, ParameterError
@@ -71,56 +68,30 @@ def config_options(
 
     An option that is not given is None, so that it does not override a configuration file.
     """
-    kinds = typing.get_type_hints(config)
-    texts = attribute_texts(config)
 
     def decorate(function: Function) -> Function:
-        for field in reversed(dataclasses.fields(config)):
-            if field.name not in skip:
-                text = texts.get(field.name, "")
-                function = _field_option(field, kinds[field.name], text, section)(function)
+        for declared in reversed(parameters_of(config).values()):
+            if declared.name not in skip:
+                function = _field_option(declared, section)(function)
         return function
 
     return decorate
 
 
-def _field_option(
-    field: dataclasses.Field, kind: Any, text: str, section: str
-) -> Callable[[Function], Function]:
-    name = field.name.replace("_", "-")
-    default = "none" if field.default is None else field.default
-    if isinstance(kind, types.UnionType):
-        kind = next(k for k in typing.get_args(kind) if k is not type(None))
+def _field_option(declared: Parameter, section: str) -> Callable[[Function], Function]:
+    name, kind, default = declared.name.replace("_", "-"), declared.kind, declared.default
     declaration = f"--{name}"
     if kind is bool:
-        default = "on" if field.default else "off"
-        declaration, kind = f"--{name}/--no-{name}", None
+        declaration, default = f"--{name}/--no-{name}", "on" if default else "off"
     # The default stands in the text: click's own would be taken for a value that was given.
     return option(
         declaration,
-        field.name,
+        declared.name,
         section=section,
-        type=kind,
+        type=None if kind is bool else kind,
         default=None,
-        help=f"{text.rstrip('.')}.  [default: {default}]",
+        help=f"{declared.words}.  [default: {'none' if default is None else default}]",
     )
-
-
-def attribute_texts(config: type) -> dict[str, str]:
-    """Field name → its text in the ``Attributes:`` section of the class's docstring."""
-    lines = inspect.cleandoc(config.__doc__ or "").partition("Attributes:\n")[2].splitlines()
-    texts: dict[str, str] = {}
-    name = ""
-    for line in lines:
-        if not line.startswith("    "):
-            break
-        start = re.match(r"    (\w+): (.*)", line)
-        if start:
-            name = start[1]
-            texts[name] = start[2]
-        else:
-            texts[name] += " " + line.strip()
-    return {key: text.replace("``", "") for key, text in texts.items()}
 
 
 def start_jax(*, x64: bool, cache: bool) -> None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mfnjax._parameter import parameters_of
 from mfnjax.cli.common import (
     SETTINGS,
     Progress,
     SectionCommand,
     assignments_of,
-    attribute_texts,
     check_suffix,
     console,
     number,
@@ -34,7 +34,7 @@ _SWEEP = "The sweep (fields of DatasetConfig; - and _ are the same)"
 _MODEL = "Other models (rows, grids, steps, seed and output as above)"
 _RUN = "The run"
 _PICTURES = (".png", ".svg", ".pdf")
-_TEXTS = attribute_texts(DatasetConfig)
+_FIELDS = parameters_of(DatasetConfig)
 
 
 class _DatasetGroup(click.Group):
@@ -76,7 +76,7 @@ def _switch(text: str) -> bool:
 
 def _field(name: str, *names: str, metavar: str, item: Any = None, separator: str = ":") -> Any:
     """The option of one field of `DatasetConfig`; a range is LOW:HIGH, a choice A,B."""
-    default = getattr(DatasetConfig(), name)
+    default = _FIELDS[name].default
     if isinstance(default, tuple):
         words = {True: "on", False: "off"} if item is _switch else {}
         default = separator.join(words.get(value, str(value)) for value in default)
@@ -89,7 +89,7 @@ def _field(name: str, *names: str, metavar: str, item: Any = None, separator: st
         section=_SWEEP,
         callback=callback,
         type=int if metavar == "N" else str,
-        help=f"{_TEXTS[name].partition(', or None')[0].rstrip('.')}.  [default: {default}]",
+        help=f"{_FIELDS[name].words}.  [default: {default}]",
     )
 
 
@@ -149,7 +149,7 @@ def dataset(ctx: click.Context, **options: Any) -> None:
     """
     if ctx.invoked_subcommand is not None:
         return
-    fields = {f: options.pop(f) for f in _TEXTS if f in options}
+    fields = {f: options.pop(f) for f in _FIELDS if f in options}
     config = _config(options.pop("sweep"), {k: v for k, v in fields.items() if v is not None})
     plot = check_suffix("--plot", options.pop("plot"), _PICTURES)
     sheet = check_suffix("--contact-sheet", options.pop("contact_sheet"), _PICTURES)

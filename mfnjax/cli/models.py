@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mfnjax._parameter import parameters_of
 from mfnjax.cli.common import SETTINGS, SectionCommand, console, option, table
 from mfnjax.cli.user_modules import import_option
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 def models(name: str | None, as_json: bool) -> None:
     """List the models, or describe the one called NAME.
 
-    For each: its fields, its parameters with their paper symbols and defaults, the steppers and
-    boundaries that it supports, and its presets.
+    For each: its fields, its parameters with their paper symbols, defaults, units and ranges, the
+    steppers and boundaries that it supports, and its presets.
     """
     from mfnjax.models import get_model, model_names
 
@@ -42,32 +43,18 @@ def describe(entry: ModelEntry) -> dict[str, Any]:
 
     model = entry.model
     example = entry.example()
-    symbols: dict[str, list[str]] = {}
-    for symbol, parameter in model.symbols.items():
-        symbols.setdefault(parameter, []).append(symbol)
     return {
         "name": entry.name,
         "summary": entry.summary,
         "fields": list(model.fields),
         "steppers": list(steppers_of(example, Grid((4, 4)))),
         "boundaries": list(boundaries_of(example)),
-        "parameters": [
-            {
-                "name": field.name,
-                "symbols": symbols.get(field.name, []),
-                "default": _default(field),
-            }
-            for field in dataclasses.fields(model)  # type: ignore[arg-type]
-        ],
+        "parameters": [declared.to_dict() for declared in parameters_of(model).values()],
         "presets": {
             name: {**dataclasses.asdict(preset), "parameters": dict(preset.parameters)}
             for name, preset in entry.presets.items()
         },
     }
-
-
-def _default(field: dataclasses.Field) -> Any:
-    return None if field.default is dataclasses.MISSING else field.default
 
 
 def _print(model: dict[str, Any]) -> None:
@@ -78,10 +65,13 @@ def _print(model: dict[str, Any]) -> None:
     out.print(f"  fields      {', '.join(model['fields'])}")
     out.print(f"  steppers    {', '.join(model['steppers'])}")
     out.print(f"  boundaries  {', '.join(model['boundaries'])}")
-    parameters = table("", "parameter", "symbol", "default")
+    parameters = table("", "parameter", "symbol", "default", "what it is")
     parameters.title = None
+    parameters.columns[-1].justify = "left"
+    parameters.columns[1].no_wrap = True
     for row in model["parameters"]:
-        parameters.add_row(row["name"], ", ".join(row["symbols"]), _shown(row["default"]))
+        symbols, default = ", ".join(row["symbols"]), _shown(row["default"])
+        parameters.add_row(row["name"], symbols, default, row["description"])
     out.print(parameters)
     if model["presets"]:
         presets = table("", "preset", "parameters", "steps", "dt", "what it does")

@@ -3,75 +3,68 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
-from mfnjax._checks import check_bool, check_int, check_real
-from mfnjax._plain_config import SEED_MAX, PlainConfig, _set
+from mfnjax._checks import check_int
+from mfnjax._parameter import parameter
+from mfnjax._plain_config import SEED, SEED_MAX, PlainConfig, _set
 from mfnjax.errors import ParameterError
-from mfnjax.models.mycelium.ranges import DIFFUSIVITY_MAX
+from mfnjax.models.mycelium.parameters import GRID_SIZE, MYCELIUM_PARAMETERS, STEPS
+
+SWEPT = {
+    "alpha": "alpha_range",
+    "spike_probability": "spike_prob_range",
+    "turing_threshold": "turing_threshold_range",
+}
+"""Parameter of the v4.1 model → the field of `DatasetConfig` that holds its bounds."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DatasetConfig(PlainConfig):
     """A sweep: how many simulations, and where their parameters are drawn from.
 
-    Attributes:
-        num_samples: Rows, 1…100 000.
-        grid_sizes: Grid sizes drawn from, each 4…1024.
-        steps_range: Fewest and most steps, both drawn.
-        alpha_range: Bounds of α, inside (0, 0.25).
-        turing_values: Values of ``turing_enabled`` drawn from.
-        spike_prob_range: Bounds of p, inside [0, 1].
-        turing_threshold_range: Bounds of θ, inside [0, 1].
-        base_seed: Row k runs with the seed ``base_seed + k``, at most 2³² − 1.
-        output_path: Parquet file, or None: the table stays in memory.
+    Row k runs with the seed ``base_seed + k``. ``output_path`` None keeps the table in memory.
 
     Raises:
         ParameterError: A value is outside its range.
     """
 
-    num_samples: int = 200
-    grid_sizes: tuple[int, ...] = (32, 64)
-    steps_range: tuple[int, int] = (50, 200)
-    alpha_range: tuple[float, float] = (0.10, 0.20)
-    turing_values: tuple[bool, ...] = (True, False)
-    spike_prob_range: tuple[float, float] = (0.15, 0.35)
-    turing_threshold_range: tuple[float, float] = (0.65, 0.85)
-    base_seed: int = 42
-    output_path: str | None = "data/mfn_dataset.parquet"
+    num_samples: int = parameter(200, low=1, high=100_000, text="Rows")
+    grid_sizes: tuple[int, ...] = parameter(
+        (32, 64), like=GRID_SIZE, text="Grid sizes drawn from, each"
+    )
+    steps_range: tuple[int, int] = parameter(
+        (50, 200), like=STEPS, text="Fewest and most steps, both drawn"
+    )
+    alpha_range: tuple[float, float] = parameter(
+        (0.10, 0.20),
+        like=MYCELIUM_PARAMETERS["alpha"],
+        text="Bounds of the potential's diffusion",
+        open_high=True,
+        stability_bound=False,
+    )
+    turing_values: tuple[bool, ...] = parameter(
+        (True, False), text="Values of turing_enabled drawn from"
+    )
+    spike_prob_range: tuple[float, float] = parameter(
+        (0.15, 0.35), like=MYCELIUM_PARAMETERS["spike_probability"], text="Bounds of the chance"
+    )
+    turing_threshold_range: tuple[float, float] = parameter(
+        (0.65, 0.85), like=MYCELIUM_PARAMETERS["turing_threshold"], text="Bounds of the threshold"
+    )
+    base_seed: int = parameter(42, like=SEED, text="Seed of the first row")
+    output_path: str | None = parameter("data/mfn_dataset.parquet", text="Parquet file")
 
     def __post_init__(self) -> None:
-        _set(self, "num_samples", check_int("num_samples", self.num_samples, 1, 100_000))
-        sizes = _sequence("grid_sizes", self.grid_sizes)
-        _set(self, "grid_sizes", tuple(check_int("grid_sizes", n, 4, 1024) for n in sizes))
-        _set(self, "steps_range", _pair("steps_range", self.steps_range, check_int, 1, 10_000))
-        alpha = _pair("alpha_range", self.alpha_range, check_real, 0.0, DIFFUSIVITY_MAX)
-        if alpha[0] <= 0.0 or alpha[1] >= DIFFUSIVITY_MAX:
-            raise ParameterError(f"alpha_range must lie inside (0, 0.25), got {self.alpha_range!r}")
-        _set(self, "alpha_range", alpha)
-        for name in ("spike_prob_range", "turing_threshold_range"):
-            _set(self, name, _pair(name, getattr(self, name), check_real, 0.0, 1.0))
-        values = _sequence("turing_values", self.turing_values)
-        _set(self, "turing_values", tuple(check_bool("turing_values", v) for v in values))
-        last = SEED_MAX - (self.num_samples - 1)
-        _set(self, "base_seed", check_int("base_seed", self.base_seed, 0, last))
+        super().__post_init__()
+        for name in ("steps_range", *SWEPT.values()):
+            pair = getattr(self, name)
+            if len(pair) != 2:
+                raise ParameterError(f"{name} must be a pair (low, high), got {pair!r}")
+            if pair[0] > pair[1]:
+                raise ParameterError(f"{name} must be a pair with low ≤ high, got {pair!r}")
+        check_int("base_seed", self.base_seed, 0, SEED_MAX - (self.num_samples - 1))
         if self.output_path is not None:
             _set(self, "output_path", str(self.output_path))
-
-
-def _sequence(name: str, value: Any) -> tuple[Any, ...]:
-    if not isinstance(value, (list, tuple)) or not value:
-        raise ParameterError(f"{name} must be a list with at least one value, got {value!r}")
-    return tuple(value)
-
-
-def _pair(name: str, value: Any, check: Any, low: float, high: float) -> tuple[Any, Any]:
-    if not isinstance(value, (list, tuple)) or len(value) != 2:
-        raise ParameterError(f"{name} must be a pair (low, high), got {value!r}")
-    first, second = (check(name, item, low, high) for item in value)
-    if first > second:
-        raise ParameterError(f"{name} must be a pair with low ≤ high, got {value!r}")
-    return first, second
 
 
 def make_dataset_config_demo() -> DatasetConfig:

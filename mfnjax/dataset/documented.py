@@ -11,8 +11,16 @@ import pyarrow as pa
 
 from mfnjax.core.grid import Grid
 from mfnjax.dataset.config import DatasetConfig
-from mfnjax.dataset.sampling import documented_ranges
-from mfnjax.dataset.table import ROUNDING, Bounds, Column, Columns, Table, geometry_bounds
+from mfnjax.dataset.sampling import mycelium_ranges
+from mfnjax.dataset.table import (
+    ROUNDING,
+    Bounds,
+    Column,
+    Columns,
+    Table,
+    geometry_bounds,
+    parameter_columns,
+)
 from mfnjax.features import compute_features, feature_vector
 from mfnjax.features.record import COUNT_FEATURES, FEATURE_UNITS
 from mfnjax.models.base import Values
@@ -36,11 +44,8 @@ class DocumentedTable(Table):
     """The v4.1 table of a `DatasetConfig`; ``turing_enabled`` is a static column."""
 
     model = MyceliumModel
-    parameters = (
-        Column("alpha", pa.float64(), "cell²/step"),
-        Column("turing_enabled", pa.bool_()),
-        Column("spike_probability", pa.float64(), "1/step"),
-        Column("turing_threshold", pa.float64()),
+    parameters = parameter_columns(
+        MyceliumModel, ("alpha", "turing_enabled", "spike_probability", "turing_threshold")
     )
     features = tuple(
         Column(name, pa.int64() if name in COUNT_FEATURES else pa.float64(), unit)
@@ -51,7 +56,7 @@ class DocumentedTable(Table):
     measure = staticmethod(_measure)
 
     def __init__(self, config: DatasetConfig) -> None:
-        self.ranges = documented_ranges(config)
+        self.ranges = mycelium_ranges(config)
         self._switches = tuple(sorted(set(config.turing_values)))
 
     def simulations(self, rows: Columns, size: int) -> tuple[Simulation, ...]:

@@ -13,6 +13,7 @@ from typing import Any, final
 import numpy as np
 
 from mfnjax._checks import check_bool, check_kind, check_real
+from mfnjax._parameter import parameters_of
 from mfnjax._version import __version__
 from mfnjax.core.grid import Grid
 from mfnjax.dataset.config import DatasetConfig
@@ -201,7 +202,7 @@ def _parameters(
     for key in {**settings, **settings.get("parameters", {})}:
         if symbols.get(key, key) in swept:
             raise ParameterError(f"parameter {key!r} has a range: it must not be set too")
-    found = []
+    declared, found = parameters_of(kind), []
     for parameter in parameter_names(kind):
         low, high = (
             getattr(model if parameter in swept else simulation.model, parameter)
@@ -209,6 +210,8 @@ def _parameters(
         )
         if np.ndim(low):
             raise ParameterError(f"{parameter} must be a number or a range in a dataset, got a map")
+        for end in (low, high):
+            declared[parameter].check_real(f"range of {parameter}", float(end))
         found.append((parameter, float(low), float(high)))
     return tuple(found)
 

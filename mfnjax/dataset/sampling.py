@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mfnjax.dataset.config import DatasetConfig
+from mfnjax.dataset.config import SWEPT, DatasetConfig
 from mfnjax.errors import ParameterError
 
 Columns = dict[str, np.ndarray]
@@ -81,7 +81,7 @@ def sample_rows(
     Returns:
         Column name → array of stop − first values: int64, float64 or bool.
     """
-    ranges = dict(documented_ranges(config) if parameters is None else parameters)
+    ranges = dict(mycelium_ranges(config) if parameters is None else parameters)
     draws = 3 + len(ranges)
     words = np.array([uniforms(config.base_seed, k, draws) for k in range(first, stop)])
     words = words.reshape(stop - first, draws)
@@ -103,13 +103,9 @@ def sample_rows(
     return columns
 
 
-def documented_ranges(config: DatasetConfig) -> dict[str, tuple[float, float]]:
-    """Parameter → bounds of the v4.1 table, in the order of the draws."""
-    return {
-        "alpha": config.alpha_range,
-        "spike_probability": config.spike_prob_range,
-        "turing_threshold": config.turing_threshold_range,
-    }
+def mycelium_ranges(config: DatasetConfig) -> dict[str, tuple[float, float]]:
+    """Bounds of the swept parameters of the v4.1 model, in the order in which they are drawn."""
+    return {name: getattr(config, field) for name, field in SWEPT.items()}
 
 
 def _index(words: np.ndarray, choices: Any) -> np.ndarray:

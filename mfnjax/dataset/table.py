@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 import pyarrow as pa
 
+from mfnjax._parameter import parameters_of
 from mfnjax.core.grid import Grid
 from mfnjax.dataset.measuring import (
     GEOMETRY,
@@ -40,6 +41,19 @@ class Column:
     name: str
     type: pa.DataType
     unit: str = ""
+
+
+def parameter_columns(model: type[Model], names: Iterable[str]) -> tuple[Column, ...]:
+    """The columns of a model's parameters, with the units that it declares."""
+    declared = parameters_of(model)
+    return tuple(
+        Column(
+            name,
+            pa.bool_() if declared[name].kind is bool else pa.float64(),
+            "" if declared[name].unit == "1" else declared[name].unit,
+        )
+        for name in names
+    )
 
 
 class Table(abc.ABC):
@@ -161,7 +175,7 @@ class ModelTable(Table):
         self._simulation, self._over_time = simulation, over_time
         self.ranges, self.fields = ranges, model.fields
         self.every, self.main = int(simulation.save_every or 1), str(simulation.save)
-        self.parameters = tuple(Column(name, pa.float64()) for name in ranges)
+        self.parameters = parameter_columns(model, ranges)
         units = final_features(self.fields)
         units |= change_features(self.main) if over_time else {}
         whole = ("N_clusters", "max_cluster_size", "T_stable")

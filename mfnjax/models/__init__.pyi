@@ -15,6 +15,11 @@ from .mycelium import (
     SmoothMyceliumModel as SmoothMyceliumModel,
     smooth_twin as smooth_twin,
 )
+from .parameters import (
+    Parameter as Parameter,
+    parameter as parameter,
+    parameters_of as parameters_of,
+)
 from .presets import Preset as Preset
 from .registry import (
     ModelEntry as ModelEntry,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, final
 import jax
 import jax.numpy as jnp
 
+from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
@@ -25,19 +26,14 @@ class AllenCahnModel(ReactionDiffusion):
     whose walls (tanh(x√(λ/2D)) across) move by curvature: a disc of radius R shrinks by
     d(R²)/dt = −2D. No wavelength is selected; the domains coarsen.
 
-    Attributes:
-        diffusivity: D, length²/time.
-        rate: λ, 1/time.
-
     Source: S. M. Allen, J. W. Cahn (1979), doi:10.1016/0001-6160(79)90196-2.
     """
 
     fields: ClassVar[tuple[str, ...]] = ("u",)
     reaction_fields: ClassVar[tuple[str, ...]] = ("u",)
-    symbols: ClassVar[dict[str, str]] = {"D": "diffusivity", "lambda": "rate", "λ": "rate"}
 
-    diffusivity: Any = 1.0
-    rate: Any = 1.0
+    diffusivity: Any = parameter(1.0, symbol="D", unit="length²/time", low=0.0, text="Diffusivity")
+    rate: Any = parameter(1.0, symbol=("lambda", "λ"), unit="1/time", text="Rate of the reaction")
 
     def reaction(self, values: Values) -> Values:
         """λ(u − u³)."""

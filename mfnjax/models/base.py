@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from mfnjax._parameter import declare, parameters_of
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.quantity import Quantity
@@ -43,7 +44,7 @@ class Model(abc.ABC):
         needs_closed_sides: Whether it makes no sense with sides that let something pass.
         takes_key: Whether its steps may draw random numbers; else a run with a key is refused.
         counters: Names of the events that a run counts.
-        symbols: Paper symbol → parameter name, as the command line takes them.
+        symbols: Paper symbol → parameter name, from the `parameter` declarations; a class may add.
         quantities: Field name → what it holds and how it is shown, where that is not the plain
             number under its name.
         starts: Name → function (model, grid, *, dtype, key) → `State`, where there is more than the
@@ -62,6 +63,9 @@ class Model(abc.ABC):
     starts: ClassVar[Mapping[str, Callable[..., State]]] = {}
     main_field: ClassVar[str | None] = None
     reaction_fields: ClassVar[tuple[str, ...]]
+
+    def __init_subclass__(cls) -> None:
+        declare(cls)
 
     @abc.abstractmethod
     def reaction(self, values: Values) -> Values:
@@ -100,9 +104,13 @@ class ReactionDiffusion(Model):
     """u_t = L u + f(u): integrated by any stepper."""
 
     def check(self, grid: Grid, dt: float) -> None:
-        """Every parameter is a finite number, and no field's short waves grow without bound."""
+        """Parameters are finite and in their ranges; no field's short waves grow without bound."""
         check_finite(self)
         check_smoothing(self)
+        declared = parameters_of(self)
+        for name, value in concrete_parameters(self).items():
+            if declared[name].low is not None or declared[name].high is not None:
+                declared[name].check_elements(f"{type(self).__name__}.{name}", value)
 
 
 class IteratedMap(Model):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, final
 import jax
 import jax.numpy as jnp
 
+from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
@@ -24,28 +25,16 @@ class BrusselatorModel(ReactionDiffusion):
     The one homogeneous state is (A, B/A). It oscillates for B > 1 + A² (Hopf) and forms patterns
     for B > (1 + A√(D_u/D_v))² (Turing).
 
-    Attributes:
-        supply: A, unit of u per unit of time.
-        drive: B, 1/time.
-        d_u: D_u, length²/time.
-        d_v: D_v, length²/time.
-
     Source: I. Prigogine, R. Lefever (1968), doi:10.1063/1.1668896.
     """
 
     fields: ClassVar[tuple[str, ...]] = ("u", "v")
     reaction_fields: ClassVar[tuple[str, ...]] = ("u", "v")
-    symbols: ClassVar[dict[str, str]] = {
-        "A": "supply",
-        "B": "drive",
-        "D_u": "d_u",
-        "D_v": "d_v",
-    }
 
-    supply: Any = 3.0
-    drive: Any = 5.0
-    d_u: Any = 1.0
-    d_v: Any = 10.0
+    supply: Any = parameter(3.0, symbol="A", unit="unit of u/time", text="Supply of u")
+    drive: Any = parameter(5.0, symbol="B", unit="1/time", text="Drive: rate at which u becomes v")
+    d_u: Any = parameter(1.0, symbol="D_u", unit="length²/time", low=0.0, text="Diffusivity of u")
+    d_v: Any = parameter(10.0, symbol="D_v", unit="length²/time", low=0.0, text="Diffusivity of v")
 
     def reaction(self, values: Values) -> Values:
         """A − (B + 1)u + u²v and Bu − u²v."""

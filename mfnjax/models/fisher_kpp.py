@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.rng import uniform_field
@@ -22,27 +23,18 @@ from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
 class FisherKPPModel(ReactionDiffusion):
     """u_t = D∇²u + λu(1 − u/K): a front invades at the speed 2√(Dλ).
 
-    Attributes:
-        diffusivity: D, length²/time.
-        growth_rate: λ, 1/time.
-        capacity: K, the unit of u.
-
     Source: R. A. Fisher (1937), doi:10.1111/j.1469-1809.1937.tb02153.x; A. Kolmogorov,
     I. Petrovsky, N. Piskunov (1937).
     """
 
     fields: ClassVar[tuple[str, ...]] = ("u",)
     reaction_fields: ClassVar[tuple[str, ...]] = ("u",)
-    symbols: ClassVar[dict[str, str]] = {
-        "D": "diffusivity",
-        "lambda": "growth_rate",
-        "λ": "growth_rate",
-        "K": "capacity",
-    }
 
-    diffusivity: Any = 0.1
-    growth_rate: Any = 0.05
-    capacity: Any = 1.0
+    diffusivity: Any = parameter(0.1, symbol="D", unit="length²/time", low=0.0, text="Diffusivity")
+    growth_rate: Any = parameter(0.05, symbol=("lambda", "λ"), unit="1/time", text="Growth rate")
+    capacity: Any = parameter(
+        1.0, symbol="K", unit="unit of u", low=0.0, open_low=True, text="Carrying capacity"
+    )
 
     def reaction(self, values: Values) -> Values:
         """λu(1 − u/K)."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, final
 import jax
 import jax.numpy as jnp
 
+from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
@@ -25,38 +26,25 @@ class FitzHughNagumoModel(ReactionDiffusion):
     A current I of about 0.34 to 1.41 makes the cell fire for ever (Hopf); a fast inhibitor with
     D_w well over D_v makes a standing pattern (Turing).
 
-    Attributes:
-        stimulus: I, unit of v per unit of time.
-        recovery_rate: ε, 1/time (φ in FitzHugh's paper).
-        recovery_offset: β, unit of v (a there).
-        recovery_decay: γ, unit of v/unit of w (b there).
-        d_v: D_v, length²/time.
-        d_w: D_w, length²/time.
-
     Source: R. FitzHugh (1961), doi:10.1016/S0006-3495(61)86902-6; J. Nagumo, S. Arimoto,
     S. Yoshizawa (1962), doi:10.1109/JRPROC.1962.288235.
     """
 
     fields: ClassVar[tuple[str, ...]] = ("v", "w")
     reaction_fields: ClassVar[tuple[str, ...]] = ("v", "w")
-    symbols: ClassVar[dict[str, str]] = {
-        "I": "stimulus",
-        "ε": "recovery_rate",
-        "epsilon": "recovery_rate",
-        "β": "recovery_offset",
-        "beta": "recovery_offset",
-        "γ": "recovery_decay",
-        "gamma": "recovery_decay",
-        "D_v": "d_v",
-        "D_w": "d_w",
-    }
 
-    stimulus: Any = 0.0
-    recovery_rate: Any = 0.08
-    recovery_offset: Any = 0.7
-    recovery_decay: Any = 0.8
-    d_v: Any = 1.0
-    d_w: Any = 0.0
+    stimulus: Any = parameter(0.0, symbol="I", unit="unit of v/time", text="Current from outside")
+    recovery_rate: Any = parameter(
+        0.08, symbol=("ε", "epsilon"), unit="1/time", text="Recovery rate (FitzHugh's φ)"
+    )
+    recovery_offset: Any = parameter(
+        0.7, symbol=("β", "beta"), unit="unit of v", text="Recovery offset (his a)"
+    )
+    recovery_decay: Any = parameter(
+        0.8, symbol=("γ", "gamma"), unit="unit of v/unit of w", text="Recovery decay (his b)"
+    )
+    d_v: Any = parameter(1.0, symbol="D_v", unit="length²/time", low=0.0, text="Diffusivity of v")
+    d_w: Any = parameter(0.0, symbol="D_w", unit="length²/time", low=0.0, text="Diffusivity of w")
 
     def reaction(self, values: Values) -> Values:
         """v − v³/3 − w + I and ε(v + β − γw)."""

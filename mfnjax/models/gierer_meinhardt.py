@@ -8,6 +8,7 @@ from typing import Any, ClassVar, final
 import jax
 import jax.numpy as jnp
 
+from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
@@ -25,15 +26,6 @@ class GiererMeinhardtModel(ReactionDiffusion):
     μ_h > μ_a. Spots form where the inhibitor spreads far enough; saturation κ makes stripes of
     them. The inhibitor must be positive (h > 0 stays so); at h = 0 the rate is infinite.
 
-    Attributes:
-        production: ρ, 1/time (in units where a and h have one unit).
-        activator_decay: μ_a, 1/time.
-        inhibitor_decay: μ_h, 1/time.
-        activator_source: σ, unit of a per unit of time.
-        saturation: κ, 1/unit of a².
-        d_activator: D_a, length²/time.
-        d_inhibitor: D_h, length²/time.
-
     Source: A. Gierer, H. Meinhardt (1972), doi:10.1007/BF00289234; A. J. Koch, H. Meinhardt
     (1994), doi:10.1103/RevModPhys.66.1481 (saturation).
     """
@@ -41,28 +33,28 @@ class GiererMeinhardtModel(ReactionDiffusion):
     fields: ClassVar[tuple[str, ...]] = ("activator", "inhibitor")
     reaction_fields: ClassVar[tuple[str, ...]] = ("activator", "inhibitor")
     needs_closed_sides: ClassVar[bool] = True
-    symbols: ClassVar[dict[str, str]] = {
-        "ρ": "production",
-        "rho": "production",
-        "μ_a": "activator_decay",
-        "mu_a": "activator_decay",
-        "μ_h": "inhibitor_decay",
-        "mu_h": "inhibitor_decay",
-        "σ": "activator_source",
-        "sigma": "activator_source",
-        "κ": "saturation",
-        "kappa": "saturation",
-        "D_a": "d_activator",
-        "D_h": "d_inhibitor",
-    }
 
-    production: Any = 1.0
-    activator_decay: Any = 1.0
-    inhibitor_decay: Any = 2.0
-    activator_source: Any = 0.0
-    saturation: Any = 0.0
-    d_activator: Any = 1.0
-    d_inhibitor: Any = 30.0
+    production: Any = parameter(
+        1.0, symbol=("ρ", "rho"), unit="1/time", text="Production (a, h of one unit)"
+    )
+    activator_decay: Any = parameter(
+        1.0, symbol=("μ_a", "mu_a"), unit="1/time", text="Decay of the activator"
+    )
+    inhibitor_decay: Any = parameter(
+        2.0, symbol=("μ_h", "mu_h"), unit="1/time", text="Decay of the inhibitor"
+    )
+    activator_source: Any = parameter(
+        0.0, symbol=("σ", "sigma"), unit="unit of a/time", text="Source of the activator"
+    )
+    saturation: Any = parameter(
+        0.0, symbol=("κ", "kappa"), unit="1/unit of a²", low=0.0, text="Saturation"
+    )
+    d_activator: Any = parameter(
+        1.0, symbol="D_a", unit="length²/time", low=0.0, text="Diffusivity of the activator"
+    )
+    d_inhibitor: Any = parameter(
+        30.0, symbol="D_h", unit="length²/time", low=0.0, text="Diffusivity of the inhibitor"
+    )
 
     def reaction(self, values: Values) -> Values:
         """ρa²/(h(1 + κa²)) − μ_a a + σ and ρa² − μ_h h."""

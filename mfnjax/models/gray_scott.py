@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.rng import normal_field
@@ -25,24 +26,17 @@ class GrayScottModel(ReactionDiffusion):
 
     The state (1, 0) is always stable; a non-trivial homogeneous state exists for k ≤ √F/2 − F.
 
-    Attributes:
-        feed: F, 1/time.
-        kill: k, 1/time.
-        d_u: D_u, length²/time.
-        d_v: D_v, length²/time.
-
     Source: P. Gray, S. K. Scott (1983), doi:10.1016/0009-2509(83)80132-8;
     J. E. Pearson (1993), doi:10.1126/science.261.5118.189.
     """
 
     fields: ClassVar[tuple[str, ...]] = ("u", "v")
     reaction_fields: ClassVar[tuple[str, ...]] = ("u", "v")
-    symbols: ClassVar[dict[str, str]] = {"F": "feed", "k": "kill", "D_u": "d_u", "D_v": "d_v"}
 
-    feed: Any = 0.04
-    kill: Any = 0.062
-    d_u: Any = 0.16
-    d_v: Any = 0.08
+    feed: Any = parameter(0.04, symbol="F", unit="1/time", text="Feed rate")
+    kill: Any = parameter(0.062, symbol="k", unit="1/time", text="Kill rate")
+    d_u: Any = parameter(0.16, symbol="D_u", unit="length²/time", low=0.0, text="Diffusivity of u")
+    d_v: Any = parameter(0.08, symbol="D_v", unit="length²/time", low=0.0, text="Diffusivity of v")
 
     def reaction(self, values: Values) -> Values:
         """−uv² + F(1 − u) and uv² − (F + k)v."""

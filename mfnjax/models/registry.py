@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, final
 
+from mfnjax._parameter import parameters_of
 from mfnjax.errors import ParameterError
 from mfnjax.models import presets as _presets
 from mfnjax.models.allen_cahn import AllenCahnModel
@@ -128,11 +129,7 @@ def registered_name(model: type[Model]) -> str:
 
 def parameter_names(model: type[Model]) -> tuple[str, ...]:
     """Names of the traced parameters of a model class, in order."""
-    return tuple(
-        f.name
-        for f in fields(model)  # type: ignore[arg-type]
-        if not f.metadata.get("static")
-    )
+    return tuple(name for name, one in parameters_of(model).items() if not one.static)
 
 
 def build_model(name: str, parameters: Mapping[str, Any], *, preset: str | None = None) -> Model:
@@ -153,7 +150,7 @@ def build_model(name: str, parameters: Mapping[str, Any], *, preset: str | None 
             known = ", ".join(entry.presets) or "none"
             raise ParameterError(f"model {name!r} has no preset {preset!r}; presets: {known}")
         values.update(entry.presets[preset].parameters)
-    known_names = tuple(f.name for f in fields(entry.model))  # type: ignore[arg-type]
+    known_names = tuple(parameters_of(entry.model))
     given: dict[str, Any] = {}
     for key, value in parameters.items():
         parameter = entry.model.symbols.get(key, key)

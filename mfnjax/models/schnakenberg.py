@@ -8,6 +8,7 @@ from typing import Any, ClassVar, final
 import jax
 import jax.numpy as jnp
 
+from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
@@ -25,28 +26,16 @@ class SchnakenbergModel(ReactionDiffusion):
     b − a < (a + b)³, and patterns form beyond a critical ratio D_v/D_u (8.5676 for a = 0.1,
     b = 0.9), with a wavelength of about 12.5 √D_u there.
 
-    Attributes:
-        source_u: a, unit of u per unit of time.
-        source_v: b, unit of v per unit of time.
-        d_u: D_u, length²/time.
-        d_v: D_v, length²/time.
-
     Source: J. Schnakenberg (1979), doi:10.1016/0022-5193(79)90042-0.
     """
 
     fields: ClassVar[tuple[str, ...]] = ("u", "v")
     reaction_fields: ClassVar[tuple[str, ...]] = ("u", "v")
-    symbols: ClassVar[dict[str, str]] = {
-        "a": "source_u",
-        "b": "source_v",
-        "D_u": "d_u",
-        "D_v": "d_v",
-    }
 
-    source_u: Any = 0.1
-    source_v: Any = 0.9
-    d_u: Any = 1.0
-    d_v: Any = 17.0
+    source_u: Any = parameter(0.1, symbol="a", unit="unit of u/time", text="Source of u")
+    source_v: Any = parameter(0.9, symbol="b", unit="unit of v/time", text="Source of v")
+    d_u: Any = parameter(1.0, symbol="D_u", unit="length²/time", low=0.0, text="Diffusivity of u")
+    d_v: Any = parameter(17.0, symbol="D_v", unit="length²/time", low=0.0, text="Diffusivity of v")
 
     def reaction(self, values: Values) -> Values:
         """a − u + u²v and b − u²v."""

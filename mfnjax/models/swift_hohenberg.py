@@ -8,6 +8,7 @@ from typing import Any, ClassVar, final
 import jax
 import jax.numpy as jnp
 
+from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
@@ -25,11 +26,6 @@ class SwiftHohenbergModel(ReactionDiffusion):
     hexagons win. The fourth derivative makes explicit steps tiny (dt ≤ 0.04 for q₀ = dx = 1), so
     the model's own stepper is ETDRK2.
 
-    Attributes:
-        control: r, 1/time.
-        wavenumber: q₀, 1/length (length scaled so that the operator's unit is 1/time).
-        quadratic: g, 1/(unit of u · time).
-
     Source: J. Swift, P. C. Hohenberg (1977), doi:10.1103/PhysRevA.15.319; M. C. Cross,
     P. C. Hohenberg (1993), doi:10.1103/RevModPhys.65.851.
     """
@@ -38,16 +34,14 @@ class SwiftHohenbergModel(ReactionDiffusion):
     reaction_fields: ClassVar[tuple[str, ...]] = ("u",)
     stepper: ClassVar[str | None] = "etdrk2"
     needs_closed_sides: ClassVar[bool] = True
-    symbols: ClassVar[dict[str, str]] = {
-        "r": "control",
-        "q_0": "wavenumber",
-        "q₀": "wavenumber",
-        "g": "quadratic",
-    }
 
-    control: Any = 0.2
-    wavenumber: Any = 1.0
-    quadratic: Any = 0.0
+    control: Any = parameter(0.2, symbol="r", unit="1/time", text="Distance from the onset")
+    wavenumber: Any = parameter(
+        1.0, symbol=("q_0", "q₀"), unit="1/length", text="Wavenumber (the operator is in 1/time)"
+    )
+    quadratic: Any = parameter(
+        0.0, symbol="g", unit="1/(unit of u · time)", text="Quadratic coefficient"
+    )
 
     def reaction(self, values: Values) -> Values:
         """ru + gu² − u³."""

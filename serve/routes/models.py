@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import re
 from typing import Any
 
 from litestar import get
 
+from mfnjax._parameter import parameters_of
 from serve.schemas import ModelInfo, ModelsResponse, ParameterInfo, PresetInfo
 
 
@@ -26,10 +25,6 @@ def _info(entry: Any) -> ModelInfo:
 
     model = entry.model
     example = entry.example()
-    described = _attributes(model.__doc__ or "")
-    symbols: dict[str, list[str]] = {}
-    for symbol, name in model.symbols.items():
-        symbols.setdefault(name, []).append(symbol)
     return ModelInfo(
         name=entry.name,
         summary=entry.summary,
@@ -38,15 +33,9 @@ def _info(entry: Any) -> ModelInfo:
         boundaries=list(boundaries_of(example)),
         counters=list(model.counters),
         parameters=[
-            ParameterInfo(
-                name=f.name,
-                symbols=symbols.get(f.name, []),
-                default=f.default,
-                description=described.get(f.name, ""),
-                **_bounds(model, f.name),
-            )
-            for f in dataclasses.fields(model)
-            if isinstance(f.default, (bool, int, float))
+            ParameterInfo(**declared.to_dict())
+            for declared in parameters_of(model).values()
+            if isinstance(declared.default, (bool, int, float))
         ],
         presets={
             name: PresetInfo(
@@ -58,23 +47,6 @@ def _info(entry: Any) -> ModelInfo:
             for name, preset in entry.presets.items()
         },
     )
-
-
-def _bounds(model: Any, name: str) -> dict[str, float]:
-    """The documented range of a parameter of the v4.1 model."""
-    from mfnjax import MyceliumModel
-    from mfnjax.models.mycelium.ranges import DIFFUSIVITY_MAX, MYCELIUM_PARAMETERS
-
-    if model is not MyceliumModel or name not in MYCELIUM_PARAMETERS:
-        return {}
-    given = getattr(MYCELIUM_PARAMETERS[name], "keywords", {})
-    return {"minimum": given["low"], "maximum": given.get("high", DIFFUSIVITY_MAX)}
-
-
-def _attributes(doc: str) -> dict[str, str]:
-    """The 'Attributes' of a docstring: name → sentence."""
-    _, _, rest = doc.partition("Attributes:")
-    return dict(re.findall(r"^ +(\w+): (.+)$", rest, re.M))
 
 
 @get("/models", tags=["simulation"])

@@ -13,7 +13,8 @@ def test_the_list_holds_every_model_with_parameters_and_symbols(mfn):
     listed = {row["name"]: row for row in json.loads(mfn("models", "--json").stdout)}
     assert tuple(listed) == model_names()
     row = listed["gray-scott"]
-    assert {"name": "feed", "symbols": ["F"], "default": 0.04} in row["parameters"]
+    feed = {"name": "feed", "symbols": ["F"], "default": 0.04, "unit": "1/time"}
+    assert any(feed.items() <= parameter.items() for parameter in row["parameters"])
     assert row["fields"] == ["u", "v"]
     for name in model_names():
         model = get_model(name).example()
@@ -24,7 +25,7 @@ def test_the_list_holds_every_model_with_parameters_and_symbols(mfn):
 
 def test_the_table_of_one_model(mfn):
     text = mfn("models", "fisher-kpp").stdout
-    for word in ("growth_rate", "lambda, λ", "euler", "neumann"):
+    for word in ("growth_rate", "lambda, λ", "unit of u, > 0", "euler", "neumann"):
         assert word in text
     assert "gray-scott" not in text
 

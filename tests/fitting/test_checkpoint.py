@@ -9,8 +9,7 @@ import pytest
 
 from mfnjax import FisherKPPModel, fit
 from mfnjax.errors import DataError
-from mfnjax.fitting import lanes
-from mfnjax.fitting.objectives import pointwise
+from mfnjax.fitting import lanes, pointwise
 from tests.fitting.test_fit import RATES, START, observed
 
 

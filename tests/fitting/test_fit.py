@@ -14,8 +14,7 @@ from scipy.optimize import least_squares
 
 from mfnjax import FisherKPPModel, fit, simulate
 from mfnjax.errors import FitError, ParameterError
-from mfnjax.fitting import lanes
-from mfnjax.fitting.objectives import pointwise
+from mfnjax.fitting import lanes, pointwise
 
 STEPS, DT = (20, 40, 60), 0.5
 START = FisherKPPModel(diffusivity=0.25, growth_rate=0.2)

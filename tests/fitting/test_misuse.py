@@ -13,15 +13,16 @@ from mfnjax import FisherKPPModel, GrayScottModel, Grid, MfnError, fit
 from mfnjax.fitting import (
     Identity,
     Interval,
+    bootstrap,
     check_gradient,
     covariance,
     fit_dimension,
     fit_snapshot,
     gradient_horizon,
+    identifiability,
+    pointwise,
     profile,
 )
-from mfnjax.fitting.inference import bootstrap, identifiability
-from mfnjax.fitting.objectives import pointwise
 
 KEY = jax.random.key(0)
 START = {"u": jnp.where(jnp.arange(16) < 8, 0.8, 0.0)[None]}

@@ -11,8 +11,7 @@ from jax.test_util import check_grads
 from mfnjax import FisherKPPModel, Grid, simulate
 from mfnjax.core import State
 from mfnjax.errors import DataError, ParameterError
-from mfnjax.fitting import CallableObjective
-from mfnjax.fitting.objectives import pointwise
+from mfnjax.fitting import CallableObjective, pointwise
 from mfnjax.fitting.objectives.refinement import refined
 
 STEPS, DT = (20, 40, 60), 0.5

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from mfnjax import FisherKPPModel, GrayScottModel, Grid, fit, simulate
-from mfnjax.fitting.inference import identifiability
-from mfnjax.fitting.objectives import pointwise
+from mfnjax.fitting import identifiability, pointwise
 
 
 @pytest.fixture(scope="module")

@@ -19,16 +19,17 @@ from mfnjax.errors import FitError, ParameterError
 from mfnjax.fitting import (
     CallableObjective,
     LowerMinimumWarning,
+    bootstrap,
     covariance,
+    identifiability,
     plot_profiles,
+    pointwise,
     profile,
 )
-from mfnjax.fitting.inference import bootstrap, identifiability
 from mfnjax.fitting.inference.correlation import Frames, neighbour_correlation
 from mfnjax.fitting.inference.profiles import chi_square_p_value
 from mfnjax.fitting.inference.uncertainty import jacobian_of
 from mfnjax.fitting.lanes import Problem
-from mfnjax.fitting.objectives import pointwise
 from mfnjax.models.base import ReactionDiffusion
 from tests.fitting.test_fit import RATES, START, observed
 

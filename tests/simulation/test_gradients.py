@@ -62,8 +62,7 @@ def cases() -> list[Any]:
     """Every combination; quick are each model with its own stepper, each stepper with one model,
     and the maps and Euler's method with every boundary. The rest are slow tests."""
     found = []
-    for name, kind in MODELS.items():
-        model = kind()
+    for name, model in MODELS.items():
         usual = choose_stepper(model, None).name
         for boundary in boundaries_of(model):
             for stepper in steppers_of(model, Grid((8, 8), boundary=boundary)):

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from mfnjax import Grid, MyceliumModel, simulate
-from mfnjax.models.base import IteratedMap
 from mfnjax.simulation import rollout
 
 KEY = jax.random.key(5)
@@ -219,8 +218,7 @@ def test_a_member_has_its_bits_whatever_its_neighbours_do() -> None:
         np.testing.assert_array_equal(one[0], other[0])
 
 
-def test_other_maps_have_none() -> None:
-    assert IteratedMap.quiet(MyceliumModel(), (), Grid(SHAPE), draws=None, count=1) is None
+def test_jitter_and_thin_grids_have_none() -> None:
     assert MyceliumModel(quantum_jitter=True).quiet((), Grid(SHAPE), draws=None, count=1) is None
     for thin in ((1, 9), (9, 2)):
         assert MyceliumModel().quiet((), Grid(thin), draws=None, count=1) is None

@@ -366,7 +366,7 @@ def test_an_ensemble_over_fields_alone() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": "gray-scott"}, "model must be a Model, got str"),
+        ({"model": "gray-scott"}, "model must be a Model, got 'gray-scott'"),
         ({"grid": (10, 12)}, "grid must be a Grid"),
         (
             {"state": {"u": np.zeros((10, 12))}},
@@ -389,7 +389,7 @@ def test_an_ensemble_over_fields_alone() -> None:
         ({"save": "v"}, "needs save_every="),
         ({"save": "w", "save_every": 1}, "save must be one of u, v; got 'w'"),
         ({"stepper": "leapfrog"}, "got 'leapfrog'"),
-        ({"stepper": "map"}, "supports the steppers"),
+        ({"stepper": "map"}, "cannot serve GrayScottModel here: it has no step of its own"),
         ({"adjoint": "sideways"}, "adjoint must be None, 'direct'"),
         ({"adjoint": -3}, "adjoint as a memory in MiB must be positive"),
         ({"adjoint": 1e-6}, "is too small for 2 steps"),

@@ -8,7 +8,7 @@ mycelium` shows it). That is what the documented model does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import jax
@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
 from mfnjax.core.operators import largest_stable_step, with_difference_sum
 from mfnjax.core.pytree import register_pytree
@@ -33,8 +34,8 @@ from mfnjax.models.base import (
     all_finite,
     concrete_parameters,
 )
+from mfnjax.models.mycelium.parameters import MYCELIUM_PARAMETERS
 from mfnjax.models.mycelium.quiet import Events, Quiet, quiet_stretch, take_in_blocks
-from mfnjax.models.mycelium.ranges import MYCELIUM_PARAMETERS
 
 REST_MEAN_V, REST_STD_V = -0.070, 0.005
 TURING_SHIFT_V = 0.005
@@ -66,20 +67,6 @@ class MyceliumModel(IteratedMap):
     a' = θ that of a cell that is not active. The event's probability has none at all; its
     magnitude has one, for a fixed key. `mfnjax.smooth_twin` has all of them.
 
-    Attributes:
-        alpha: α, diffusion of V, cell²/step.
-        d_activator: D_a, cell²/step.
-        d_inhibitor: D_i, cell²/step.
-        r_activator: r_a, 1/step.
-        r_inhibitor: r_i, 1/step.
-        turing_threshold: θ, dimensionless.
-        spike_probability: p, 1/step.
-        jitter_var: σ², V².
-        growth_mean: Mean of m, V.
-        growth_std: Standard deviation of m, V.
-        turing_enabled: Whether step 3 happens (static).
-        quantum_jitter: Whether step 4 happens (static).
-
     Source: MyceliumFractalNet v4.1 (2025).
     """
 
@@ -90,31 +77,22 @@ class MyceliumModel(IteratedMap):
         "turing_activations",
         "clamping_events",
     )
-    symbols: ClassVar[dict[str, str]] = {
-        "α": "alpha",
-        "D_a": "d_activator",
-        "D_i": "d_inhibitor",
-        "r_a": "r_activator",
-        "r_i": "r_inhibitor",
-        "θ": "turing_threshold",
-        "p": "spike_probability",
-    }
 
     quantities: ClassVar[dict[str, Quantity]] = {"potential": POTENTIAL}
     main_field: ClassVar[str | None] = "potential"
 
-    alpha: Any = 0.18
-    d_activator: Any = 0.1
-    d_inhibitor: Any = 0.05
-    r_activator: Any = 0.01
-    r_inhibitor: Any = 0.02
-    turing_threshold: Any = 0.75
-    spike_probability: Any = 0.25
-    jitter_var: Any = 0.0005
-    growth_mean: Any = 0.020
-    growth_std: Any = 0.005
-    turing_enabled: bool = field(default=True, metadata={"static": True})
-    quantum_jitter: bool = field(default=False, metadata={"static": True})
+    alpha: Any = parameter(like=MYCELIUM_PARAMETERS["alpha"])
+    d_activator: Any = parameter(like=MYCELIUM_PARAMETERS["d_activator"])
+    d_inhibitor: Any = parameter(like=MYCELIUM_PARAMETERS["d_inhibitor"])
+    r_activator: Any = parameter(like=MYCELIUM_PARAMETERS["r_activator"])
+    r_inhibitor: Any = parameter(like=MYCELIUM_PARAMETERS["r_inhibitor"])
+    turing_threshold: Any = parameter(like=MYCELIUM_PARAMETERS["turing_threshold"])
+    spike_probability: Any = parameter(like=MYCELIUM_PARAMETERS["spike_probability"])
+    jitter_var: Any = parameter(like=MYCELIUM_PARAMETERS["jitter_var"])
+    growth_mean: Any = parameter(like=MYCELIUM_PARAMETERS["growth_mean"])
+    growth_std: Any = parameter(like=MYCELIUM_PARAMETERS["growth_std"])
+    turing_enabled: bool = parameter(like=MYCELIUM_PARAMETERS["turing_enabled"])
+    quantum_jitter: bool = parameter(like=MYCELIUM_PARAMETERS["quantum_jitter"])
 
     def reaction(self, values: Values) -> Values:
         """r_a(a(1 − a) − i) and r_i(a − i)."""
@@ -159,11 +137,12 @@ class MyceliumModel(IteratedMap):
                     f"MyceliumModel.{name} must be a number, got a field of the shape {value.shape}"
                 )
         for name, value in concrete_parameters(self).items():
-            if name in MYCELIUM_PARAMETERS:
-                for extreme in _extremes(name, value):
-                    MYCELIUM_PARAMETERS[name](name, extreme)
-                    if name in _DIFFUSIVITIES and not isinstance(grid.spacing, jax.core.Tracer):
-                        _check_bound(name, extreme, grid)
+            declared = MYCELIUM_PARAMETERS[name]
+            if declared.static:
+                continue
+            largest = declared.check_elements(name, value)[-1]
+            if declared.stability_bound and not isinstance(grid.spacing, jax.core.Tracer):
+                _check_bound(name, largest, grid)
 
     def draw(self, dtype: Any, *, key: jax.Array) -> Any:
         """Five uniforms for the growth event, and the key of the jitter where there is one.
@@ -272,18 +251,6 @@ def with_jitter(V: jax.Array, variance: Any, *, key: jax.Array) -> jax.Array:
 
 
 _JITTER_STREAM = 2**31
-
-_DIFFUSIVITIES = ("alpha", "d_activator", "d_inhibitor")
-
-
-def _extremes(name: str, value: Any) -> set[float]:
-    if type(value) is float:
-        return {value}
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiu" or array.size == 0:
-        raise ParameterError(f"{name} must be a number, got {value!r}")
-    # The shortest decimal of a float32 at a documented bound is that bound: 0.1, not 0.1000000015.
-    return {float(str(extreme)) for extreme in (array.min(), array.max())}
 
 
 def _check_bound(name: str, value: float, grid: Grid) -> None:

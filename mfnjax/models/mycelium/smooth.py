@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, final
 
 import jax
 import numpy as np
 from jax import lax
 
+from mfnjax._parameter import Parameter, parameter, parameters_of
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.quantity import Quantity
@@ -34,6 +35,9 @@ from mfnjax.models.mycelium.model import (
     growth_event,
     one_step,
 )
+from mfnjax.models.mycelium.parameters import MYCELIUM_PARAMETERS
+
+_WIDTH = Parameter(0.0, unit="1", low=0.0, open_low=True)
 
 
 @final
@@ -56,37 +60,33 @@ class SmoothMyceliumModel(IteratedMap):
     values of a and i: the default is 1/25 of the usual start.
 
     It counts no events: counts are integers.
-
-    Attributes:
-        alpha: As in `MyceliumModel`, and so on to ``quantum_jitter``.
-        threshold_width: w_t, dimensionless (as a).
-        clip_width: w_c, dimensionless (as a and i).
-        clamp_width: w_V, V.
-        event_width: w_e, dimensionless, below 1.
     """
 
     fields: ClassVar[tuple[str, ...]] = MyceliumModel.fields
     reaction_fields: ClassVar[tuple[str, ...]] = MyceliumModel.reaction_fields
-    symbols: ClassVar[dict[str, str]] = MyceliumModel.symbols
     quantities: ClassVar[dict[str, Quantity]] = MyceliumModel.quantities
     main_field: ClassVar[str | None] = MyceliumModel.main_field
 
-    alpha: Any = MyceliumModel.alpha
-    d_activator: Any = MyceliumModel.d_activator
-    d_inhibitor: Any = MyceliumModel.d_inhibitor
-    r_activator: Any = MyceliumModel.r_activator
-    r_inhibitor: Any = MyceliumModel.r_inhibitor
-    turing_threshold: Any = MyceliumModel.turing_threshold
-    spike_probability: Any = MyceliumModel.spike_probability
-    jitter_var: Any = MyceliumModel.jitter_var
-    growth_mean: Any = MyceliumModel.growth_mean
-    growth_std: Any = MyceliumModel.growth_std
-    threshold_width: Any = 0.02
-    clip_width: Any = 0.002
-    clamp_width: Any = 0.001
-    event_width: Any = 0.1
-    turing_enabled: bool = field(default=True, metadata={"static": True})
-    quantum_jitter: bool = field(default=False, metadata={"static": True})
+    alpha: Any = parameter(like=MYCELIUM_PARAMETERS["alpha"])
+    d_activator: Any = parameter(like=MYCELIUM_PARAMETERS["d_activator"])
+    d_inhibitor: Any = parameter(like=MYCELIUM_PARAMETERS["d_inhibitor"])
+    r_activator: Any = parameter(like=MYCELIUM_PARAMETERS["r_activator"])
+    r_inhibitor: Any = parameter(like=MYCELIUM_PARAMETERS["r_inhibitor"])
+    turing_threshold: Any = parameter(like=MYCELIUM_PARAMETERS["turing_threshold"])
+    spike_probability: Any = parameter(like=MYCELIUM_PARAMETERS["spike_probability"])
+    jitter_var: Any = parameter(like=MYCELIUM_PARAMETERS["jitter_var"])
+    growth_mean: Any = parameter(like=MYCELIUM_PARAMETERS["growth_mean"])
+    growth_std: Any = parameter(like=MYCELIUM_PARAMETERS["growth_std"])
+    threshold_width: Any = parameter(0.02, like=_WIDTH, symbol="w_t", text="Width of the threshold")
+    clip_width: Any = parameter(0.002, like=_WIDTH, symbol="w_c", text="Width of the clip")
+    clamp_width: Any = parameter(
+        0.001, like=_WIDTH, symbol="w_V", unit="V", text="Width of the clamp of the potential"
+    )
+    event_width: Any = parameter(
+        0.1, like=_WIDTH, symbol="w_e", high=1.0, open_high=True, text="Width of an event's chance"
+    )
+    turing_enabled: bool = parameter(like=MYCELIUM_PARAMETERS["turing_enabled"])
+    quantum_jitter: bool = parameter(like=MYCELIUM_PARAMETERS["quantum_jitter"])
 
     @property
     def hard(self) -> MyceliumModel:
@@ -118,10 +118,10 @@ class SmoothMyceliumModel(IteratedMap):
         self.hard.check(grid, dt)
         for name, value in concrete_parameters(self).items():
             if name.endswith("_width"):
-                highest = 1.0 if name == "event_width" else float("inf")
-                if not np.all((np.asarray(value) > 0) & (np.asarray(value) < highest)):
+                low, high = parameters_of(self)[name].bounds
+                if not np.all((np.asarray(value) > low) & (np.asarray(value) < high)):
                     raise ParameterError(
-                        f"{name} must lie in (0, {highest:g}), got {value!r}; "
+                        f"{name} must lie in ({low:g}, {high:g}), got {value!r}; "
                         "the limit of width 0 is the hard model"
                     )
 
