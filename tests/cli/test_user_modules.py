@@ -42,7 +42,8 @@ def test_the_tutorials_model_is_simulated_described_and_analysed(mfn, lotka):
     run = ("--model", "lotka-volterra", "--set", "r=0.4", "--dt", 0.05, "--steps", 20)
     mfn("simulate", "--import", lotka, *run, "--grid-size", 8, "--stepper", "rk4", "-o", "run.npz")
     with np.load("run.npz") as file:
-        assert json.loads(str(file["meta"]))["run"]["parameters"] == {"r": 0.4}
+        said = json.loads(str(file["meta"]))["simulation"]["parameters"]
+        assert said == {"diffusivity": 0.1, "rate": 0.4}
         assert file["prey"].shape == (8, 8)
     (described,) = json.loads(mfn("models", "lotka-volterra", "--import", lotka, "--json").stdout)
     assert described["fields"] == ["prey", "predator"]
