@@ -88,7 +88,7 @@ def _checked_problem(
     model: Model, grid: Grid, dt: Any, stepper: Stepper, dtype: Any, saved: tuple[int, ...]
 ) -> Problem:
     """The problem without its key, the physics checked, the numbers cast."""
-    _check_physics(model, grid, dt, stepper)
+    check_physics(model, grid, dt, stepper)
     return Problem(
         model=cast(model, dtype),
         grid=cast(grid, dtype),
@@ -112,7 +112,8 @@ def _known_problem(
     return problem, pack(problem, dtype)
 
 
-def _check_physics(model: Model, grid: Grid, dt: Any, stepper: Stepper) -> None:
+def check_physics(model: Model, grid: Grid, dt: Any, stepper: Stepper) -> None:
+    """Raise an `MfnError` where model, grid, dt and stepper do not go together."""
     check_one_spacing(grid)
     check_shapes(model, grid)
     check_serves(stepper, model, grid)
