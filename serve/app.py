@@ -15,6 +15,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Server
 
 from mfnjax import __version__
+from mfnjax.models.registry import load_installed_models
+from mfnjax.models.user_modules import import_module
 from serve.http.auth import Guard
 from serve.http.errors import CLIENT_GONE, REFUSED, problem_response
 from serve.http.logs import AccessLog
@@ -46,8 +48,12 @@ def create_app(settings: Settings | None = None, *, shared: Path | None = None) 
 
     Raises:
         SettingsError: The environment holds a setting that cannot be read.
+        DataError: A module with a user's models cannot be imported.
     """
     settings = Settings.from_environment() if settings is None else settings
+    for name in settings.imports:
+        import_module(name)
+    load_installed_models()
     service = Service(settings)
     access_log = AccessLog(settings.log_level, settings.log_format)
     guards: list[Any] = []

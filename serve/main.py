@@ -6,6 +6,7 @@ first computation hangs) over one listening socket, by a parent that never impor
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 
@@ -34,12 +35,22 @@ from serve.workers import supervise
     show_default=True,
     help="Processes. One already uses every core.",
 )
+@click.option(
+    "--import",
+    "imports",
+    multiple=True,
+    metavar="MODULE|FILE.py",
+    help="A module or file with models of your own. May be repeated.  [MFN_IMPORT]",
+)
 @click.version_option(__version__, prog_name="mfn-api")
-def main(host: str, port: int, workers: int) -> None:
+def main(host: str, port: int, workers: int, imports: tuple[str, ...]) -> None:
     """Serve mfnjax over HTTP.
 
     Settings come from environment variables that begin with MFN_; see docs/server.md.
     """
+    if imports:  # by the environment: workers and jobs read it, too
+        given = os.environ.get("MFN_IMPORT", "")
+        os.environ["MFN_IMPORT"] = ",".join(filter(None, (given, *imports)))
     try:
         settings = Settings.from_environment()
         open_store(settings)  # now, while it can still be said in a line

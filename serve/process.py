@@ -15,12 +15,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, final
 
+from mfnjax.errors import MfnError
 from serve.http.logs import configure_logs
 from serve.settings import Settings
 
 DRAIN_SECONDS = 7
 """Open requests have so long after the signal; jobs and lanes then have two seconds more."""
 KEEP_ALIVE_SECONDS = 20
+UNUSABLE = 2
+"""Exit status where a setting cannot be used; to start again would not help."""
 
 
 def leave(status: int) -> NoReturn:
@@ -74,7 +77,11 @@ def serve(listening: socket.socket, settings: Settings, shared: Path | None = No
             app.state.service.begin_closing()
             await super().shutdown(sockets)
 
-    app: Any = create_app(settings, shared=shared)
+    try:
+        app: Any = create_app(settings, shared=shared)
+    except MfnError as error:
+        print(f"mfn-api: {error}", file=sys.stderr, flush=True)
+        return UNUSABLE
     server = Server(uvicorn_config(app, settings))
     server.run(sockets=[listening])
     return 0 if server.started else 3

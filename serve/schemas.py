@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Annotated, Any, Literal, final
 
@@ -25,12 +26,15 @@ def _meta(declared: Parameter) -> Meta:
 
 CYCLE = parameters_of(ValidationConfig)
 
+LARGEST_CELLS = 256 * 256
+"""Cells of the largest grid."""
+
 Boundary = Literal["periodic", "neumann", "dirichlet"]
 Seed = Annotated[
     int, Meta(ge=0, le=SEED_MAX, description="Seed of the run: the same seed, the same answer.")
 ]
 GridSize = Annotated[int, _meta(CYCLE["grid_size"])]
-Steps = Annotated[int, _meta(CYCLE["steps"])]
+Steps = Annotated[int, _meta(dataclasses.replace(CYCLE["steps"], text="Steps of the run"))]
 Turing = Annotated[bool, _meta(CYCLE["turing_enabled"])]
 Molar = Annotated[float, Meta(gt=0.0, description="Concentration, mol/L.")]
 
@@ -207,30 +211,95 @@ Preset = Annotated[
     Name | None, Meta(description="Preset of the model: values for parameters that are not given.")
 ]
 Spacing = Annotated[float, Meta(ge=1e-6, le=1e6, description="Side of a cell.")]
+Stepper = Annotated[
+    Name | None, Meta(description="How time is stepped; null takes the model's own.")
+]
 Number = Annotated[float, Meta(ge=-1e12, le=1e12)]
+Value = Number | bool
+ManySteps = Annotated[int, Meta(ge=1, le=100_000)]
 
 
-@final
-class StreamRequest(Body, kw_only=True):
-    """A run of a registered model, sent frame by frame."""
+class ModelRun(Body, kw_only=True, forbid_unknown_fields=False):
+    """A run of any registered model: a `mfnjax.Simulation` and a seed.
 
-    model: ModelName = "mycelium"
+    A field of another name is a parameter of the model, as if it stood in ``parameters``.
+    """
+
+    model: ModelName
     preset: Preset = None
-    parameters: Annotated[
-        dict[Name, Number | bool], Meta(description="Parameters by name or symbol.")
-    ] = {}
-    grid_size: GridSize = 64
-    steps: Annotated[int, Meta(ge=1, le=100_000, description="Steps of the run.")] = 200
-    frames: Annotated[int, Meta(ge=1, le=1000, description="Frames that are sent.")] = 50
+    parameters: Annotated[dict[Name, Value], Meta(description="Parameters by name or symbol.")] = {}
+    grid_size: GridSize | None = None
+    spacing: Spacing = 1.0
+    boundary: Annotated[Boundary, Meta(description="What is outside the grid.")] = "periodic"
     dt: Annotated[
         Annotated[float, Meta(ge=1e-12, le=1e6)] | None,
         Meta(description="Time of a step; null takes the preset's, else 1."),
     ] = None
+    stepper: Stepper = None
+    seed: Seed = 42
+
+
+@final
+class ModelRunRequest(ModelRun, kw_only=True, forbid_unknown_fields=False):
+    """One run of the model that is named."""
+
+    shape: Annotated[
+        Annotated[
+            list[Annotated[int, Meta(ge=1, le=LARGEST_CELLS)]], Meta(min_length=2, max_length=2)
+        ]
+        | None,
+        Meta(description="Cells (H, W) of a grid that is no square, in the place of `grid_size`."),
+    ] = None
+    steps: Annotated[
+        ManySteps | None, Meta(description="Steps; null takes the preset's, else the model's.")
+    ] = None
+    include_field: Annotated[bool, Meta(description="Whether `fields` is answered.")] = False
+    include_features: Annotated[
+        bool,
+        Meta(
+            description="Whether `features` is answered: of the main field all 18 where it is a "
+            "potential, else those of the mask of the cells above the middle of its range."
+        ),
+    ] = False
+
+
+@final
+class FieldStatistics(Answer, kw_only=True):
+    """A field at the end of the run, in its own unit (empty: none)."""
+
+    unit: str
+    min: float
+    max: float
+    mean: float
+    std: float
+
+
+@final
+class ModelRunResponse(Answer, kw_only=True):
+    """What the run of a named model ended in."""
+
+    model: str
+    counts: Annotated[dict[str, int], Meta(description="Events of the run.")]
+    main_field: Annotated[
+        str, Meta(description="The field of which the fractal dimension and the features are.")
+    ]
+    statistics: dict[str, FieldStatistics]
+    fractal_dimension: float
+    fields: dict[str, list[list[float]]] | None = None
+    features: dict[str, float] | None = None
+
+
+@final
+class StreamRequest(ModelRun, kw_only=True, forbid_unknown_fields=False):
+    """A run of a registered model, sent frame by frame."""
+
+    model: ModelName = "mycelium"
+    grid_size: GridSize = 64
+    steps: Annotated[ManySteps, Meta(description="Steps of the run.")] = 200
+    frames: Annotated[int, Meta(ge=1, le=1000, description="Frames that are sent.")] = 50
     field: Annotated[
         Name | None, Meta(description="Field that is sent; null takes the one people look at.")
     ] = None
-    boundary: Annotated[Boundary, Meta(description="What is outside the grid.")] = "periodic"
-    seed: Seed = 42
 
 
 @final
@@ -239,7 +308,7 @@ class ParameterInfo(msgspec.Struct, kw_only=True):
 
     name: str
     symbols: list[str]
-    default: float | bool
+    default: float | bool | None
     description: str
     unit: str = ""
     range: str = ""
@@ -315,10 +384,15 @@ class FitRequest(Body, kw_only=True):
         Meta(description="Standard deviation of the measurements; null: unknown."),
     ] = None
     boundary: Annotated[Boundary, Meta(description="What is outside the line.")] = "neumann"
+    stepper: Stepper = None
     starts: Annotated[int, Meta(ge=1, le=64, description="Starts; the best end is taken.")] = 1
     max_steps: Annotated[
         int, Meta(ge=1, le=10_000, description="Most iterations of the optimiser.")
     ] = 200
+    level: Annotated[float, Meta(ge=0.5, le=0.9999, description="Level of the intervals.")] = 0.9
+    profiles: Annotated[
+        bool, Meta(description="Whether every parameter is profiled, too (takes longer).")
+    ] = False
     seed: Seed = 42
 
 
@@ -332,7 +406,12 @@ class JobResponse(Answer, kw_only=True):
     done: Annotated[int, Meta(description="Iterations done.")]
     total: Annotated[int, Meta(description="Most iterations; 0 before the first.")]
     result: Annotated[
-        dict[str, Any] | None, Meta(description="What the library's `FitResult.to_dict` gives.")
+        dict[str, Any] | None,
+        Meta(
+            description="What the library's `FitResult.to_dict` gives; beside it `uncertainty` "
+            "(with intervals), `identifiability`, `misfit` and `sentences`, as `mfn fit` tells "
+            "them, or `remark`: why there are none."
+        ),
     ] = None
     error: Annotated[str | None, Meta(description="Why the job ended without a result.")] = None
     created: Annotated[float, Meta(description="Seconds since 1970.")]

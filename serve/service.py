@@ -12,6 +12,7 @@ from typing import Any, final
 from litestar import Request
 
 from serve.engine import Engine, Kind, simulations as sims
+from serve.engine.documented import documented_run
 from serve.engine.library import AGGREGATION, FEATURES, VALIDATION
 from serve.engine.streams import PIECES
 from serve.http.errors import overloaded
@@ -46,7 +47,7 @@ class Service:
             queue_seconds=settings.queue_seconds,
             deadline_seconds=settings.deadline_seconds,
         )
-        self.jobs = JobRunner(open_store(settings))
+        self.jobs = JobRunner(open_store(settings), settings.imports)
         self._ready = threading.Event()
         self._closing = threading.Event()
         self._close_by = 0.0
@@ -135,14 +136,12 @@ class Service:
             self._warm_up_validation()
             for size in self.settings.warm_grid_sizes:
                 for turing in (True, False):
-                    run = sims.Run(0, size, 1, 0.18, 0.25, turing)
+                    run = documented_run(size, 1, turing_enabled=turing)
                     for kind in (sims.SMALL, sims.LARGE):
                         if self._closing.is_set():
                             return
                         self.engine.run_now(kind, run)
-                if size <= sims.BATCHED_SIDE:
-                    for batch in sims.BATCHES[:-1]:
-                        sims.PROGRAMS.compile(size, True, batch)
+                sims.PROGRAMS.compile_batches(documented_run(size, 1))
         except Exception:
             log.exception("the warm-up failed: the server does not become ready")
             return

@@ -74,15 +74,20 @@ def _path(name: str, text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
-def _setting(default: Any, read: Callable[[str, str], Any], *, secret: bool = False) -> Any:
+def _setting(
+    default: Any, read: Callable[[str, str], Any], *, secret: bool = False, variable: str = ""
+) -> Any:
     """A field, and how it is read: from the name and the text of its variable."""
-    return dataclasses.field(default=default, repr=not secret, metadata={"read": read})
+    metadata = {"read": read, "variable": variable}
+    return dataclasses.field(default=default, repr=not secret, metadata=metadata)
 
 
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
     """How the server runs; each field is the variable ``MFN_`` + its name in capitals.
+
+    ``imports`` is ``MFN_IMPORT``.
 
     Attributes:
         env: ``dev``, ``staging`` or ``prod``.
@@ -102,6 +107,7 @@ class Settings:
         log_level: Least level that is written.
         log_format: ``json`` or ``text``.
         metrics_enabled: Whether ``/metrics`` exists.
+        imports: Modules and files (``….py``) with models of the user's own.
         warm_grid_sizes: Grid sizes whose programs are compiled before ``/ready`` says so.
     """
 
@@ -120,6 +126,7 @@ class Settings:
     log_level: str = _setting("info", _choice("debug", "info", "warning", "error"))
     log_format: str = _setting("json", _choice("json", "text"))
     metrics_enabled: bool = _setting(True, _boolean)
+    imports: tuple[str, ...] = _setting((), _items, variable="MFN_IMPORT")
     warm_grid_sizes: tuple[int, ...] = _setting((32, 64, 128, 256), _grid_sizes)
 
     def __post_init__(self) -> None:
@@ -142,7 +149,7 @@ class Settings:
         variables = os.environ if environ is None else environ
         values: dict[str, Any] = {}
         for field in dataclasses.fields(cls):
-            variable = f"MFN_{field.name.upper()}"
+            variable = field.metadata["variable"] or f"MFN_{field.name.upper()}"
             if text := variables.get(variable, "").strip():
                 values[field.name] = field.metadata["read"](variable, text)
         env = values.get("env", "dev")

@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from serve.process import leave, serve
+from serve.process import UNUSABLE, leave, serve
 from serve.settings import Settings
 
 POLL_SECONDS = 0.2
@@ -45,6 +45,9 @@ def supervise(listening: socket.socket, settings: Settings, workers: int) -> int
         processes = [start() for _ in range(workers)]
         while not stopping:
             time.sleep(POLL_SECONDS)
+            if any(process.exitcode == UNUSABLE for process in processes):
+                _stop(processes)
+                return UNUSABLE
             for index, process in enumerate(processes):
                 if not process.is_alive() and not stopping:
                     _forget(process.pid)

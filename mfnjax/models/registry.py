@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import threading
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, final
@@ -21,6 +22,7 @@ from mfnjax.models.mycelium import MyceliumModel
 from mfnjax.models.presets import Preset
 from mfnjax.models.schnakenberg import SchnakenbergModel
 from mfnjax.models.swift_hohenberg import SwiftHohenbergModel
+from mfnjax.models.user_modules import load_installed
 
 
 @final
@@ -55,6 +57,28 @@ class ModelEntry:
 
 
 _REGISTRY: dict[str, ModelEntry] = {}
+_INSTALLED = threading.RLock()
+_to_load = True
+
+
+def load_installed_models() -> None:
+    """Register the models of installed packages: the entry points ``mfnjax.models``, once.
+
+    The functions below do it at the first question that is not about a model of our own: to look
+    through what is installed takes a while. An entry point is a `Model` class, registered under the
+    point's name, or a module that calls `register_model`; one that fails is a warning.
+    """
+    global _to_load
+    with _INSTALLED:
+        if _to_load:
+            _to_load = False
+            load_installed(_take)
+
+
+def _take(name: str, found: Any) -> None:
+    is_model = isinstance(found, type) and issubclass(found, Model)
+    if is_model and all(entry.model is not found for entry in _REGISTRY.values()):
+        register_model(name, found)
 
 
 def register_model(
@@ -90,6 +114,7 @@ def register_model(
 
 def model_names() -> tuple[str, ...]:
     """Names of all registered models, sorted."""
+    load_installed_models()
     return tuple(sorted(_REGISTRY))
 
 
@@ -99,7 +124,9 @@ def get_model(name: str) -> ModelEntry:
     Raises:
         ParameterError: There is none; the message names the nearest one and all.
     """
-    if not isinstance(name, str) or name not in _REGISTRY:
+    if name not in _REGISTRY:
+        load_installed_models()
+    if name not in _REGISTRY:
         near = difflib.get_close_matches(str(name), _REGISTRY, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ParameterError(f"no model {name!r}{hint}; models: {', '.join(model_names())}")
@@ -108,6 +135,8 @@ def get_model(name: str) -> ModelEntry:
 
 def name_of(model: type[Model]) -> str:
     """The name of a model class in the registry; of one that is not there, the class's own."""
+    if not any(entry.model is model for entry in _REGISTRY.values()):
+        load_installed_models()
     names = [name for name, entry in _REGISTRY.items() if entry.model is model]
     return names[0] if names else model.__name__
 

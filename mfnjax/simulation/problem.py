@@ -113,7 +113,7 @@ def _known_problem(
 
 
 def check_physics(model: Model, grid: Grid, dt: Any, stepper: Stepper) -> None:
-    """Raise an `MfnError` where model, grid, dt and stepper do not go together."""
+    """Raise ParameterError or StabilityError if the stepper cannot run this; a start aside."""
     check_one_spacing(grid)
     check_shapes(model, grid)
     check_serves(stepper, model, grid)

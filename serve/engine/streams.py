@@ -11,8 +11,8 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from mfnjax.core.grid import Grid
 from serve.engine.kind import Kind
+from serve.engine.simulations import Run
 
 
 @final
@@ -21,19 +21,13 @@ class Stream:
     """A run that is on its way.
 
     Attributes:
-        model: The model.
-        grid: Its grid.
-        dt: Time step.
-        seed: Of the start and of the run.
+        run: The simulation and its seed.
         state: Where it stands; None before the first piece.
         key: The run's key.
         counts: Events so far.
     """
 
-    model: Any
-    grid: Grid
-    dt: float
-    seed: int
+    run: Run
     state: Any = None
     key: Any = None
     counts: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -48,14 +42,10 @@ class Pieces(Kind):
     uses_library_caches: ClassVar[bool] = True
 
     def key(self, item: tuple[Stream, int]) -> Hashable:
-        model = item[0].model
-        static = tuple(
-            getattr(model, f.name) for f in dataclasses.fields(model) if f.metadata.get("static")
-        )
-        return type(model).__name__, static, item[0].grid.shape, item[0].grid.boundary.name
+        return item[0].run.program
 
     def units(self, item: tuple[Stream, int]) -> float:
-        return item[0].grid.num_cells * max(item[1], 1)
+        return item[0].run.simulation.grid.num_cells * max(item[1], 1)
 
     def run(self, key: Hashable, items: Sequence[tuple[Stream, int]]) -> list[Any]:
         return [_advance(stream, steps) for stream, steps in items]
@@ -65,20 +55,14 @@ def _advance(stream: Stream, steps: int) -> dict[str, np.ndarray]:
     """Take the stream on; returns its fields."""
     import jax
 
-    from mfnjax import simulate
-
+    simulation = stream.run.simulation
+    model = simulation.model
     if stream.state is None:
-        start_key, stream.key = jax.random.split(jax.random.key(np.uint32(stream.seed)))
-        stream.state = stream.model.initial_state(stream.grid, dtype="float32", key=start_key)
+        start_key, stream.key = jax.random.split(jax.random.key(np.uint32(stream.run.seed)))
+        stream.state = model.initial_state(simulation.grid, dtype="float32", key=start_key)
     if steps:
-        end = simulate(
-            stream.model,
-            stream.state,
-            grid=stream.grid,
-            steps=steps,
-            dt=stream.dt,
-            key=stream.key if stream.model.takes_key else None,
-        )
+        key = stream.key if model.takes_key else None
+        end = simulation.replace(steps=steps).run(stream.state, key=key)
         end.status.raise_if_bad()
         stream.state = end.state
         for name, count in end.counts.items():

@@ -27,10 +27,19 @@ async def json_body(request: Request[Any, Any, Any], model: type[T]) -> T:
     Raises:
         ApiError: 415, it is not JSON; 400, with all the wrong fields.
     """
+    return decode_json(await json_bytes(request), model)
+
+
+async def json_bytes(request: Request[Any, Any, Any]) -> bytes:
+    """Return the body of ``request``, not decoded.
+
+    Raises:
+        ApiError: 415, it is not JSON.
+    """
     body, given = await request.body(), content_type(request)
     if given != JSON_TYPE:
         raise ApiError(415, f"the body must be {JSON_TYPE}, got {given[:80] or 'no type'!r}")
-    return decode_json(body, model)
+    return body
 
 
 def decode_json(body: bytes, model: type[T]) -> T:
@@ -65,8 +74,9 @@ def _field_errors(body: bytes, model: Any) -> Generator[FieldError, None, None]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
     fields = {field.encode_name: field for field in msgspec.structs.fields(model)}
+    strict = model.__struct_config__.forbid_unknown_fields
     for name in values:
-        if name not in fields:
+        if strict and name not in fields:
             yield FieldError(name[:64], f"no such field; the fields are {', '.join(fields)}")
     for name, field in fields.items():
         if name not in values:

@@ -26,6 +26,24 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "pot_std_mV": 0.4198439121246338,
         "fractal_dimension": 0.0,
     },
+    "ModelRunRequest": {
+        "model": "gray-scott",
+        "preset": "spots",
+        "parameters": {"F": 0.03},
+        "grid_size": 32,
+        "steps": 100,
+        "boundary": "neumann",
+    },
+    "ModelRunResponse": {
+        "model": "gray-scott",
+        "counts": {},
+        "main_field": "v",
+        "statistics": {
+            "u": {"unit": "", "min": 0.0, "max": 1.0, "mean": 0.5, "std": 0.1},
+            "v": {"unit": "", "min": 0.0, "max": 1.0, "mean": 0.5, "std": 0.1},
+        },
+        "fractal_dimension": 1.0,
+    },
     "StreamRequest": {
         "model": "gray-scott",
         "preset": "spots",

@@ -73,6 +73,12 @@ BODIES = {
     "/fit": "FitRequest",
 }
 """The schema of what is posted, by path."""
+OF_A_NAMED_MODEL = {
+    "SimulateRequest": "ModelRunRequest",
+    "SimulateResponse": "ModelRunResponse",
+}
+"""What may be posted instead where a model is named, and what is answered then."""
+FLAT = {"type": ["number", "boolean"], "description": "A parameter of the model, by its name."}
 MORE_STATUSES: dict[tuple[str, str], tuple[int, ...]] = {
     ("get", "/ready"): (503,),
     ("post", "/simulate"): (422,),
@@ -110,15 +116,31 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    structs = [*schemas.Body.__subclasses__(), *schemas.Answer.__subclasses__(), Problem]
+    structs = [*_forms(schemas.Body), *_forms(schemas.Answer), Problem]
     _, components = msgspec.json.schema_components(structs, ref_template=REF)
     components["FeaturesRequest"]["oneOf"] = [
         {"required": [name], "properties": {name: {"type": "array"}, other: {"type": "null"}}}
         for name, other in (("field_mV", "history_mV"), ("history_mV", "field_mV"))
     ]
+    for form in _forms(schemas.ModelRun):
+        components[form.__name__]["additionalProperties"] = FLAT
     for name, example in EXAMPLES.items():
         components[name]["examples"] = [example]
     return components
+
+
+def _forms(base: type) -> list[type]:
+    """The classes under ``base`` that nothing is derived from."""
+    under: list[type] = base.__subclasses__()
+    return [form for one in under for form in (_forms(one) or [one])]
+
+
+def _reference(name: str) -> dict[str, Any]:
+    """The schema ``name``, or its like where a model is named."""
+    schema = {"$ref": REF.format(name=name)}
+    if name not in OF_A_NAMED_MODEL:
+        return schema
+    return {"anyOf": [schema, {"$ref": REF.format(name=OF_A_NAMED_MODEL[name])}]}
 
 
 def _name(status: int) -> str:
@@ -153,7 +175,7 @@ def _complete_operation(method: str, path: str, operation: dict[str, Any]) -> No
         content = answer["content"]
         content |= {kind: text for kind, text in TEXTS.items() if kind in content}
         if path == "/simulate":
-            json = content["application/json"]
+            json = content["application/json"] = {"schema": _reference("SimulateResponse")}
             content |= dict.fromkeys(("application/msgpack", "application/x-msgpack"), json)
             content["application/x-npy"] = BINARY
             answer["headers"] |= _headers("X-MFN-Result")
@@ -165,8 +187,7 @@ def _complete_operation(method: str, path: str, operation: dict[str, Any]) -> No
         statuses.add(404)
     if path in BODIES:
         statuses |= {400, 413, 415} if path == "/nernst" else {400, 413, 415, 503}
-        schema = {"$ref": REF.format(name=BODIES[path])}
-        body: dict[str, Any] = {"application/json": {"schema": schema}}
+        body: dict[str, Any] = {"application/json": {"schema": _reference(BODIES[path])}}
         if path == "/features":
             kinds = ("application/x-npy", "application/x-npz", "application/octet-stream")
             body |= dict.fromkeys(kinds, BINARY)

@@ -1,4 +1,4 @@
-"""The process of one job: ``python -m serve.jobs.child FOLDER ID``."""
+"""The process of one job: ``python -m serve.jobs.child FOLDER ID IMPORT…``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mfnjax.errors import MfnError
+from mfnjax.models.user_modules import import_module
 from serve.jobs.store import Job, JobStore
 
 REPORT_SECONDS = 0.2
@@ -23,7 +24,7 @@ class Cancelled(Exception):
     """The job was asked to stop."""
 
 
-def main(folder: str, job_id: str) -> None:
+def main(folder: str, job_id: str, *imports: str) -> None:
     """Run the job and write what comes of it; a SIGTERM leaves a checkpoint and no word."""
     signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -32,6 +33,8 @@ def main(folder: str, job_id: str) -> None:
     if job is None:
         return
     try:
+        for name in imports:
+            import_module(name)
         result = _run(store, job)
     except Cancelled:
         store.finish(job_id, "cancelled", error="The job was cancelled.")
@@ -75,4 +78,4 @@ def _stop(*_: Any) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mfnjax.errors import ParameterError
+from mfnjax.errors import MfnError, ParameterError
+
+if TYPE_CHECKING:
+    from mfnjax.fitting.result import FitResult
 
 
 def prepare_fit(request: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
@@ -21,6 +23,8 @@ def prepare_fit(request: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
     from mfnjax import Grid, build_model
     from mfnjax.fitting import pointwise
     from mfnjax.fitting.layout import plan
+    from mfnjax.simulation.problem import check_physics
+    from mfnjax.steppers import choose_stepper
 
     lengths = {len(row) for row in (*request["values"], *request["start"].values())}
     if len(lengths) != 1:
@@ -35,6 +39,7 @@ def prepare_fit(request: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
         name: np.asarray(values, np.float32)[None] for name, values in request["start"].items()
     }
     grid = Grid((1, measured.shape[1]), spacing=request["spacing"], boundary=request["boundary"])
+    check_physics(model, grid, request["dt"], choose_stepper(model, request["stepper"]))
     objective = pointwise(
         {request["field"]: measured},
         start=start,
@@ -42,6 +47,7 @@ def prepare_fit(request: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
         steps=request["steps"],
         dt=request["dt"],
         sigma=request["sigma"],
+        stepper=request["stepper"],
     )
     options = {
         "bounds": {name: tuple(pair) for name, pair in request["bounds"].items()},
@@ -58,10 +64,11 @@ def prepare_fit(request: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
 def run_fit(
     request: dict[str, Any], *, checkpoint: Path, progress: Callable[[int, int], None]
 ) -> dict[str, Any]:
-    """Fit, from the checkpoint where there is one."""
+    """Fit, from the checkpoint where there is one, and judge the fit."""
     import jax
 
     from mfnjax import fit
+    from mfnjax.fitting.plain_json import plain
 
     model, objective, options = prepare_fit(request)
     result = fit(
@@ -73,16 +80,18 @@ def run_fit(
         resume=checkpoint.is_file(),
         progress=progress,
     )
-    plain: dict[str, Any] = _finite(result.to_dict())
-    return plain
+    values: dict[str, Any] = plain({**result.to_dict(), **_judged(result, request)})
+    return values
 
 
-def _finite(value: Any) -> Any:
-    """Plain values without NaN: what is not finite (after a start's end) is None."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+def _judged(result: FitResult, request: dict[str, Any]) -> dict[str, Any]:
+    """Intervals, identifiability and misfit, as ``mfn fit`` tells them; or why there are none."""
+    from mfnjax.fitting.report import report_fit
+
+    try:
+        report = report_fit(result, level=request["level"], profiles=request["profiles"])
+    except MfnError as error:  # no more measurements than parameters, say: the fit itself stands
+        return {"uncertainty": None, "remark": str(error)}
+    parts = report.to_dict()
+    del parts["fit"]
+    return {**parts, "sentences": report.sentences()}

@@ -19,10 +19,16 @@ STOP_SECONDS = 3.0
 
 @final
 class JobRunner:
-    """A thread that claims jobs and waits for their processes."""
+    """A thread that claims jobs and waits for their processes.
 
-    def __init__(self, store: JobStore) -> None:
+    Args:
+        store: Where the jobs are.
+        imports: What each process imports first: a user's models.
+    """
+
+    def __init__(self, store: JobStore, imports: tuple[str, ...] = ()) -> None:
         self.store = store
+        self._imports = imports
         self._wake = threading.Event()
         self._closing = False
         self._owner: Owner | None = None
@@ -74,7 +80,8 @@ class JobRunner:
 
     def _run(self, job: Job) -> None:
         # Its standard input is a pipe from here: the process ends when this one does.
-        command = [sys.executable, "-m", "serve.jobs.child", str(self.store.folder), job.id]
+        program = [sys.executable, "-m", "serve.jobs.child"]
+        command = [*program, str(self.store.folder), job.id, *self._imports]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

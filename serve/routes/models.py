@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import MISSING
 from typing import Any
 
 from litestar import get
@@ -35,7 +36,7 @@ def _info(entry: Any) -> ModelInfo:
         parameters=[
             ParameterInfo(**declared.to_dict())
             for declared in parameters_of(model).values()
-            if isinstance(declared.default, (bool, int, float))
+            if declared.default is MISSING or isinstance(declared.default, (bool, int, float))
         ],
         presets={
             name: PresetInfo(

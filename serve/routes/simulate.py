@@ -1,20 +1,31 @@
-"""Runs of the v4.1 model."""
+"""Runs of the documented v4.1 model, and of every other one."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import msgspec
-import numpy as np
 from litestar import Request, Response, post
 
-from serve.engine.simulations import Run, RunResult, kind_of
+from mfnjax import Simulation
+from mfnjax.core.quantity import POTENTIAL
+from mfnjax.models.base import main_field
+from serve.engine.documented import documented_run
+from serve.engine.simulations import Run, RunResult, kind_of, quantity_of
 from serve.http.arrays import write_npy
-from serve.http.body import JSON_TYPE, accepted, json_body
+from serve.http.body import JSON_TYPE, accepted, decode_json, json_bytes
 from serve.http.errors import invalid
-from serve.schemas import SimulateRequest, SimulateResponse
+from serve.http.model_run import decode_model_run
+from serve.schemas import (
+    FieldStatistics,
+    ModelRunRequest,
+    ModelRunResponse,
+    SimulateRequest,
+    SimulateResponse,
+)
 from serve.service import Service, service_of
 
+DOCUMENTED = ("seed", "grid_size", "steps", "alpha", "spike_probability", "turing_enabled")
 NPY_TYPE = "application/x-npy"
 MSGPACK_TYPES = ("application/msgpack", "application/x-msgpack")
 RESULT_HEADER = "X-MFN-Result"
@@ -29,36 +40,79 @@ def check_work(service: Service, *, cells: int, steps: int) -> None:
 
 @post("/simulate", status_code=200, tags=["simulation"])
 async def simulate(request: Request[Any, Any, Any]) -> Response[SimulateResponse]:
-    """Run the v4.1 model and return its counts, statistics and fractal dimension.
+    """Run the v4.1 model, or the one that is named; return statistics and fractal dimension.
 
-    The form follows `Accept`: JSON, MessagePack (`application/msgpack`), or the final field alone
-    in volts (`application/x-npy`), with the rest as JSON in the header `X-MFN-Result`.
+    The form follows `Accept`: JSON, MessagePack (`application/msgpack`), or the final main field
+    alone (`application/x-npy`, a potential in volts), with the rest as JSON in the header
+    `X-MFN-Result`.
     """
-    service, data = service_of(request), await json_body(request, SimulateRequest)
-    check_work(service, cells=data.grid_size**2, steps=data.steps)
-    run = Run(*(getattr(data, name) for name in Run._fields))
+    service, body = service_of(request), await json_bytes(request)
+    data: SimulateRequest | ModelRunRequest
+    if b'"model"' in body:
+        data, simulation = decode_model_run(body, ModelRunRequest)
+        run = Run(simulation, data.seed)
+    else:
+        data = decode_json(body, SimulateRequest)
+        run = documented_run(**{name: getattr(data, name) for name in DOCUMENTED})
+    grid, steps = run.simulation.grid, run.simulation.steps
+    check_work(service, cells=grid.num_cells, steps=steps)
     result: RunResult = await service.submit(request, kind_of(run), run)
     form = accepted(request, (JSON_TYPE, NPY_TYPE, *MSGPACK_TYPES))
-    answer = _answer(result, data, with_field=data.include_field and form != NPY_TYPE)
+    with_field = data.include_field and form != NPY_TYPE
+    answer: SimulateResponse | ModelRunResponse
+    if isinstance(data, SimulateRequest):
+        answer = _documented_answer(result, data, with_field=with_field)
+    else:
+        answer = _answer(run.simulation, result, data, with_field=with_field)
     content: Any = answer
     headers: dict[str, str] = {}
     if form == NPY_TYPE:
-        content = write_npy(result.field)
+        content = write_npy(result.fields[main_field(run.simulation.model)])
         headers[RESULT_HEADER] = msgspec.json.encode(answer).decode("ascii")
     elif form in MSGPACK_TYPES:
         content = msgspec.msgpack.encode(answer)
     return Response(content, media_type=form, headers=headers)
 
 
-def _answer(result: RunResult, data: SimulateRequest, *, with_field: bool) -> SimulateResponse:
+def _documented_answer(
+    result: RunResult, data: SimulateRequest, *, with_field: bool
+) -> SimulateResponse:
     features = result.features
     return SimulateResponse(
-        growth_events=result.growth_events,
+        growth_events=result.counts["growth_events"],
         pot_min_mV=features["V_min"],
         pot_max_mV=features["V_max"],
         pot_mean_mV=features["V_mean"],
         pot_std_mV=features["V_std"],
         fractal_dimension=features["D_box"],
-        field_mV=(1e3 * result.field.astype(np.float64)).tolist() if with_field else None,
+        field_mV=POTENTIAL.shown(result.fields["potential"]).tolist() if with_field else None,
         features=features.to_dict() if data.include_features else None,
+    )
+
+
+def _answer(
+    simulation: Simulation, result: RunResult, data: ModelRunRequest, *, with_field: bool
+) -> ModelRunResponse:
+    model = simulation.model
+    shown = {name: quantity_of(model, name).shown(u) for name, u in result.fields.items()}
+    features = result.features.to_json_dict()
+    return ModelRunResponse(
+        model=simulation.model_name,
+        counts=result.counts,
+        main_field=main_field(model),
+        statistics={
+            name: FieldStatistics(
+                unit=quantity_of(model, name).unit,
+                min=float(values.min()),
+                max=float(values.max()),
+                mean=float(values.mean()),
+                std=float(values.std()),
+            )
+            for name, values in shown.items()
+        },
+        fractal_dimension=result.features["D_box"],
+        fields={name: values.tolist() for name, values in shown.items()} if with_field else None,
+        features={name: value for name, value in features.items() if value is not None}
+        if data.include_features
+        else None,
     )

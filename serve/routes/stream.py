@@ -12,10 +12,15 @@ import numpy as np
 from litestar import Request, post
 from litestar.response import Stream as StreamResponse
 
+from mfnjax import Simulation
+from mfnjax.core.quantity import POTENTIAL
+from mfnjax.models.base import main_field
 from serve.engine.library import FEATURES
+from serve.engine.simulations import Run, quantity_of
 from serve.engine.streams import PIECES, Stream
-from serve.http.body import json_body
+from serve.http.body import json_bytes
 from serve.http.errors import as_api_error, invalid, request_problem
+from serve.http.model_run import decode_model_run
 from serve.routes.simulate import check_work
 from serve.schemas import StreamRequest
 from serve.service import Service, service_of
@@ -28,44 +33,36 @@ CHUNK_UNITS = 2**23
 @post("/simulate/stream", status_code=200, tags=["simulation"], media_type=MEDIA_TYPE)
 async def stream(request: Request[Any, Any, Any]) -> StreamResponse:
     """Run any registered model and send frames of its field as they come."""
-    service, data = service_of(request), await json_body(request, StreamRequest)
-    run, header = _prepare(data)
-    check_work(service, cells=data.grid_size**2, steps=header["steps"])
+    service = service_of(request)
+    data, simulation = decode_model_run(await json_bytes(request), StreamRequest)
+    run = Stream(Run(simulation, data.seed))
+    header = _header(data, simulation)
+    check_work(service, cells=simulation.grid.num_cells, steps=simulation.steps)
     # The first piece decides about the status: a full queue is a 503, a bad parameter a 400.
     first = await service.submit(request, PIECES, (run, 0))
     lines = _lines(service, request, run, header, first)
     return StreamResponse(lines, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
 
 
-def _prepare(data: StreamRequest) -> tuple[Stream, dict[str, Any]]:
-    from mfnjax import Grid, build_model, get_model
-
-    entry = get_model(data.model)
-    model = build_model(data.model, data.parameters, preset=data.preset)
-    preset = entry.presets.get(data.preset or "")
-    dt = data.dt if data.dt is not None else (preset.dt if preset else 1.0)
-    steps = data.steps
+def _header(data: StreamRequest, simulation: Simulation) -> dict[str, Any]:
+    model = simulation.model
     field = data.field if data.field is not None else _shown(model.fields)
     if field not in model.fields:
         raise invalid("field", f"expected one of {', '.join(model.fields)}; got {field!r}")
-    grid = Grid((data.grid_size, data.grid_size), boundary=data.boundary)
-    model.check(grid, dt)
-    run = Stream(model, grid, dt, data.seed)
-    header = {
+    return {
         "type": "header",
         "model": data.model,
         "preset": data.preset,
         "fields": list(model.fields),
         "field": field,
-        "unit": "mV" if field == "potential" else "",
+        "unit": quantity_of(model, field).unit,
         "grid_size": data.grid_size,
-        "steps": steps,
-        "frames": min(data.frames, steps),
-        "dt": dt,
+        "steps": simulation.steps,
+        "frames": min(data.frames, simulation.steps),
+        "dt": simulation.dt,
         "seed": data.seed,
         "parameters": data.parameters,
     }
-    return run, header
 
 
 def _shown(fields: tuple[str, ...]) -> str:
@@ -81,7 +78,9 @@ async def _lines(
 ) -> AsyncIterator[bytes]:
     began = time.monotonic()
     name, steps, frames = header["field"], header["steps"], header["frames"]
-    most = max(1, CHUNK_UNITS // run.grid.num_cells)
+    simulation = run.run.simulation
+    quantity = quantity_of(simulation.model, name)
+    most = max(1, CHUNK_UNITS // simulation.grid.num_cells)
     done = 0
     try:
         yield _line(header)
@@ -91,10 +90,11 @@ async def _lines(
                 piece = min(most, end - done)
                 fields = await service.engine.submit(PIECES, (run, piece))
                 done += piece
-            yield _line(_frame(fields[name], header["unit"], done))
+            yield _line(_frame(quantity.shown(fields[name]), done))
         features = None
-        if "potential" in fields:
-            vector = await service.engine.submit(FEATURES, np.asarray(fields["potential"]))
+        measured = main_field(simulation.model)
+        if quantity_of(simulation.model, measured) == POTENTIAL:
+            vector = await service.engine.submit(FEATURES, np.asarray(fields[measured]))
             features = vector.to_dict()
         seconds = round(time.monotonic() - began, 3)
         yield _line({"type": "end", "counts": run.counts, "features": features, "seconds": seconds})
@@ -103,8 +103,7 @@ async def _lines(
         yield _line({**problem, "type": "error"})
 
 
-def _frame(field: np.ndarray, unit: str, step: int) -> dict[str, Any]:
-    values = field.astype(np.float64) * (1e3 if unit == "mV" else 1.0)
+def _frame(values: np.ndarray, step: int) -> dict[str, Any]:
     low, high = float(values.min()), float(values.max())
     span = high - low
     scaled = (values - low) * (255 / span) if span > 0 else np.zeros_like(values)

@@ -40,7 +40,12 @@ function showModel() {
   showPreset();
 }
 
-function controlOf({ name, symbols, default: value, minimum, maximum, description }) {
+/** A parameter's default; 1 where the model has none. */
+const usual = (parameter) => parameter.default ?? 1;
+
+function controlOf(parameter) {
+  const { name, symbols, minimum, maximum, description } = parameter;
+  const value = usual(parameter);
   const label = /(^|_).(_|$)/.test(name) ? name : name.replaceAll("_", " "); // d_u stays as it is
   if (typeof value === "boolean") return toggle({ name, label, value, hint: description }, edited);
   // without bounds of its own a slider reaches twice as far as any preset
@@ -53,8 +58,8 @@ function controlOf({ name, symbols, default: value, minimum, maximum, descriptio
 /** Put the preset's values into the controls, the model's defaults elsewhere. */
 function showPreset() {
   const { description = "", parameters = {}, steps } = chosen().presets[preset.value] ?? {};
-  for (const { name, default: value } of chosen().parameters) {
-    controls.parameters.get(name).set(parameters[name] ?? value);
+  for (const parameter of chosen().parameters) {
+    controls.parameters.get(parameter.name).set(parameters[parameter.name] ?? usual(parameter));
   }
   const affordable = Math.floor(MOST_CELL_STEPS / controls.settings.get("grid_size").get() ** 2 / 100) * 100;
   if (steps) controls.settings.get("steps").set(Math.min(steps, MOST_STEPS, Math.max(affordable, 100)));

@@ -20,7 +20,9 @@ START_SECONDS = 120
 class ServerProcess:
     """``mfn-api`` in a process of its own."""
 
-    def __init__(self, state_dir: Path, *, workers: int = 1, **environment: str) -> None:
+    def __init__(
+        self, state_dir: Path, *arguments: str, workers: int = 1, **environment: str
+    ) -> None:
         variables = {k: v for k, v in os.environ.items() if not k.startswith("MFN_")}
         variables |= {
             "MFN_STATE_DIR": str(state_dir),
@@ -28,7 +30,8 @@ class ServerProcess:
             "MFN_LOG_LEVEL": "warning",
             **environment,
         }
-        command = [sys.executable, "-m", "serve.main", "--port", "0", "--workers", str(workers)]
+        program = [sys.executable, "-m", "serve.main"]
+        command = [*program, "--port", "0", "--workers", str(workers), *arguments]
         self.log_path = state_dir / "log.txt"
         state_dir.mkdir(parents=True, exist_ok=True)
         self._starts = len(self._addresses()) if self.log_path.exists() else 0

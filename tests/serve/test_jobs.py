@@ -23,6 +23,7 @@ from serve.settings import Settings
 from tests.serve.conftest import ServerProcess
 
 TRUTH = {"diffusivity": 0.8, "growth_rate": 0.1}
+SIGMA = 1e-3
 
 
 def start(folder: Path) -> ServerProcess:
@@ -94,7 +95,9 @@ def progress(server: ServerProcess, job_id: str, *, beyond: int) -> int:
 def test_a_fit_finds_the_truth_and_tells_its_progress(
     server: ServerProcess, body: dict[str, Any]
 ) -> None:
-    answer = server.client.post("/fit", json=body)
+    noise = np.random.default_rng(0).normal(0.0, SIGMA, np.shape(body["values"]))
+    noisy = {**body, "values": (np.array(body["values"]) + noise).tolist(), "sigma": SIGMA}
+    answer = server.client.post("/fit", json=noisy)
     assert answer.status_code == 202
     job_id = answer.json()["id"]
     with server.client.stream("GET", f"/jobs/{job_id}/events") as events:
@@ -104,6 +107,11 @@ def test_a_fit_finds_the_truth_and_tells_its_progress(
     assert last["status"] == "done", last
     for name, value in TRUTH.items():
         assert last["result"]["parameters"][name] == pytest.approx(value, rel=1e-2)
+        interval = last["result"]["uncertainty"]["parameters"][name]
+        assert interval["low"] < value < interval["high"]
+    assert sorted(last["result"]["identifiability"]["identifiable"]) == sorted(TRUTH)
+    assert last["result"]["misfit"]["reduced_chi_square"] < 2
+    assert any("Identifiable" in sentence for sentence in last["result"]["sentences"])
     assert server.client.post(f"/jobs/{job_id}/resume").status_code == 409
     assert server.client.delete(f"/jobs/{job_id}").status_code == 409
 
@@ -124,6 +132,8 @@ def test_a_bad_fit_is_refused_at_once(server: ServerProcess, body: dict[str, Any
         ({"fixed": ["diffusivity", "growth_rate", "capacity"]}, "nothing is left"),
         ({"steps": [20, 100_000]}, "over the limit"),
         ({"spacing": 1e-300}, "spacing"),
+        ({"stepper": "nothing"}, "stepper must be one of"),
+        ({"stepper": "etdrk2", "boundary": "dirichlet"}, "'etdrk2' cannot serve"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused_and_not_queued(
