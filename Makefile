@@ -7,38 +7,33 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 JOBS ?= 2
 
-# Tests that measure time or memory run by themselves, after the others: two at once on two cores
-# would measure each other, and counting lines would slow what is timed. PYTEST_ARGS takes options
-# (-k fit, -x), and then a pass that selects nothing is no failure; with a path in it (tests/fitting)
-# there is one pass over that path.
+# The tests of the measuring tools, and those that measure time or memory, are a pass of their own:
+# two timed tests at once on two cores would measure each other. PYTEST_ARGS takes options (-k fit,
+# -x), and then a pass that selects nothing is no failure; a path in it (tests/fitting) is what is
+# run. Lines are counted where CI is set: counting slows the tests.
+TOOLS := tests/bench tests/load
 TIMED := tests/perf tests/performance
-ifneq ($(filter tests%,$(PYTEST_ARGS)),)
-PASSES = one
-else
-PASSES = parallel serial
-endif
-PYTEST_one = $(BIN)/python -m pytest --cov --cov-report=term
-PYTEST_parallel = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=term \
-	--cov-report=json:out/test/coverage.json --junit-xml=out/test/parallel.xml \
-	$(addprefix --ignore=,$(TIMED))
-PYTEST_serial = $(BIN)/python -m pytest --junit-xml=out/test/serial.xml $(TIMED)
-define run_tests
-$(foreach pass,$(PASSES),$(PYTEST_$(pass)) $(1) $(PYTEST_ARGS) $(if $(PYTEST_ARGS),|| [ $$? -eq 5 ])
-	)
-endef
+COVERAGE := $(if $(CI),--cov --cov-report=term)
+PATHS := $(filter tests%,$(PYTEST_ARGS))
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := $(PYTEST) -n $(JOBS) --dist worksteal
+ALLOWED := $(PYTEST_ARGS) $(if $(PYTEST_ARGS),|| [ $$? -eq 5 ])
+LIBRARY := $(if $(PATHS),,$(addprefix --ignore=,$(TOOLS) $(TIMED)))
 
-.PHONY: help demo test test-all lint bench bench-peers bench-serve profile scaling load-smoke load-steady load-spike load-stress load-docs notebooks clean
+.PHONY: help demo quick test test-tools test-all lint bench bench-peers bench-serve profile scaling load-smoke load-steady load-spike load-stress load-docs notebooks clean
 
 help:
 	@echo "make demo      run the demonstration; pictures and a report in out/demo/"
-	@echo "make test      lint, types, import directions, and all tests but the slow ones"
-	@echo "make test-all  the same with the slow tests"
+	@echo "make quick     one case of each test, in a minute or two: no processes, nothing slow"
+	@echo "make test      lint, types, import directions, and the tests of the library and the server"
+	@echo "make test-tools  the tests of the measuring tools, and the documented baselines of time and memory"
+	@echo "make test-all  all tests, the slow ones too"
 	@echo "make lint      lint, types and import directions alone"
 	@echo "make bench     the speed tables; exits 1 if a target is missed"
 	@echo "make bench-peers  the same physics on py-pde, exponax, numba, NumPy and plain JAX"
 	@echo "make bench-serve  the HTTP server's rates, latencies and behaviour under overload (needs wrk)"
 	@echo "make profile   where the time of a run goes: tables, and a trace in out/profile/ (CONFIG=my.toml)"
-	@echo "make scaling   how the cost grows, and what bounds it: tables, a picture in out/scaling/"
+	@echo "make scaling   how the cost grows: tables, a picture in out/scaling/"
 	@echo "make load-smoke, load-steady, load-spike, load-stress  the load scenarios; DURATION=10s shortens"
 	@echo "make load-docs  copy their tables into docs/load_tests.md"
 	@echo "make notebooks the fits of experiments/ as notebooks, run, in out/notebooks/"
@@ -63,11 +58,19 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+quick: $(VENV)/.dev
+	$(PARALLEL) --quick $(LIBRARY) $(ALLOWED)
+
 test: lint
-	$(call run_tests)
+	$(PARALLEL) $(COVERAGE) $(LIBRARY) $(ALLOWED)
+
+test-tools: $(VENV)/.dev
+	$(PARALLEL) $(TOOLS) $(ALLOWED)
+	$(PYTEST) $(TIMED) $(ALLOWED)
 
 test-all: lint
-	$(call run_tests,-m "slow or not slow")
+	$(PARALLEL) -m "slow or not slow" $(addprefix --ignore=,$(TIMED)) $(ALLOWED)
+	$(PYTEST) -m "slow or not slow" $(TIMED) $(ALLOWED)
 
 bench-peers: $(VENV)/.dev
 	$(PIP) --constraint constraints.txt --editable ".[bench]"
@@ -105,3 +108,36 @@ notebooks: $(VENV)/.dev
 
 clean:
 	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+
+# What the workflows of .github/ call beside `make test`.
+.PHONY: test-docs test-lowest test-newest wheel
+
+test-docs: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/test_docs.py
+
+# All tests but the timed ones, in an environment of their own in out/$(1), installed with pip's options $(2).
+define test_in
+$(PYTHON) -m venv out/$(1)
+out/$(1)/bin/python -m pip install --quiet $(2) --editable ".[all,dev]"
+out/$(1)/bin/python -m pytest -n $(JOBS) --dist worksteal $(LIBRARY) $(PYTEST_ARGS)
+endef
+
+# The lowest versions that pyproject.toml allows of what the package itself needs.
+test-lowest: $(VENV)/.user
+	mkdir -p out
+	$(PIP) uv
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --extra all pyproject.toml -o out/lowest.txt
+	$(call test_in,lowest,--constraint out/lowest.txt)
+
+# The newest versions of everything, JAX above all: no constraints.
+test-newest:
+	$(call test_in,newest,--upgrade)
+
+# Build wheel and source archive; install the wheel far from the checkout, as a user does; use it.
+wheel: $(VENV)/.user
+	rm -rf dist out/wheel
+	$(PIP) build
+	$(BIN)/python -m build --outdir dist
+	$(PYTHON) -m venv out/wheel
+	out/wheel/bin/python -m pip install --quiet dist/*.whl
+	cd out/wheel && bin/mfn --version && bin/mfn demo

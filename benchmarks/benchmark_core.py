@@ -1,17 +1,13 @@
-"""The eight core benchmarks of the documented baselines (§ 8).
+"""The eight core benchmarks of the documented baselines (§ 8), by ``mfn bench run``.
 
-    python benchmarks/benchmark_core.py [--processes N] [-o FILE]
-
-Run from the root of a checkout. Prints value, target and margin of every row, writes
-``out/bench/core.json``, and ends with status 1 if a row misses its target. The cases stand in
-`mfnjax.bench.cases`, the targets in ``benchmarks/baselines.toml``.
+python benchmarks/benchmark_core.py [--processes N] [-o FILE]
 """
 
-from __future__ import annotations
-
 import sys
-
-from mfnjax.bench.table import main
+from pathlib import Path
 
 if __name__ == "__main__":
-    sys.exit(main("Core benchmarks", "core"))
+    sys.path[0] = str(Path(__file__).parents[1])
+    from benchmarks.harness.command import script
+
+    script("core", sys.argv[1:])

@@ -1,17 +1,13 @@
-"""The seven scalability benchmarks of the documented baselines (§ 9.1).
+"""The seven scalability benchmarks of the documented baselines (§ 9.1), by ``mfn bench run``.
 
-    python benchmarks/benchmark_scalability.py [--processes N] [-o FILE]
-
-Run from the root of a checkout. Prints value, target and margin of every row, writes
-``out/bench/scalability.json``, and ends with status 1 if a row misses its target. The cases
-stand in `mfnjax.bench.cases`, the targets in ``benchmarks/baselines.toml``.
+python benchmarks/benchmark_scalability.py [--processes N] [-o FILE]
 """
 
-from __future__ import annotations
-
 import sys
-
-from mfnjax.bench.table import main
+from pathlib import Path
 
 if __name__ == "__main__":
-    sys.exit(main("Scalability benchmarks", "scalability"))
+    sys.path[0] = str(Path(__file__).parents[1])
+    from benchmarks.harness.command import script
+
+    script("scalability", sys.argv[1:])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
-from mfnjax.bench.baselines import Baseline, baseline, baselines_under
+from benchmarks.harness.baselines import Baseline, baseline, baselines_under
 
 ENDPOINTS = {
     "/health": "health",
@@ -81,6 +81,13 @@ def scenario_like(users: int) -> Scenario:
     return scenario(names[-1])
 
 
+def percentile(times: Sequence[float], percent: float) -> float:
+    """The smallest time that is not exceeded by ``percent`` of them; NaN if there is none."""
+    ordered = sorted(times)
+    index = max(0, -(-len(ordered) * percent // 100) - 1)
+    return ordered[int(index)] if ordered else float("nan")
+
+
 @final
 @dataclass(frozen=True)
 class Row:
@@ -90,21 +97,18 @@ class Row:
     requests: int
     failures: int
     percentiles_ms: Mapping[int, float]
-    rate: float
+    rate: float = 0.0
 
 
 def rows_of(stats: Any) -> list[Row]:
     """Locust's statistics as rows."""
     return [
         Row(
-            name=entry.name,
-            requests=entry.num_requests,
-            failures=entry.num_failures,
-            percentiles_ms={
-                percent: float(entry.get_response_time_percentile(percent / 100) or 0)
-                for percent in PERCENTILES
-            },
-            rate=float(entry.total_rps),
+            entry.name,
+            entry.num_requests,
+            entry.num_failures,
+            {p: float(entry.get_response_time_percentile(p / 100) or 0) for p in PERCENTILES},
+            float(entry.total_rps),
         )
         for entry in sorted(stats.entries.values(), key=lambda entry: entry.name)
     ]
@@ -124,20 +128,22 @@ def missed_percentiles(rows: Iterable[Row]) -> list[str]:
     return misses
 
 
-def missed_totals(rows: Iterable[Row], *, error_rate: Baseline, rate: Baseline | None) -> list[str]:
-    """Whether too many requests failed, or too few were made."""
+def totals(rows: Iterable[Row]) -> tuple[int, int, float]:
+    """Requests, failures, and requests a second."""
     rows = list(rows)
-    requests = sum(row.requests for row in rows)
-    failures = sum(row.failures for row in rows)
+    requests, failures = (sum(getattr(r, name) for r in rows) for name in ("requests", "failures"))
+    return requests, failures, sum(row.rate for row in rows)
+
+
+def missed_totals(rows: Iterable[Row], error_rate: Baseline, rate: Baseline | None) -> list[str]:
+    """Whether too many requests failed, or too few were made."""
+    requests, failures, made = totals(rows)
     if not requests:
         return ["no request was made"]
     misses = []
     if not error_rate.meets(failures / requests):
-        misses.append(
-            f"{failures} of {requests} requests failed ({failures / requests:.2%}), "
-            f"expected at most {error_rate.value:.0%}"
-        )
-    made = sum(row.rate for row in rows)
+        told = f"{failures} of {requests} requests failed ({failures / requests:.2%})"
+        misses.append(f"{told}, expected at most {error_rate.value:.0%}")
     if rate is not None and not rate.meets(made):
         misses.append(f"{made:.1f} requests/s were made, expected {rate}")
     return misses

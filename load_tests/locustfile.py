@@ -18,10 +18,11 @@ import logging
 import os
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from locust import FastHttpUser, constant_pacing, events, task
+from locust import FastHttpUser, constant_pacing, events
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Locust runs files, not modules
 
@@ -33,8 +34,18 @@ if os.environ.get("MFN_LOADTEST_DURATION"):
 
 log = logging.getLogger("mfn.load")
 answers = Answers()
-SEEDS = range(20)
-"""Few seeds, so that the same request comes again and its answers can be compared."""
+IONS = ((0.005, 0.14), (0.145, 0.012), (0.002, 1e-7), (0.1, 0.1))
+SIZES, STEPS = (16, 24, 32, 48, 64, 96, 128), (8, 32, 100)
+
+
+def seed() -> int:
+    """One of few seeds, so that the same request comes again and its answers can be compared."""
+    return random.randrange(20)
+
+
+def task(make: Callable[[], Call]) -> Callable[[Any], None]:
+    """What a user does: send a call that is made for each request."""
+    return lambda user: user.call(make())
 
 
 class MFNUser(FastHttpUser):
@@ -52,24 +63,17 @@ class MFNUser(FastHttpUser):
 
     def call(self, call: Call) -> None:
         """Send a call and record what is wrong with the answer."""
-        with self.client.request(
-            call.method,
-            call.path,
-            data=call.content,
-            headers=self.headers,
-            name=call.name,
-            catch_response=True,
-        ) as response:
-            content = response.content or b""
+        how = {"data": call.content, "headers": self.headers, "name": call.name}
+        with self.client.request(call.method, call.path, catch_response=True, **how) as response:
+            content, problem = response.content or b"", None
             if self.accepts_refusal and response.status_code == 503 and content:
-                refused_well = int(response.headers.get("Retry-After", 0)) >= 1
-                response.success() if refused_well else response.failure("503 without Retry-After")
-                return
-            if response.status_code == 0:
-                response.failure(f"no answer: {response.error}")
-                return
-            problem = call.problem(response.status_code, content)
-            problem = problem or answers.problem(call, content)
+                if int(response.headers.get("Retry-After", 0)) < 1:
+                    problem = "503 without Retry-After"
+            elif response.status_code == 0:
+                problem = f"no answer: {response.error}"
+            else:
+                problem = call.problem(response.status_code, content)
+                problem = problem or answers.problem(call, content)
             response.failure(problem) if problem else response.success()
 
 
@@ -80,144 +84,73 @@ class MFNAPIUser(MFNUser):
     """
 
     wait_time = constant_pacing(1 / 7)
-
-    @task(30)
-    def health(self) -> None:
-        """Liveness."""
-        self.call(workload.health())
-
-    @task(5)
-    def metrics(self) -> None:
-        """Metrics."""
-        self.call(workload.metrics())
-
-    @task(40)
-    def nernst(self) -> None:
-        """A potential of a random ion."""
-        outside, inside = random.choice(((0.005, 0.14), (0.145, 0.012), (0.002, 1e-7), (0.1, 0.1)))
-        self.call(workload.nernst(outside, inside, random.choice((-1, 1, 2))))
-
-    @task(22)
-    def simulate(self) -> None:
-        """A 32² simulation."""
-        self.call(workload.simulate(seed=random.choice(SEEDS)))
-
-    @task(2)
-    def refused(self) -> None:
-        """A value out of bounds: refused with 400, by name."""
-        self.call(workload.bad_value())
-
-    @task(1)
-    def validate(self) -> None:
-        """A short validation."""
-        self.call(workload.validate())
+    tasks = {  # noqa: RUF012
+        task(workload.health): 30,
+        task(workload.metrics): 5,
+        task(lambda: workload.nernst(*random.choice(IONS), random.choice((-1, 1, 2)))): 40,
+        task(lambda: workload.simulate(seed=seed())): 22,
+        task(workload.bad_value): 2,
+        task(workload.validate): 1,
+    }
 
 
 class MFNReadOnlyUser(MFNUser):
     """What a monitoring system asks: nothing is computed."""
 
     wait_time = constant_pacing(1 / 10)
-
-    @task(6)
-    def health(self) -> None:
-        """Liveness."""
-        self.call(workload.health())
-
-    @task(3)
-    def metrics(self) -> None:
-        """Metrics."""
-        self.call(workload.metrics())
-
-    @task(1)
-    def models(self) -> None:
-        """The catalogue."""
-        self.call(workload.models())
+    tasks = {  # noqa: RUF012
+        task(workload.health): 6,
+        task(workload.metrics): 3,
+        task(workload.models): 1,
+    }
 
 
 class MFNHeavyUser(MFNUser):
-    """What takes computing time: larger grids, validations, aggregation."""
+    """What takes computing time: grids of 64² and 128², validations, Krum of 60 clients."""
 
     wait_time = constant_pacing(2)
-
-    @task(4)
-    def simulate(self) -> None:
-        """64² and 128² cells."""
-        self.call(workload.simulate(*random.choice(((64, 64), (64, 100), (128, 200)))))
-
-    @task(2)
-    def validate(self) -> None:
-        """A short validation."""
-        self.call(workload.validate())
-
-    @task(1)
-    def aggregate(self) -> None:
-        """Krum of 60 clients."""
-        self.call(workload.aggregate(60, 256))
+    tasks = {  # noqa: RUF012
+        task(lambda: workload.simulate(*random.choice(((64, 64), (64, 100), (128, 200))))): 4,
+        task(workload.validate): 2,
+        task(lambda: workload.aggregate(60, 256)): 1,
+    }
 
 
 class MFNStressUser(MFNUser):
-    """Large answers at high frequency; a full queue may refuse."""
+    """Large answers (a 64² field) and bodies (200 gradients) often; a full queue may refuse."""
 
     wait_time = constant_pacing(1 / 5)
     accepts_refusal = True
-
-    @task(5)
-    def field(self) -> None:
-        """A 64² field with its features."""
-        seed = random.choice(SEEDS)
-        self.call(workload.simulate(64, 64, seed, include_field=True, include_features=True))
-
-    @task(3)
-    def small(self) -> None:
-        """A 32² simulation."""
-        self.call(workload.simulate(seed=random.choice(SEEDS)))
-
-    @task(1)
-    def gradients(self) -> None:
-        """A large body: 200 gradients of 512 numbers."""
-        self.call(workload.aggregate(200, 512))
-
-    @task(3)
-    def nernst(self) -> None:
-        """A small request between the large ones."""
-        self.call(workload.nernst())
+    tasks = {  # noqa: RUF012
+        task(
+            lambda: workload.simulate(64, 64, seed(), include_field=True, include_features=True)
+        ): 5,
+        task(lambda: workload.simulate(seed=seed())): 3,
+        task(lambda: workload.aggregate(200, 512)): 1,
+        task(workload.nernst): 3,
+    }
 
 
 class MFNScalabilityUser(MFNUser):
     """Load that varies: grids from 16² to 128², in bursts with pauses between."""
 
     accepts_refusal = True
+    tasks = {  # noqa: RUF012
+        task(lambda: workload.simulate(random.choice(SIZES), random.choice(STEPS), seed())): 4,
+        task(workload.nernst): 2,
+        task(workload.health): 1,
+    }
 
     def wait_time(self) -> float:
         """Nine short waits in ten, then a pause."""
         return random.uniform(0.05, 0.2) if random.random() < 0.9 else random.uniform(1, 3)
 
-    @task(4)
-    def any_size(self) -> None:
-        """A grid of any documented size and number of steps."""
-        size, steps = random.choice((16, 24, 32, 48, 64, 96, 128)), random.choice((8, 32, 100))
-        self.call(workload.simulate(size, steps, random.choice(SEEDS)))
-
-    @task(2)
-    def nernst(self) -> None:
-        """A small request."""
-        self.call(workload.nernst())
-
-    @task(1)
-    def health(self) -> None:
-        """Liveness."""
-        self.call(workload.health())
-
 
 @events.init_command_line_parser.add_listener
 def add_options(parser: Any) -> None:
     """The one option of our own."""
-    parser.add_argument(
-        "--errors-only",
-        action="store_true",
-        default=False,
-        help="judge errors and the rate of requests, not the percentiles that Locust measures",
-    )
+    told = "judge errors and the rate of requests, not the percentiles that Locust measures"
+    parser.add_argument("--errors-only", action="store_true", default=False, help=told)
 
 
 @events.init.add_listener
@@ -235,8 +168,7 @@ def judge(environment: Any, **_: Any) -> None:
     like = limits.scenario_like(options.num_users or 1)
     rows = limits.rows_of(environment.stats)
     ours = environment.user_classes == [MFNAPIUser]  # the documented rate is theirs
-    rate = like.rate if ours else None
-    misses = limits.missed_totals(rows, error_rate=like.error_rate, rate=rate)
+    misses = limits.missed_totals(rows, like.error_rate, like.rate if ours else None)
     if not options.errors_only:
         misses += limits.missed_percentiles(rows)
     for miss in misses:

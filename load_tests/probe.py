@@ -13,14 +13,15 @@ import http.client
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from typing import Any, final
 from urllib.parse import urlsplit
 
 from load_tests import workload
+from load_tests.limits import PERCENTILES, Row, percentile
 from load_tests.workload import Call
 
 
@@ -33,22 +34,13 @@ class Latencies:
     problems: list[str] = field(default_factory=list)
 
     def percentile(self, percent: float) -> float:
-        """That percentile [ms]: the smallest time not exceeded by ``percent`` of the requests."""
-        ordered = sorted(self.times_ms)
-        if not ordered:
-            return float("nan")
-        index = max(0, -(-len(ordered) * percent // 100) - 1)
-        return ordered[int(index)]
+        """That percentile [ms]."""
+        return percentile(self.times_ms, percent)
 
-    def summary(self) -> dict[str, Any]:
-        """Count, p50, p95, p99, max and the problems, for JSON."""
-        row: dict[str, Any] = {"requests": len(self.times_ms), "failures": len(self.problems)}
-        row |= {f"p{percent}_ms": round(self.percentile(percent), 3) for percent in (50, 95, 99)}
-        return {
-            **row,
-            "max_ms": round(max(self.times_ms, default=0.0), 3),
-            "first_problem": self.problems[0] if self.problems else None,
-        }
+    def row(self, name: str) -> Row:
+        """As a row of a table; failures count beside the requests that were answered."""
+        percentiles = {percent: self.percentile(percent) for percent in PERCENTILES}
+        return Row(name, len(self.times_ms), len(self.problems), percentiles)
 
 
 def connect(base_url: str, timeout_s: float = 60) -> http.client.HTTPConnection:
@@ -71,21 +63,15 @@ def send(
 
 
 def probe_one(
-    base_url: str,
-    call: Call,
-    *,
-    every_s: float,
-    running: Callable[[], bool],
-    api_key: str | None = None,
+    url: str, call: Call, *, every_s: float, running: Callable[[], bool], key: str | None = None
 ) -> Latencies:
     """Send ``call`` every ``every_s`` seconds while ``running()``."""
-    seen = Latencies()
-    connection = connect(base_url)
+    seen, connection = Latencies(), connect(url)
     due = time.perf_counter()
     while running():
         time.sleep(max(0.0, due - time.perf_counter()))
         try:
-            status, content, _ = send(connection, call, api_key)
+            status, content, _ = send(connection, call, key)
             problem = call.problem(status, content)
         except (OSError, http.client.HTTPException) as error:
             problem = f"{type(error).__name__}: {error}"
@@ -99,35 +85,24 @@ def probe_one(
 
 
 def probe(
-    base_url: str,
-    calls: Sequence[tuple[Call, float]],
-    *,
-    running: Callable[[], bool],
-    api_key: str | None = None,
+    url: str, calls: Sequence[tuple[Call, float]], *, running: Callable[[], bool], **how: Any
 ) -> dict[str, Latencies]:
     """Probe several (call, seconds between two) at once, a thread and connection each.
 
     A call that is named more than once is probed from as many connections, and its latencies are
     put together: one connection can only wait for one slow answer at a time.
     """
+
+    def one(at: int) -> tuple[str, Latencies]:
+        call, every_s = calls[at]
+        time.sleep(at * every_s / len(calls))
+        return call.name, probe_one(url, call, every_s=every_s, running=running, **how)
+
     seen = {call.name: Latencies() for call, _ in calls}
-    lock = threading.Lock()
-
-    def one(call: Call, every_s: float, after_s: float) -> None:
-        time.sleep(after_s)
-        found = probe_one(base_url, call, every_s=every_s, running=running, api_key=api_key)
-        with lock:
-            seen[call.name].times_ms += found.times_ms
-            seen[call.name].problems += found.problems
-
-    threads = [
-        threading.Thread(target=one, args=(call, every_s, k * every_s / len(calls)), daemon=True)
-        for k, (call, every_s) in enumerate(calls)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(calls)) as pool:
+        for name, found in pool.map(one, range(len(calls))):
+            seen[name].times_ms += found.times_ms
+            seen[name].problems += found.problems
     return seen
 
 
@@ -135,26 +110,18 @@ EVERY_S = {"/health": 0.05, "/metrics": 0.25, "/nernst": 0.05, "/simulate (32x32
 """Seconds between two probes of an endpoint; `/validate` computes for long, so it comes rarely."""
 
 
-def table_calls() -> list[tuple[Call, float]]:
-    """Every row of the documented endpoint table, with how often it is probed."""
-    calls = [make() for make in workload.TABLE]
-    return [(call, EVERY_S.get(call.name, 2.0)) for call in calls]
-
-
 def main() -> int:
-    """Probe every row of the documented table for some seconds; prints JSON."""
+    """Probe every row of the documented endpoint table for some seconds; prints JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("url")
     parser.add_argument("--seconds", type=float, required=True)
     options = parser.parse_args()
     end = time.perf_counter() + options.seconds
-    seen = probe(
-        options.url,
-        table_calls(),
-        running=lambda: time.perf_counter() < end,
-        api_key=os.environ.get("MFN_LOADTEST_API_KEY"),
-    )
-    json.dump({name: latencies.summary() for name, latencies in seen.items()}, sys.stdout, indent=2)
+    calls = [(call, EVERY_S.get(call.name, 2.0)) for call in (make() for make in workload.TABLE)]
+    key = os.environ.get("MFN_LOADTEST_API_KEY")
+    running = lambda: time.perf_counter() < end  # noqa: E731
+    seen = probe(options.url, calls, running=running, key=key)
+    json.dump({name: asdict(latencies) for name, latencies in seen.items()}, sys.stdout)
     return 0
 
 

@@ -13,6 +13,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,16 +24,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
+from benchmarks.harness.baselines import baselines_under
+from benchmarks.harness.tables import ROOT, Table, judged, save_tables
 from load_tests import limits
-from load_tests.limits import PERCENTILES, Row, Scenario
+from load_tests.limits import PERCENTILES, Row, Scenario, totals
+from load_tests.probe import Latencies
 from load_tests.running import Server, in_one_line, running_server
-from mfnjax._files import write_text
-from mfnjax.bench.baselines import baselines_under
+from mfnjax._progress import ProgressBar
 
-ROOT = Path(__file__).resolve().parents[1]
 LOCUSTFILE = ROOT / "load_tests" / "locustfile.py"
 
 
@@ -55,21 +54,6 @@ class Outcome:
     memory_mb: tuple[float, float] | None
     misses: list[str]
 
-    @property
-    def requests(self) -> int:
-        """Requests that Locust made."""
-        return sum(row.requests for row in self.load)
-
-    @property
-    def failures(self) -> int:
-        """Those that failed."""
-        return sum(row.failures for row in self.load)
-
-    @property
-    def rate(self) -> float:
-        """Requests a second."""
-        return sum(row.rate for row in self.load)
-
 
 def run(scenario: Scenario, url: str, folder: Path, server: Server | None = None) -> Outcome:
     """Run a scenario against ``url``; leaves Locust's own files in ``folder``."""
@@ -88,18 +72,19 @@ def run(scenario: Scenario, url: str, folder: Path, server: Server | None = None
         (folder / "locust.log").open("wb") as log,
         _ended_at_exit(locust, stdout=log, stderr=log, env=environment) as load,
         _ended_at_exit(prober, stdout=subprocess.PIPE, env=environment, cwd=ROOT) as probe,
+        ProgressBar(scenario.name) as progress,
     ):
-        _watch(scenario, load)
+        started = time.monotonic()
+        while load.poll() is None:
+            time.sleep(0.2)
+            progress(min(seconds, int(time.monotonic() - started)), seconds)
         told, _ = probe.communicate(timeout=seconds + 120)
-    rows = read_rows(folder / "locust_stats.csv")
-    probed = [_probe_row(name, seen) for name, seen in json.loads(told).items()]
-    misses = limits.missed_totals(rows, error_rate=scenario.error_rate, rate=scenario.rate)
+    seen = {name: Latencies(**latencies) for name, latencies in json.loads(told).items()}
+    rows, probed = read_rows(folder / "locust_stats.csv"), [seen[name].row(name) for name in seen]
+    misses = limits.missed_totals(rows, scenario.error_rate, scenario.rate)
     misses += limits.missed_percentiles(probed)
-    misses += [
-        f"probe of {name}: {seen['first_problem']}"
-        for name, seen in json.loads(told).items()
-        if seen["failures"] and scenario.error_rate.value == 0
-    ]
+    if scenario.error_rate.value == 0:
+        misses += [f"probe of {n}: {one.problems[0]}" for n, one in seen.items() if one.problems]
     if load.returncode and not misses:
         misses.append(f"Locust ended with {load.returncode}: see {folder / 'locust.log'}")
     memory = (before, server.memory_mb()) if server else None
@@ -117,18 +102,6 @@ def _ended_at_exit(command: Sequence[str], **options: Any) -> Iterator[subproces
             process.wait(10)
 
 
-def _watch(scenario: Scenario, load: subprocess.Popen[bytes]) -> None:
-    """Show how far the run is, on a terminal; wait for its end."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(scenario.name, total=scenario.duration_s)
-        started = time.monotonic()
-        while load.poll() is None:
-            time.sleep(0.2)
-            bar.update(task, completed=time.monotonic() - started)
-
-
 def read_rows(path: Path) -> list[Row]:
     """The rows of the table that Locust writes, without its last one, the sum."""
     if not path.is_file():
@@ -136,59 +109,44 @@ def read_rows(path: Path) -> list[Row]:
     with path.open(newline="", encoding="utf-8") as file:
         return [
             Row(
-                name=line["Name"],
-                requests=int(line["Request Count"]),
-                failures=int(line["Failure Count"]),
-                percentiles_ms={p: float(line[f"{p}%"]) for p in PERCENTILES},
-                rate=float(line["Requests/s"]),
+                line["Name"],
+                int(line["Request Count"]),
+                int(line["Failure Count"]),
+                {p: float(line[f"{p}%"]) for p in PERCENTILES},
+                float(line["Requests/s"]),
             )
             for line in csv.DictReader(file)
             if line["Name"] != "Aggregated" and int(line["Request Count"])
         ]
 
 
-def _probe_row(name: str, seen: dict[str, Any]) -> Row:
-    percentiles = {percent: float(seen[f"p{percent}_ms"]) for percent in PERCENTILES}
-    return Row(name, seen["requests"], seen["failures"], percentiles, 0.0)
-
-
-def markdown(outcome: Outcome) -> str:
-    """The outcome as a section of Markdown."""
-    scenario = outcome.scenario
-    share = outcome.failures / outcome.requests if outcome.requests else 1.0
-    goal = f" (expected {scenario.rate})" if scenario.rate else ""
-    lines = [
-        f"**{scenario.name.capitalize()}: {scenario.users} users, {scenario.duration_s:g} s.** "
-        f"{outcome.requests} requests, {outcome.failures} failed ({share:.2%}; expected at most "
-        f"{scenario.error_rate.value:.0%}), {outcome.rate:.1f} requests/s{goal}. "
-        + ("Every limit kept." if not outcome.misses else "**Limits missed.**"),
-        "",
-        "| endpoint | requests | failed | p50 | p95 | p99 | limits | Locust's own |",
-        "|---|---:|---:|---:|---:|---:|---|---|",
-    ]
+def table_of(outcome: Outcome) -> Table:
+    """The outcome as a table: a row for each endpoint, then the two sums."""
+    scenario, rows = outcome.scenario, []
     loaded, probed = ({row.name: row for row in rows} for rows in (outcome.load, outcome.probe))
     for name in sorted(loaded | probed):
-        seen = _cells(probed[name], "{:.1f}") if name in probed else ["–"] * 3
-        row = loaded.get(name)
-        counts = f"{row.requests} | {row.failures}" if row else "– | –"
-        own = " / ".join(_cells(row, "{:.0f}")) if row else "–"
-        lines.append(f"| {name} | {counts} | {' | '.join(seen)} | {_limits_of(name)} | {own} |")
+        row, seen, key = loaded.get(name), probed.get(name), limits.ENDPOINTS.get(name)
+        held = baselines_under(f"documented.api.{key}") if key else {}
+        line = {"endpoint": name, "requests": row and row.requests, "failed": row and row.failures}
+        line |= {f"p{p}": seen and f"{seen.percentiles_ms[p]:.1f}" for p in PERCENTILES}
+        line["limits"] = " / ".join(f"{held[f'p{p}'].value:g}" for p in PERCENTILES if held)
+        own = row and " / ".join(f"{row.percentiles_ms[p]:.0f}" for p in PERCENTILES)
+        rows.append({**line, "Locust's own": own})
+    requests, failures, rate = totals(outcome.load)
+    share = failures / requests if requests else 1.0
+    note = {"_note": f"a run of {scenario.duration_s:g} s"}
+    errors = {**judged(share, scenario.error_rate), "requests": requests, "failed": failures}
+    if scenario.name == "stress":  # it borrows the spike's limit, and is not the spike
+        del errors["_key"]
+    rows.append({"endpoint": f"all: {share:.2%} failed", **errors, **note})
+    rows.append({"endpoint": f"all: {rate:.1f} requests/s", **judged(rate, scenario.rate), **note})
+    notes = ["Every limit kept." if not outcome.misses else "**Limits missed.**"]
     if outcome.memory_mb:
         before, after = outcome.memory_mb
-        lines += ["", f"Memory of the server: {before:.0f} MB before, {after:.0f} MB after."]
-    lines += [f"- missed: {miss}" for miss in outcome.misses]
-    return "\n".join([*lines, ""])
-
-
-def _cells(row: Row, form: str) -> list[str]:
-    return [form.format(row.percentiles_ms[percent]) for percent in PERCENTILES]
-
-
-def _limits_of(name: str) -> str:
-    if name not in limits.ENDPOINTS:
-        return ""
-    table = baselines_under(f"documented.api.{limits.ENDPOINTS[name]}")
-    return " / ".join(f"{table[f'p{percent}'].value:g}" for percent in PERCENTILES)
+        notes.append(f"Memory of the server: {before:.0f} MB before, {after:.0f} MB after.")
+    title = f"{scenario.name.capitalize()}: {scenario.users} users, {scenario.duration_s:g} s"
+    lines = "".join(f"\n- missed: {miss}" for miss in outcome.misses)
+    return Table(title, rows, " ".join(notes) + lines)
 
 
 def seconds_of(text: str) -> float:
@@ -216,7 +174,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("out/load"))
     options = parser.parse_args(arguments)
     scenario = limits.scenario(options.scenario).lasting(options.duration)
-    options.output.mkdir(parents=True, exist_ok=True)
+    output, name = options.output, scenario.name
+    output.mkdir(parents=True, exist_ok=True)
     given = os.environ.get("MFN_LOADTEST_BASE_URL")
     with tempfile.TemporaryDirectory(prefix="mfn-load-") as folder:
         log = Path(folder) / "server.log"
@@ -224,24 +183,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with ours as server:
             url = given or server.url  # type: ignore[union-attr]
             outcome = run(scenario, url, Path(folder), server)
-        _keep(Path(folder), options.output, scenario.name)
-    report = markdown(outcome)
-    write_text(options.output / f"{scenario.name}.md", report)
-    print(report)
+        for file, kept in (
+            ("locust_stats.csv", f"{name}.csv"),
+            ("locust.log", f"{name}.locust.log"),
+            ("server.log", f"{name}.server.log"),
+        ):
+            if (Path(folder) / file).is_file():
+                shutil.copy(Path(folder) / file, output / kept)
+    table = table_of(outcome)
+    table.print()
+    save_tables([table], output / f"{name}.json", suite=name)
     for miss in outcome.misses:
         print(f"limit missed: {miss}", file=sys.stderr)
     return int(bool(outcome.misses))
-
-
-def _keep(folder: Path, output: Path, name: str) -> None:
-    """Keep Locust's table, its log and the server's beside the report."""
-    for file, kept in (
-        ("locust_stats.csv", f"{name}.csv"),
-        ("locust.log", f"{name}.locust.log"),
-        ("server.log", f"{name}.server.log"),
-    ):
-        if (folder / file).is_file():
-            write_text(output / kept, (folder / file).read_text(encoding="utf-8", errors="replace"))
 
 
 if __name__ == "__main__":

@@ -86,33 +86,28 @@ class Answers:
         return None if known == content else f"another answer to the same request: {content[:80]!r}"
 
 
+def asked(path: str, told: str, is_right: Callable[[Any], bool], **how: Any) -> Call:
+    """``GET path``; a wrong answer is ``told``."""
+    check = lambda answer: None if is_right(answer) else f"{told}: {str(answer)[:80]}"  # noqa: E731
+    return Call(path, "GET", path, check=check, **how)
+
+
 def health() -> Call:
     """``GET /health``."""
-
-    def check(answer: Any) -> str | None:
-        healthy = isinstance(answer, dict) and answer.get("status") == "healthy"
-        return None if healthy else f"not healthy: {answer!r}"
-
-    return Call("/health", "GET", "/health", check=check)
+    healthy = lambda a: isinstance(a, dict) and a.get("status") == "healthy"  # noqa: E731
+    return asked("/health", "not healthy", healthy)
 
 
 def metrics() -> Call:
     """``GET /metrics``."""
-
-    def check(text: str) -> str | None:
-        named = "mfn_http_requests_total" in text and "mfn_http_request_duration_seconds" in text
-        return None if named else "the documented metrics are missing"
-
-    return Call("/metrics", "GET", "/metrics", check=check, is_json=False)
+    names = "mfn_http_requests_total", "mfn_http_request_duration_seconds"
+    named = lambda text: all(name in text for name in names)  # noqa: E731
+    return asked("/metrics", "the documented metrics are missing", named, is_json=False)
 
 
 def models() -> Call:
     """``GET /models``."""
-
-    def check(answer: Any) -> str | None:
-        return None if answer else "no models"
-
-    return Call("/models", "GET", "/models", check=check)
+    return asked("/models", "no models", bool)
 
 
 def nernst(

@@ -19,10 +19,9 @@ MODULES = sorted(
     for module in pkgutil.walk_packages(mfnjax.__path__, "mfnjax.")
     if not module.name.endswith("__main__")
 )
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
 DOCUMENTS = sorted(
-    str(path.relative_to(ROOT))
-    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    if "```python" in path.read_text(encoding="utf-8")
+    str(path.relative_to(ROOT)) for path in PAGES if "```python" in path.read_text(encoding="utf-8")
 )
 
 
@@ -60,7 +59,7 @@ def _headings(page: Path) -> set[str]:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for path in PAGES:
         text = path.read_text(encoding="utf-8")
         for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", text):
             if "://" in target:

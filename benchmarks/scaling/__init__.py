@@ -1,1 +1,1 @@
-"""How the cost of a run grows, and what bounds it: ``python -m benchmarks.scaling``."""
+"""How the cost of a run grows: ``python -m benchmarks.scaling``."""

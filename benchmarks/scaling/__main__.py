@@ -1,6 +1,6 @@
-"""How the cost of a run grows with cells, steps and members, and what bounds it.
+"""How the cost of a run grows with cells, steps and members.
 
-    python -m benchmarks.scaling                    # about 4 minutes on two cores
+    python -m benchmarks.scaling                    # about 3 minutes on two cores
     python -m benchmarks.scaling --quick            # small sizes: a look, no measurement
     python -m benchmarks.scaling --docs docs        # and writes docs/scaling.{json,png,md}
     python -m benchmarks.scaling --from FILE        # no measurement: tables and picture of a file
@@ -15,48 +15,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.scaling.document import write_document
-from benchmarks.scaling.measuring import Curves, counts_of_cores, measure_all
-from benchmarks.scaling.picture import draw
-from benchmarks.scaling.points import FULL, QUICK, tasks_of
-from benchmarks.scaling.tables import print_tables
+from benchmarks.harness.tables import parser_of, program
+from benchmarks.scaling.curves import FULL, QUICK, Curves, counts_of_cores, measure_all, tasks_of
+from benchmarks.scaling.report import draw, print_tables, write_document
 from mfnjax._files import check_writable
-from mfnjax.errors import DataError, MfnError
 from mfnjax.plotting.style import save_figure
-
-
-def parser() -> argparse.ArgumentParser:
-    """The options."""
-    options = argparse.ArgumentParser(
-        prog="python -m benchmarks.scaling", description=(__doc__ or "").splitlines()[0]
-    )
-    options.add_argument(
-        "-o", "--output", type=Path, default=Path("out", "scaling"), metavar="FOLDER",
-        help="where scaling.json and scaling.png go (out/scaling)",
-    )  # fmt: skip
-    options.add_argument("--quick", action="store_true", help="small sizes: a look, no measurement")
-    options.add_argument(
-        "--docs", type=Path, metavar="FOLDER", help="write the figures into the document there, too"
-    )
-    options.add_argument(
-        "--from", type=Path, dest="source", metavar="FILE", help="show a file, measure nothing"
-    )
-    options.add_argument("--restart", action="store_true", help="forget what an earlier run left")
-    return options
-
-
-def left_over(path: Path, fresh: Curves) -> Curves:
-    """What an interrupted run left in a file, if this one may go on from it."""
-    try:
-        old = Curves.load(path)
-    except DataError:
-        return fresh
-    if old.complete or not fresh.continues(old):
-        return fresh
-    print(f"Going on from {path}, {len(old.points)} points are there", file=sys.stderr)
-    return old
 
 
 def run(options: argparse.Namespace) -> None:
@@ -67,15 +33,9 @@ def run(options: argparse.Namespace) -> None:
         curves = Curves.load(options.source)
     else:
         curves = Curves(quick=options.quick)
-        if not options.restart:
-            curves = left_over(path, curves)
+        curves = curves if options.restart else curves.continued(path)
         plan = QUICK if options.quick else FULL
-        tasks = tasks_of(plan, counts_of_cores())
-        try:
-            curves = measure_all(curves, tasks, path, plan.seconds)
-        except KeyboardInterrupt:
-            kept = f"what has been measured is in {path}" if path.exists() else "nothing measured"
-            raise MfnError(f"interrupted; {kept}; the same command goes on") from None
+        curves = measure_all(curves, tasks_of(plan, counts_of_cores()), path)
     print_tables(curves)
     written = [path] if options.source is None else []
     written.append(save_figure(draw(curves), options.output / "scaling.png"))
@@ -84,17 +44,19 @@ def run(options: argparse.Namespace) -> None:
     print("Wrote " + ", ".join(map(str, written)))
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run with the given arguments; None takes those of the process."""
-    options = parser()
-    given = options.parse_args(argv)
+    parser = parser_of("benchmarks.scaling", __doc__)
+    add = parser.add_argument
+    add("-o", "--output", type=Path, default=Path("out", "scaling"), metavar="FOLDER")
+    add("--quick", action="store_true", help="small sizes: a look, no measurement")
+    add("--docs", type=Path, metavar="FOLDER", help="write the figures into the document there")
+    add("--from", type=Path, dest="source", metavar="FILE", help="show a file, measure nothing")
+    add("--restart", action="store_true", help="forget what an earlier run left")
+    given = parser.parse_args(argv)
     if given.source is not None and (given.quick or given.restart):
-        options.error("--from measures nothing: --quick and --restart say nothing beside it")
-    try:
-        run(given)
-    except MfnError as error:
-        options.exit(1, f"{options.prog}: {error}\n")
-    return 0
+        parser.error("--from measures nothing: --quick and --restart say nothing beside it")
+    return program(parser, run, argv)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -14,19 +13,8 @@ FEWEST = 3
 """Points that an exponent with an interval needs."""
 
 
-@final
-@dataclass(frozen=True)
-class PowerLaw:
-    """y = factor · x^exponent.
-
-    Attributes:
-        exponent: The slope of ln y over ln x.
-        low: Lower end of its 95 % interval (Student's t, from the scatter about the line).
-        high: Upper end.
-        factor: y at x = 1.
-        start: Smallest x that was used.
-        stop: Largest x that was used.
-    """
+class PowerLaw(NamedTuple):
+    """y = factor · x^exponent, the exponent's 95 % interval, and the range of x that was used."""
 
     exponent: float
     low: float

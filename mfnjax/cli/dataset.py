@@ -14,6 +14,7 @@ from mfnjax.cli.common import (
     SETTINGS,
     Progress,
     SectionCommand,
+    assignments_of,
     check_suffix,
     console,
     number,
@@ -22,7 +23,7 @@ from mfnjax.cli.common import (
     table,
 )
 from mfnjax.cli.group import FailedRun
-from mfnjax.cli.user_modules import import_option
+from mfnjax.cli.model_options import model_options
 from mfnjax.dataset.config import DatasetConfig
 from mfnjax.errors import ParameterError
 
@@ -108,17 +109,16 @@ def _field(name: str, *names: str, metavar: str, item: Any = None, separator: st
 @_field("turing_threshold_range", metavar="LOW:HIGH", item=float)
 @_field("base_seed", "--seed", metavar="N")
 @_field("output_path", "-o", "--output", metavar="FILE.parquet")
-@import_option(_MODEL)
-@option("--model", section=_MODEL, help="Sweep this model of `mfn models`, from its own start.")
+@model_options(_MODEL, default="the v4.1 table")
+@option("--boundary", section=_MODEL, help="What lies outside.  [default: periodic]")
 @option(
     "--range",
     "ranges",
     metavar="NAME=LOW:HIGH",
     multiple=True,
     section=_MODEL,
-    help="Bounds of a parameter, by name or paper symbol (NAME=VALUE fixes it). May be repeated.",
+    help="Bounds of a parameter, by name or paper symbol. May be repeated.",
 )
-@option("--dt", type=float, default=1.0, section=_MODEL, help="Time step.  [default: 1]")
 @option("--resume", is_flag=True, section=_RUN, help="Finish an unfinished run of the same sweep.")
 @option("--overwrite", is_flag=True, section=_RUN, help="Replace what is there.")
 @option("--workers", type=int, section=_RUN, help="Threads.  [default: one a core]")
@@ -182,6 +182,7 @@ def _run(config: DatasetConfig, options: dict[str, Any]) -> DatasetSummary:
     from mfnjax.dataset import generate_dataset
 
     options["ranges"] = _ranges(options["ranges"])
+    options["parameters"] = assignments_of(options.pop("assignments")) or None
     scheduler = options.pop("scheduler")
     connected = _client(scheduler) if scheduler else nullcontext()
     with Progress("dataset", unit="rows") as bar, connected as client:

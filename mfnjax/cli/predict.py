@@ -233,15 +233,11 @@ def _from_model_run(regressor: Regressor, path: Path, foreign: str) -> np.ndarra
             f"{path}: the network reads {foreign}, which is no feature of a field; it needs a "
             "table with that column"
         )
-    from mfnjax.dataset.kernel import measure_fields
-    from mfnjax.dataset.schema import generic_features
+    from mfnjax.dataset.measuring import features_of_run
     from mfnjax.simulation import Trajectory
 
-    fields = Trajectory.load(path).state.asdict()
-    values = measure_fields(tuple(np.asarray(u, np.float32) for u in fields.values()))
-    found = np.concatenate([np.asarray(part, np.float64) for part in values])
-    names = generic_features(tuple(fields))
-    return np.array([_row(regressor, str(path), dict(zip(names, found.tolist(), strict=True)))])
+    features = features_of_run(Trajectory.load(path))
+    return np.array([_row(regressor, str(path), features)])
 
 
 def _metrics(answer: Answer) -> dict[str, float] | None:

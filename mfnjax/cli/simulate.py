@@ -26,7 +26,7 @@ from mfnjax.cli.common import (
     table,
     writing,
 )
-from mfnjax.cli.user_modules import import_option
+from mfnjax.cli.model_options import model_options
 from mfnjax.errors import ParameterError
 from mfnjax.v41.config import (
     SimulationConfig,
@@ -60,26 +60,7 @@ _FRAMES = 100
 @option(
     "--x64", is_flag=True, section=_RUN, help="Compute in float64; the same as --dtype float64."
 )
-@option("--model", section=_MODEL, help="A model of `mfn models`.  [default: mycelium]")
-@import_option(_MODEL)
-@option("--preset", section=_MODEL, help="A named parameter set of that model.")
-@option(
-    "--set",
-    "assignments",
-    metavar="NAME=VALUE",
-    multiple=True,
-    section=_MODEL,
-    help="A parameter, by name or paper symbol: --set F=0.04. May be repeated.",
-)
-@option("--dt", type=float, section=_MODEL, help="Time step.  [default: the preset's, or 1]")
-@option("--stepper", section=_MODEL, help="Stepper.  [default: the model's own]")
-@option("--spacing", type=float, section=_MODEL, help="Side of a cell dx.  [default: 1]")
-@option(
-    "--save-every",
-    type=int,
-    section=_MODEL,
-    help="Steps between two saved frames.  [default: 1 for a map, else a hundred frames in all]",
-)
+@model_options(_MODEL, default="mycelium")
 @option("-o", "--output", metavar="FILE.npz", section=_OUTPUT, help="Save the result.")
 @option("--history", is_flag=True, section=_OUTPUT, help="Save the frames of every field too.")
 @option("--plot", metavar="FILE", section=_OUTPUT, help="Draw it (.png, .pdf or .svg).")

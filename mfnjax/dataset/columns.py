@@ -12,9 +12,8 @@ import pyarrow.csv
 
 from mfnjax.dataset.plan import plan_from_identity
 from mfnjax.dataset.reading import read_table
-from mfnjax.dataset.schema import generic_features, read_metadata
+from mfnjax.dataset.schema import read_metadata
 from mfnjax.errors import DataError
-from mfnjax.features.record import FEATURE_NAMES
 
 TABLE_SUFFIXES = (".parquet", ".csv")
 
@@ -112,7 +111,4 @@ def _defaults(path: Path, table: pa.Table) -> tuple[tuple[str, ...], str | None]
     except DataError:
         kinds = {field.name: field.type for field in table.schema}
         return tuple(name for name, kind in kinds.items() if _is_number(kind)), None
-    if plan.model is None:
-        return FEATURE_NAMES, "alpha"
-    swept = [name for name, low, high in plan.parameters if low != high]
-    return tuple(generic_features(plan.field_names)), swept[0] if swept else None
+    return plan.table.outputs, next(iter(plan.table.swept), None)

@@ -15,19 +15,14 @@ from typing import Any, final
 
 import numpy as np
 
-from mfnjax.core.grid import Grid
 from mfnjax.dataset import kernel
 from mfnjax.dataset.plan import Plan
 from mfnjax.dataset.sampling import Columns
-from mfnjax.dataset.schema import build_table, drop_rows, generic_features, schema_of
-from mfnjax.errors import MfnError
-from mfnjax.features.config import FeatureConfig
-from mfnjax.features.record import FEATURE_NAMES
+from mfnjax.dataset.schema import build_table, drop_rows, schema_of
+from mfnjax.errors import MfnError, NumericalInstabilityError
 from mfnjax.features.vector import HOST_CELLS
-from mfnjax.models import MyceliumModel, build_model, get_model
 from mfnjax.simulation.chunks import CHUNK_CELL_STEPS
-from mfnjax.simulation.simulation import simulate
-from mfnjax.v41.config import SimulationConfig
+from mfnjax.simulation.packing import cast
 
 logger = logging.getLogger("mfnjax.dataset")
 
@@ -38,6 +33,9 @@ Ctrl-C is heeded soon."""
 PADDED_ROWS = 64
 """The arguments of a call are padded to a multiple of this many rows, so that batches of up to as
 many are one program. Padding costs nothing: the number of rows that are run is traced."""
+
+PADDED_FRAMES = 64
+"""Likewise for the frames that there is room for."""
 
 _RUN_ERRORS = (MfnError, ArithmeticError, RuntimeError, MemoryError)
 """What one simulation may fail with (XLA's own errors are RuntimeErrors); the others go on."""
@@ -73,8 +71,12 @@ class Part:
 
 @final
 @dataclass(frozen=True)
-class _Batch:
-    """What a batch gives: columns of its rows, fields (n, C, H, W), and row → error."""
+class _Ran:
+    """What some rows gave.
+
+    ``places`` are those that ran, ``columns`` and ``fields`` (n, C, H, W) what they hold, and
+    ``errors`` says of the others why they did not.
+    """
 
     places: np.ndarray
     columns: Columns
@@ -101,7 +103,7 @@ def compute_parts(
     """
     size = batch_size or BATCH_SIZE
     with ThreadPoolExecutor(workers, thread_name_prefix="mfnjax-dataset") as pool:
-        waiting: deque[tuple[int, Columns, list[Future[_Batch]]]] = deque()
+        waiting: deque[tuple[int, Columns, list[Future[list[_Ran]]]]] = deque()
         try:
             for part in parts:
                 rows = plan.sample(*plan.rows(part))
@@ -131,35 +133,31 @@ def _gather(
     plan: Plan,
     part: int,
     rows: Columns,
-    futures: list[Future[_Batch]],
+    futures: list[Future[list[_Ran]]],
     progress: Callable[[int], None] | None,
 ) -> Part:
     """Wait for the batches of a part and put their rows in order."""
-    keep = np.ones(len(rows["sim_id"]), bool)
-    columns = dict(rows)
+    count = len(rows["sim_id"])
+    columns = {name: np.zeros(count) for name in schema_of(plan).names} | rows
     errors: dict[int, str] = {}
     pieces: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
     for future in futures:
-        batch = future.result()
-        errors.update(batch.errors)
-        good = np.array([place not in batch.errors for place in batch.places], bool)
-        for name, values in batch.columns.items():
-            target = columns.setdefault(name, np.zeros(len(keep), values.dtype))
-            target[batch.places[good]] = values[good]
-        if batch.fields is not None:
-            where = batch.places[good]
-            size = int(rows["grid_size"][batch.places[0]])
-            pieces.setdefault(size, []).append((rows["sim_id"][where], batch.fields[good]))
-        if progress is not None:
-            progress(len(batch.places))
+        for ran in future.result():
+            errors.update(ran.errors)
+            for name, values in ran.columns.items():
+                columns[name][ran.places] = values
+            if ran.fields is not None and len(ran.places):
+                size = int(rows["grid_size"][ran.places[0]])
+                pieces.setdefault(size, []).append((rows["sim_id"][ran.places], ran.fields))
+            if progress is not None:
+                progress(len(ran.places) + len(ran.errors))
+    keep = np.ones(count, bool)
     keep[list(errors)] = False
     failures = tuple(_failure(rows, place, errors[place]) for place in sorted(errors))
     fields = {
         size: (np.concatenate([i for i, _ in found]), np.concatenate([f for _, f in found]))
         for size, found in sorted(pieces.items())
     }
-    for name in schema_of(plan).names:
-        columns.setdefault(name, np.zeros(len(keep)))  # only where every row failed
     return Part(part, build_table(plan, drop_rows(columns, keep)), failures, fields)
 
 
@@ -171,187 +169,125 @@ def _failure(rows: Columns, place: int, error: str) -> Failure:
     return failure
 
 
-def _run_batch(plan: Plan, rows: Columns, places: np.ndarray) -> _Batch:
-    """Run one batch; if it fails as a whole, its rows one at a time."""
-    picked = {name: values[places] for name, values in rows.items()}
+def _run_batch(plan: Plan, rows: Columns, places: np.ndarray) -> list[_Ran]:
+    """Run rows of one grid size; if that fails as a whole, one at a time."""
+    cells = int(rows["grid_size"][places[0]]) ** 2
+    small = cells <= HOST_CELLS and cells * plan.config.steps_range[1] <= CHUNK_CELL_STEPS
+    refused, good = _refused(plan, rows, places)
+    run = _run_compiled if small else _run_alone
     try:
-        columns, fields, errors = _run_rows(plan, picked)
+        ran = [run(plan, rows, good)] if len(good) else []
     except _RUN_ERRORS as error:
-        if len(places) == 1:
-            return _failed(plan, places, error)
-        singles = [_run_batch(plan, rows, places[k : k + 1]) for k in range(len(places))]
-        return _joined(places, singles)
-    return _Batch(places, columns, fields, {int(places[k]): text for k, text in errors.items()})
+        if len(good) == 1:
+            ran = [_Ran(good[:0], {}, None, {int(good[0]): _said(error)})]
+        else:
+            ran = [one for place in good for one in _run_batch(plan, rows, np.array([place]))]
+    return [*ran, _Ran(places[:0], {}, None, refused)]
 
 
-def _failed(plan: Plan, places: np.ndarray, error: BaseException) -> _Batch:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return _Batch(places, {}, None, {int(places[0]): text})
+def _said(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
-def _joined(places: np.ndarray, singles: list[_Batch]) -> _Batch:
-    """Batches of one row as one; a row that failed holds zeros, which nobody reads."""
-    ran = [single for single in singles if single.columns]
-    columns = {
-        name: np.array([s.columns[name][0] if s.columns else 0 for s in singles], values.dtype)
-        for name, values in (ran[0].columns.items() if ran else ())
-    }
-    fields = None
-    if ran and ran[0].fields is not None:
-        empty = np.zeros_like(ran[0].fields)
-        fields = np.concatenate([empty if s.fields is None else s.fields for s in singles])
-    errors = {place: text for single in singles for place, text in single.errors.items()}
-    return _Batch(places, columns, fields, errors)
+def _refused(plan: Plan, rows: Columns, places: np.ndarray) -> tuple[dict[int, str], np.ndarray]:
+    """What is wrong with the physics of some rows, and the places of the others."""
+    errors: dict[int, str] = {}
+    for place in places.tolist():
+        try:
+            plan.table.check({name: values[place].item() for name, values in rows.items()})
+        except MfnError as error:
+            errors[place] = _said(error)
+    return errors, np.array([place for place in places if place not in errors], int)
 
 
-def _run_rows(plan: Plan, rows: Columns) -> tuple[Columns, np.ndarray | None, dict[int, str]]:
-    """Columns, fields and errors (place in the batch → text) of rows of one grid size."""
-    if plan.model is not None:
-        return _run_generic(plan, plan.model, rows)
-    cells = int(rows["grid_size"][0]) ** 2
-    small = cells <= HOST_CELLS and cells * _capacity(plan) <= CHUNK_CELL_STEPS
-    return _run_compiled(plan, rows) if small else _run_documented(plan, rows)
-
-
-def _capacity(plan: Plan) -> int:
-    """Room for the longest run: a multiple of 64, so that like sweeps share a program."""
-    return -(-plan.config.steps_range[1] // 64) * 64
-
-
-def _run_compiled(plan: Plan, rows: Columns) -> tuple[Columns, np.ndarray | None, dict[int, str]]:
-    """A batch in one compiled call."""
-    count = len(rows["sim_id"])
+def _run_compiled(plan: Plan, rows: Columns, places: np.ndarray) -> _Ran:
+    """Rows in one compiled call."""
+    table, count = plan.table, len(places)
     size = -(-count // PADDED_ROWS) * PADDED_ROWS
-
-    def padded(name: str, dtype: Any) -> np.ndarray:
-        values = np.zeros(size, dtype)
-        values[:count] = rows[name]
-        return values
-
-    kinds = {"random_seed": np.uint32, "steps": np.int32, "turing_enabled": np.bool_}
-    numbers = ("alpha", "spike_probability", "turing_threshold")
-    arguments = {name: padded(name, dtype) for name, dtype in kinds.items()}
-    arguments |= {name: padded(name, np.float32) for name in numbers}
+    padded = {
+        # Padding repeats a row: it is not run, but must not divide by zero on the host.
+        name: rows[name][np.resize(places, size)]
+        for name in ("random_seed", *table.inputs)
+    }
+    simulations = cast(table.simulations(padded, int(padded["grid_size"][0])), kernel.DTYPE)
+    arguments = {
+        "random_seed": padded["random_seed"].astype(np.uint32),
+        "steps": padded["steps"].astype(np.int32),
+        "choice": np.asarray(table.choice(padded), np.int32),
+    }
+    frames = -(-plan.config.steps_range[1] // table.every)
     static = {
-        "size": int(rows["grid_size"][0]),
-        "capacity": _capacity(plan),
-        "switches": tuple(sorted(set(plan.config.turing_values))),
+        "main": table.main,
+        "kept": table.fields if plan.save_fields else (),
+        "capacity": -(-frames // PADDED_FRAMES) * PADDED_FRAMES,
+        "measure": table.measure,
+        "kinds": tuple((type(s.model), type(s.grid.boundary)) for s in simulations),
     }
-
-    def call() -> list[np.ndarray]:
-        *found, fields = kernel.mycelium_rows(arguments, np.int32(count), **static)
-        # The fields leave the device only if somebody wants them.
-        return [np.asarray(array) for array in (*found, *([fields] * plan.save_fields))]
-
-    features, counts, first_bad, *fields = kernel.FIRST_CALLS.call((size, *static.values()), call)
-    errors = {
-        int(k): str(kernel.instability(MyceliumModel, first_bad[k]))
-        for k in np.flatnonzero(first_bad[:count] >= 0)
-    }
-    errors = {**_not_finite(features[:count], FEATURE_NAMES), **errors}
-    columns = _as_columns(features[:count], FEATURE_NAMES, counts[:count], MyceliumModel.counters)
-    return columns, fields[0][:count, None] if fields else None, errors
-
-
-def _not_finite(features: np.ndarray, names: Iterable[str]) -> dict[int, str]:
-    """Place of a row → what is wrong, for rows that hold a NaN or an infinity.
-
-    A run may end finite and yet so large that its moments overflow.
-    """
-    bad = ~np.isfinite(features)
-    names = tuple(names)
-    return {
-        int(k): f"feature {names[int(bad[k].argmax())]!r} is not finite"
-        for k in np.flatnonzero(bad.any(axis=1))
-    }
-
-
-def _as_columns(
-    features: np.ndarray, names: Iterable[str], counts: np.ndarray, counters: Iterable[str]
-) -> Columns:
-    measured = dict(zip(names, features.T.astype(np.float64), strict=True))
-    counted = dict(zip(counters, counts.T.astype(np.int64), strict=True))
-    return {**measured, **counted}
-
-
-def _run_documented(plan: Plan, rows: Columns) -> tuple[Columns, np.ndarray | None, dict[int, str]]:
-    """Rows whose history is too large for one call: the documented layer, which runs in chunks."""
-    from mfnjax.v41.run import compute_fractal_features, run_mycelium_simulation_with_history
-
-    def run(row: dict[str, Any]) -> tuple[np.ndarray, list[int], tuple[np.ndarray, ...]]:
-        config = row_config(row)
-        result = run_mycelium_simulation_with_history(config)
-        counts = [getattr(result, name) for name in MyceliumModel.counters]
-        vector = compute_fractal_features(result, FeatureConfig()).to_array()
-        return vector, counts, (result.field,)
-
-    return _one_by_one(plan, rows, run, FEATURE_NAMES, MyceliumModel.counters)
-
-
-def row_config(row: dict[str, Any]) -> SimulationConfig:
-    """The documented configuration of a row of the v4.1 table."""
-    names = ("grid_size", "steps", "alpha", "spike_probability", "turing_threshold")
-    return SimulationConfig(
-        **{name: row[name] for name in names},
-        turing_enabled=row["turing_enabled"],
-        seed=row["random_seed"],
-    )
-
-
-def _run_generic(
-    plan: Plan, name: str, rows: Columns
-) -> tuple[Columns, np.ndarray | None, dict[int, str]]:
-    """Rows of the model ``name``: `simulate` from its customary start, and its final fields."""
-    kind = get_model(name).model
-
-    def run(row: dict[str, Any]) -> tuple[np.ndarray, list[int], tuple[np.ndarray, ...]]:
-        values, counts = run_model_row(plan, name, row)
-        found = [np.asarray(part) for part in kernel.measure_fields(values)]
-        arrays = tuple(np.asarray(value) for value in values)
-        return np.concatenate(found), counts, arrays
-
-    names = tuple(generic_features(kind.fields))
-    return _one_by_one(plan, rows, run, names, kind.counters)
-
-
-def run_model_row(plan: Plan, name: str, row: dict[str, Any]) -> tuple[tuple[Any, ...], list[int]]:
-    """Final fields and counts of one row of the sweep of the model ``name``."""
-    model = build_model(name, {parameter: row[parameter] for parameter, _, _ in plan.parameters})
-    grid = Grid((row["grid_size"], row["grid_size"]))
 
     def call() -> Any:
-        state, key = kernel.initial_state(model, grid, row["random_seed"])
-        chance = key if model.takes_key else None
-        return simulate(model, state, grid=grid, steps=row["steps"], dt=plan.dt, key=chance)
+        numbers = np.int32(count), np.int32(table.every)
+        found = kernel.run_rows(simulations, arguments, *numbers, **static)
+        return [np.asarray(array)[:count] for array in found[:3]] + [
+            np.stack([np.asarray(field)[:count] for field in found[3]], axis=1)
+            if found[3]
+            else None
+        ]
 
-    run = kernel.FIRST_CALLS.call((type(model), grid.shape), call)
-    run.status.raise_if_bad()
-    return run.state.values, [run.counts[name] for name in model.counters]
+    shapes = (simulations[0].grid.shape, size, len(simulations))
+    features, counts, first_bad, fields = kernel.FIRST_CALLS.call((shapes, *static.values()), call)
+    errors = {
+        k: str(NumericalInstabilityError(*kernel.instability(table.model, first_bad[k])))
+        for k in np.flatnonzero(first_bad >= 0).tolist()
+    }
+    return _collected(plan, places, features, counts, fields, errors)
 
 
-def _one_by_one(
-    plan: Plan,
-    rows: Columns,
-    run: Callable[[dict[str, Any]], tuple[np.ndarray, list[int], tuple[np.ndarray, ...]]],
-    names: Iterable[str],
-    counters: tuple[str, ...],
-) -> tuple[Columns, np.ndarray | None, dict[int, str]]:
-    """Run rows in a Python loop; the one that fails fails alone."""
-    names = tuple(names)
-    count, size = len(rows["sim_id"]), int(rows["grid_size"][0])
-    features = np.zeros((count, len(names)))
-    counts = np.zeros((count, len(counters)), np.int64)
-    fields = np.zeros((count, len(plan.field_names), size, size), np.float32)
-    fields = fields if plan.save_fields else None  # type: ignore[assignment]
+def _run_alone(plan: Plan, rows: Columns, places: np.ndarray) -> _Ran:
+    """Rows too large for one call: runs by the public door, which works in chunks."""
+    table = plan.table
+    runs: list[tuple[np.ndarray, list[int], np.ndarray | None]] = []
+    ran: list[int] = []
     errors: dict[int, str] = {}
-    for k in range(count):
-        row = {name: values[k].item() for name, values in rows.items()}
+    for place in places.tolist():
+        row = {name: values[place].item() for name, values in rows.items()}
         try:
-            features[k], counts[k], final = run(row)
+            key = (type(table), table.model, row["grid_size"])
+            features, run = kernel.FIRST_CALLS.call(key, lambda row=row: table.measured(row))
         except _RUN_ERRORS as error:
-            errors[k] = " ".join(str(error).split()) or type(error).__name__
+            errors[place] = _said(error)
             continue
-        if fields is not None:
-            fields[k] = np.stack(final)
-    errors = {**_not_finite(features, names), **errors}
-    return _as_columns(features, names, counts, counters), fields, errors
+        kept = np.stack([run.state[name] for name in table.fields]) if plan.save_fields else None
+        runs.append((features, list(run.counts.values()), kept))
+        ran.append(place)
+    if not runs:
+        return _Ran(places[:0], {}, None, errors)
+    features, counts = (np.array([one[k] for one in runs]) for k in (0, 1))
+    fields = np.stack([one[2] for one in runs if one[2] is not None]) if plan.save_fields else None
+    found = _collected(plan, np.array(ran), features, counts, fields, {})
+    return _Ran(found.places, found.columns, found.fields, {**found.errors, **errors})
+
+
+def _collected(
+    plan: Plan,
+    places: np.ndarray,
+    features: np.ndarray,
+    counts: np.ndarray,
+    fields: np.ndarray | None,
+    errors: dict[int, str],
+) -> _Ran:
+    """Arrays as columns of the rows that are good; ``errors`` is by row of the arrays."""
+    names = plan.table.outputs
+    # A run may end finite and yet so large that its moments overflow.
+    bad = ~np.isfinite(features)
+    for k in np.flatnonzero(bad.any(axis=1)).tolist():
+        errors.setdefault(k, f"feature {names[int(bad[k].argmax())]!r} is not finite")
+    good = np.array([k not in errors for k in range(len(places))], bool)
+    measured = dict(zip(names, features[good].T.astype(np.float64), strict=True))
+    counters = plan.table.model.counters
+    counted = dict(zip(counters, counts[good].T.astype(np.int64), strict=True))
+    return _Ran(
+        places[good],
+        {**measured, **counted},
+        None if fields is None else fields[good],
+        {int(places[k]): text for k, text in errors.items()},
+    )

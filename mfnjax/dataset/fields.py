@@ -36,7 +36,7 @@ def assemble_fields(target: Path, parts: list[Path], plan: Plan) -> None:
         if beside.exists():
             shutil.rmtree(beside)
         group = zarr.open_group(str(beside), mode="w")
-        group.attrs["fields"] = list(plan.field_names)
+        group.attrs["fields"] = list(plan.table.fields)
         group.attrs["fingerprint"] = plan.fingerprint
         for part in parts:
             if part.exists():

@@ -10,7 +10,7 @@ from typing import Any, final
 
 import pyarrow as pa
 
-from mfnjax._checks import check_bool, check_int
+from mfnjax._checks import check_bool, check_int, check_kind
 from mfnjax._cpu import cores
 from mfnjax.dataset.config import DatasetConfig
 from mfnjax.dataset.engine import BATCH_SIZE, Failure, Part, compute_parts
@@ -19,6 +19,7 @@ from mfnjax.dataset.plan import Plan, make_plan
 from mfnjax.dataset.schema import METADATA_KEY, ContentHash, file_metadata, read_metadata
 from mfnjax.dataset.store import Store, write_dataset
 from mfnjax.errors import DataError, ParameterError
+from mfnjax.simulation import Simulation
 
 logger = logging.getLogger("mfnjax.dataset")
 
@@ -68,7 +69,8 @@ def generate_dataset(
     save_fields: bool = False,
     model: str | None = None,
     ranges: Mapping[str, Any] | None = None,
-    dt: float = 1.0,
+    simulation: Simulation | None = None,
+    **settings: Any,
 ) -> DatasetSummary:
     """Run a sweep and write one row a simulation.
 
@@ -89,8 +91,12 @@ def generate_dataset(
         model: Sweep this registered model in place of the documented v4.1 table; grids, steps,
             seed and output are those of ``config``.
         ranges: For ``model``: parameter (name or symbol) → number or (low, high); a parameter
-            that is not named keeps its default.
-        dt: For ``model``: the time step.
+            that is not named keeps its value.
+        simulation: Sweep this in place of ``model`` and ``settings``; grids and steps are those of
+            ``config``, and its own where that is None.
+        **settings: For ``model``, as `mfnjax.Simulation.from_dict` takes them: ``preset``,
+            ``parameters``, ``dt``, ``stepper``, ``boundary``, ``spacing``, ``start``, and for the
+            features over time ``save_every`` and ``save`` (128 frames of the main field).
 
     Returns:
         The summary. It holds the table itself only where ``output_path`` is None.
@@ -110,8 +116,15 @@ def generate_dataset(
         (5, 0, ['sim_id', 'random_seed', 'grid_size'])
     """
     started = time.perf_counter()
-    config = DatasetConfig() if config is None else config
-    plan = make_plan(config, model=model, ranges=ranges, dt=dt, save_fields=save_fields)
+    config = _usual_config(simulation) if config is None else config
+    plan = make_plan(
+        config,
+        model=model,
+        ranges=ranges,
+        simulation=simulation,
+        save_fields=save_fields,
+        **settings,
+    )
     if plan.save_fields:
         require_zarr()
     workers = cores() if workers is None else check_int("workers", workers, 1, 1024)
@@ -138,6 +151,17 @@ def generate_dataset(
         failures=tuple(failures),
         table=table,
     )
+
+
+def _usual_config(simulation: Simulation | None) -> DatasetConfig:
+    """The documented default, on the grid and over the steps of a simulation that is given."""
+    if simulation is None:
+        return DatasetConfig()
+    check_kind("simulation", simulation, Simulation)
+    height, width = simulation.grid.shape
+    if height != width:
+        raise ParameterError(f"a dataset's grids are squares, got {height} × {width}")
+    return DatasetConfig(grid_sizes=(height,), steps_range=(simulation.steps,) * 2)
 
 
 class _Counter:

@@ -12,15 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mfnjax.dataset.plan import Plan, plan_from_identity
-from mfnjax.dataset.sampling import mycelium_ranges
-from mfnjax.dataset.schema import ContentHash, generic_features, read_metadata, schema_of
+from mfnjax.dataset.schema import ContentHash, read_metadata, schema_of
 from mfnjax.errors import DataError
-from mfnjax.features.record import FEATURE_NAMES
-
-_ROUNDING = 1e-4
-"""Slack, in mV or of a fraction, for float32 potentials that stand at a clamp."""
-
-Bounds = tuple[Any, Any]
 
 
 @final
@@ -161,8 +154,7 @@ def _check(plan: Plan, values: dict[str, np.ndarray]) -> Iterator[str]:
         yield "random_seed is not base_seed + sim_id"
     if not np.isin(values["grid_size"], config.grid_sizes).all():
         yield f"grid_size holds a value that is not one of {config.grid_sizes}"
-    bounds = {"steps": config.steps_range, **_parameter_bounds(plan)}
-    bounds |= _mycelium_bounds(values) if plan.model is None else _generic_bounds(plan, values)
+    bounds = {"steps": config.steps_range, **plan.table.bounds(values)}
     for name, (low, high) in bounds.items():
         column = values[name]
         if not np.isfinite(column).all():
@@ -170,57 +162,3 @@ def _check(plan: Plan, values: dict[str, np.ndarray]) -> Iterator[str]:
         elif not ((column >= low) & (column <= high)).all():
             ids = values["sim_id"][~((column >= low) & (column <= high))]
             yield f"{name} is out of its range (first at sim_id {ids[0]})"
-
-
-def _parameter_bounds(plan: Plan) -> dict[str, Bounds]:
-    if plan.model is not None:
-        return {name: (low, high) for name, low, high in plan.parameters}
-    return dict(mycelium_ranges(plan.config))
-
-
-def _geometry_bounds(cells: np.ndarray, clusters: tuple[str, ...]) -> dict[str, Bounds]:
-    return {
-        # Not [0, 2]: box sizes that do not divide the grid cut its edge off, either way.
-        "D_box": (-0.5, 2.5),
-        "D_r2": (0.0, 1.0),
-        "f_active": (0.0, 1.0),
-        **dict.fromkeys(clusters, (0, cells)),
-        "max_cluster_size": (0, cells),
-        "cluster_size_std": (0.0, cells),
-    }
-
-
-def _mycelium_bounds(values: dict[str, np.ndarray]) -> dict[str, Bounds]:
-    from mfnjax.models.mycelium.model import CLAMP_HIGH_V, CLAMP_LOW_V
-
-    cells, steps = values["grid_size"] ** 2, values["steps"]
-    low, high = 1e3 * CLAMP_LOW_V - _ROUNDING, 1e3 * CLAMP_HIGH_V + _ROUNDING
-    span = high - low
-    bounds: dict[str, Bounds] = dict.fromkeys(FEATURE_NAMES, (-np.inf, np.inf))
-    names = ("N_clusters_low", "N_clusters_med", "N_clusters_high")
-    bounds |= _geometry_bounds(cells, names)
-    bounds |= {
-        "V_min": (low, values["V_mean"] + _ROUNDING),
-        "V_mean": (low, high),
-        "V_max": (values["V_mean"] - _ROUNDING, high),
-        "V_std": (0.0, span / 2),
-        "dV_mean": (0.0, values["dV_max"] + _ROUNDING),
-        "dV_max": (0.0, span),
-        "T_stable": (0, steps),
-        "growth_events": (0, steps),
-        "turing_activations": (0, cells * steps),
-        "clamping_events": (0, cells * steps),
-    }
-    return bounds
-
-
-def _generic_bounds(plan: Plan, values: dict[str, np.ndarray]) -> dict[str, Bounds]:
-    names = generic_features(plan.field_names)
-    bounds: dict[str, Bounds] = dict.fromkeys(names, (-np.inf, np.inf))
-    for name in plan.field_names:
-        middle = values[f"{name}_mean"]
-        slack = _ROUNDING * np.maximum(np.abs(middle), 1e-3)
-        bounds[f"{name}_min"] = (-np.inf, middle + slack)
-        bounds[f"{name}_max"] = (middle - slack, np.inf)
-        bounds[f"{name}_std"] = (0.0, np.inf)
-    return bounds | _geometry_bounds(values["grid_size"] ** 2, ("N_clusters",))

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mfnjax._checks import check_int
 from mfnjax._files import replacing
-from mfnjax.dataset.engine import row_config, run_model_row
+from mfnjax.core.quantity import Quantity
 from mfnjax.dataset.plan import Plan, plan_from_identity
 from mfnjax.dataset.reading import read_table
 from mfnjax.dataset.schema import read_metadata
@@ -79,8 +79,8 @@ def _histogram(axis: Any, table: pa.Table, name: str) -> None:
 def contact_sheet(path: str | Path, picture: str | Path, *, count: int = 16) -> Path:
     """Draw the final fields of some rows, spread evenly over the dataset.
 
-    The fields need not be saved: a row's parameters give its field back, bit for bit. The last
-    field of another model is drawn (``v`` of Gray–Scott).
+    The fields need not be saved: a row's parameters give its field back, bit for bit. The
+    main field is drawn (``v`` of Gray–Scott).
 
     Args:
         path: The dataset.
@@ -98,37 +98,33 @@ def contact_sheet(path: str | Path, picture: str | Path, *, count: int = 16) -> 
     across = int(np.ceil(np.sqrt(len(places))))
     down = -(-len(places) // across)
     figure, axes = _figure(down, across, width=1.9 * across + 0.9, height=2.2 * down + 0.4)
-    fields = [_field(plan, table.slice(place, 1).to_pylist()[0]) for place in places]
-    scale = 1e3 if plan.model is None else 1.0
-    low = min(float(np.percentile(field, 1)) for field in fields) * scale
-    high = max(float(np.percentile(field, 99.5)) for field in fields) * scale
+    quantity = plan.table.model.quantities.get(plan.table.main, Quantity(plan.table.main))
+    fields = [
+        quantity.shown(_field(plan, table.slice(place, 1).to_pylist()[0])) for place in places
+    ]
+    low = min(float(np.percentile(field, 1)) for field in fields)
+    high = max(float(np.percentile(field, 99.5)) for field in fields)
     image = None
     for axis, field, place in zip(axes.flat, fields, places, strict=False):
-        image = axis.imshow(field * scale, cmap="viridis", vmin=low, vmax=high, origin="lower")
+        image = axis.imshow(field, cmap="viridis", vmin=low, vmax=high, origin="lower")
         axis.set_title(_caption(plan, table, int(place)), fontsize=7, color=_INK)
     for axis in axes.flat:
         axis.set_axis_off()
     bar = figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02)
-    bar.set_label("V [mV]" if plan.model is None else plan.field_names[-1], fontsize=8)
+    bar.set_label(quantity.title, fontsize=8)
     bar.ax.tick_params(labelsize=7)
     return _save(figure, picture)
 
 
-def _field(plan: Plan, row: dict[str, Any]) -> np.ndarray:
-    if plan.model is None:
-        from mfnjax.v41.run import run_mycelium_simulation
-
-        return run_mycelium_simulation(row_config(row)).field
-    return np.asarray(run_model_row(plan, plan.model, row)[0][-1])
+def _field(plan: Plan, row: dict[str, Any]) -> Any:
+    run = plan.table.simulation(row).run(seed=row["random_seed"])
+    return run.state[plan.table.main]
 
 
 def _caption(plan: Plan, table: pa.Table, place: int) -> str:
     row = {name: table[name][place].as_py() for name in table.column_names}
     first = f"#{row['sim_id']}  {row['grid_size']}², {row['steps']} steps"
-    if plan.model is None:
-        return f"{first}\nα {row['alpha']:.3f}, p {row['spike_probability']:.2f}"
-    swept = [name for name, low, high in plan.parameters if low != high][:2]
-    return first + "\n" + ", ".join(f"{name} {row[name]:.4g}" for name in swept)
+    return "\n".join([first, *(f"{name} {row[name]:.4g}" for name in plan.table.swept[:2])])
 
 
 def _refuse_empty(path: str | Path, table: pa.Table) -> None:

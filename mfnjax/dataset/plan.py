@@ -10,21 +10,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from mfnjax._checks import check_bool, check_real
+import numpy as np
+
+from mfnjax._checks import check_bool, check_kind, check_real
 from mfnjax._parameter import parameters_of
 from mfnjax._version import __version__
+from mfnjax.core.grid import Grid
 from mfnjax.dataset.config import DatasetConfig
+from mfnjax.dataset.documented import DocumentedTable
+from mfnjax.dataset.measuring import FRAMES
 from mfnjax.dataset.sampling import Columns, config_without_path, sample_rows
+from mfnjax.dataset.table import ModelTable, Table
 from mfnjax.errors import ParameterError
+from mfnjax.models import build_model, get_model, parameter_names
+from mfnjax.models.base import main_field
+from mfnjax.simulation import Simulation
+from mfnjax.steppers import check_serves, choose_stepper
 
-FEATURE_SCHEMA_VERSION = 1
-"""Raised whenever a column is added, removed, or changes its meaning."""
+DOCUMENTED_SCHEMA, MODEL_SCHEMA = 1, 2
+"""Versions of the columns of the v4.1 table and of those of any model: raised whenever a column is
+added, removed, or changes its meaning. Version 1 of the second did not measure changes."""
 
 PART_ROWS = 256
 """Rows of one part: what is written, resumed and sent to a cluster as one piece."""
 
 PART_FIELD_BYTES = 64 * 2**20
 """With saved fields a part has fewer rows, so that its fields fit in this many bytes."""
+
+_OF_THE_SWEEP = {"grid_size": "grid_sizes", "shape": "grid_sizes", "steps": "steps_range"}
 
 
 @final
@@ -34,17 +47,26 @@ class Plan:
 
     Attributes:
         config: Rows, grids, steps, seed (and the v4.1 ranges).
-        model: Name of another model, or None: the documented v4.1 table.
-        parameters: Of that model: (name, low, high) for every parameter, in its order.
-        dt: Time step of that model.
+        simulation: What is swept, or None: the documented v4.1 table. Grid size, steps and the
+            parameters are the row's.
+        parameters: Of its model: (name, low, high) for every parameter, in its order.
         save_fields: Keep the final fields too.
+        schema: Version of the columns.
     """
 
     config: DatasetConfig
-    model: str | None = None
+    simulation: Simulation | None = None
     parameters: tuple[tuple[str, float, float], ...] = ()
-    dt: float = 1.0
     save_fields: bool = False
+    schema: int = DOCUMENTED_SCHEMA
+
+    @functools.cached_property
+    def table(self) -> Table:
+        """The kind of table: its columns, and how its rows are run and measured."""
+        if self.simulation is None:
+            return DocumentedTable(self.config)
+        ranges = {name: (low, high) for name, low, high in self.parameters}
+        return ModelTable(self.simulation, ranges, over_time=self.schema >= MODEL_SCHEMA)
 
     @property
     def part_rows(self) -> int:
@@ -52,21 +74,12 @@ class Plan:
         if not self.save_fields:
             return PART_ROWS
         cells = max(self.config.grid_sizes) ** 2
-        return max(1, min(PART_ROWS, PART_FIELD_BYTES // (4 * cells * len(self.field_names))))
+        return max(1, min(PART_ROWS, PART_FIELD_BYTES // (4 * cells * len(self.table.fields))))
 
     @property
     def num_parts(self) -> int:
         """Parts in all."""
         return -(-self.config.num_samples // self.part_rows)
-
-    @property
-    def field_names(self) -> tuple[str, ...]:
-        """Fields that are saved with ``save_fields``."""
-        if self.model is None:
-            return ("potential",)
-        from mfnjax.models import get_model
-
-        return get_model(self.model).model.fields
 
     def rows(self, part: int) -> tuple[int, int]:
         """First row of a part, and one past its last."""
@@ -75,7 +88,7 @@ class Plan:
 
     def sample(self, first: int, stop: int) -> Columns:
         """Parameters of rows first … stop − 1."""
-        ranges = None if self.model is None else {n: (a, b) for n, a, b in self.parameters}
+        ranges = None if self.simulation is None else self.table.ranges
         return sample_rows(self.config, first, stop, ranges)
 
     @functools.cached_property
@@ -83,16 +96,21 @@ class Plan:
         """All that decides the bytes of the rows, as plain JSON values."""
         import jax
 
-        return {
+        values = {
             **config_without_path(self.config),
-            "model": self.model,
+            "model": None,
             "ranges": {name: [low, high] for name, low, high in self.parameters},
-            "dt": self.dt,
+            "dt": 1.0,
             "save_fields": self.save_fields,
             "mfn_version": __version__,
             "jax_version": jax.__version__,
-            "feature_schema_version": FEATURE_SCHEMA_VERSION,
+            "feature_schema_version": self.schema,
         }
+        if self.simulation is not None:
+            swept = self.simulation.to_dict()
+            values |= {"model": swept["model"], "dt": swept["dt"]}
+            values["simulation"] = {k: v for k, v in swept.items() if k not in _OF_THE_SWEEP}
+        return values
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -105,48 +123,97 @@ def make_plan(
     *,
     model: str | None = None,
     ranges: Mapping[str, Any] | None = None,
-    dt: float = 1.0,
+    simulation: Simulation | None = None,
     save_fields: bool = False,
+    **settings: Any,
 ) -> Plan:
-    """Check a sweep and return its plan.
+    """Check a sweep and return its plan; the arguments are those of `generate_dataset`.
 
     Raises:
         ParameterError: Something is not accepted; the message says what.
     """
-    if not isinstance(config, DatasetConfig):
-        raise ParameterError(f"config must be a DatasetConfig, got {type(config).__name__}")
+    check_kind("config", config, DatasetConfig)
     save_fields = check_bool("save_fields", save_fields)
     if save_fields and config.output_path is None:
         raise ParameterError(
             "save_fields writes fields beside the table: it needs output_path, got None"
         )
-    if model is None:
-        if ranges:
-            raise ParameterError(
-                f"ranges ({', '.join(ranges)}) need model=; the v4.1 table has its own ranges in "
-                "DatasetConfig (alpha_range, spike_prob_range, turing_threshold_range)"
-            )
-        if dt != 1.0:
-            raise ParameterError(f"dt must be 1 for the v4.1 map, got {dt!r}")
+    settings = {name: value for name, value in settings.items() if value is not None}
+    if simulation is not None:
+        check_kind("simulation", simulation, Simulation)
+        if model is not None or settings:
+            given = ", ".join([*(["model"] if model is not None else []), *settings])
+            raise ParameterError(f"simulation= says all of the run: {given} must not be given too")
+    elif model is None:
+        _check_documented(ranges, settings)
         return Plan(config, save_fields=save_fields)
-    dt = check_real("dt", dt, 0.0, 1e6, open_low=True)
-    return Plan(config, model, _parameters(model, ranges or {}), dt, save_fields)
+    else:
+        simulation = _simulation(config, {"model": model, **settings})
+    simulation = _fitted(config, simulation)
+    parameters = _parameters(simulation, ranges or {}, settings)
+    return Plan(config, simulation, parameters, save_fields, MODEL_SCHEMA)
 
 
-def _parameters(model: str, ranges: Mapping[str, Any]) -> tuple[tuple[str, float, float], ...]:
-    """Bounds of every parameter of a model: those given, and the default of the others."""
-    from mfnjax.models import build_model, parameter_names
+def _check_documented(ranges: Mapping[str, Any] | None, settings: dict[str, Any]) -> None:
+    if ranges:
+        raise ParameterError(
+            f"ranges ({', '.join(ranges)}) need model=; the v4.1 table has its own ranges in "
+            "DatasetConfig (alpha_range, spike_prob_range, turing_threshold_range)"
+        )
+    if settings.pop("dt", 1.0) != 1.0:
+        raise ParameterError("dt must be 1 for the v4.1 map; another needs model=")
+    if settings:
+        raise ParameterError(f"{', '.join(settings)}: the v4.1 table has none; it needs model=")
 
+
+def _simulation(config: DatasetConfig, values: dict[str, Any]) -> Simulation:
+    for name, of_config in _OF_THE_SWEEP.items():
+        if name in values:
+            raise ParameterError(f"{name} of a row is drawn: see {of_config} of DatasetConfig")
+    return Simulation.from_dict({**values, "grid_size": config.grid_sizes[0], "steps": 0})
+
+
+def _fitted(config: DatasetConfig, simulation: Simulation) -> Simulation:
+    """The simulation without what is the row's, and with frames of its main field."""
+    longest = config.steps_range[1]
+    model, grid = simulation.model, simulation.grid
+    check_serves(choose_stepper(model, simulation.stepper), model, grid)
+    if np.ndim(grid.spacing) or np.ndim(simulation.dt):
+        raise ParameterError("spacing and dt of a dataset are one number each, for all rows")
+    return simulation.replace(
+        grid=Grid((config.grid_sizes[0],) * 2, grid.spacing, grid.boundary),
+        steps=0,
+        adjoint=None,
+        save_every=simulation.save_every or -(-longest // FRAMES),
+        save=simulation.save or main_field(model),
+    )
+
+
+def _parameters(
+    simulation: Simulation, ranges: Mapping[str, Any], settings: Mapping[str, Any]
+) -> tuple[tuple[str, float, float], ...]:
+    """Bounds of every parameter of a model: those given, and the value of the others."""
+    kind, name = type(simulation.model), simulation.model_name
     pairs = {name: _pair(name, value) for name, value in ranges.items()}
-    lowest = build_model(model, {name: low for name, (low, _) in pairs.items()})
-    highest = build_model(model, {name: high for name, (_, high) in pairs.items()})
-    bounds = []
-    for name in parameter_names(type(lowest)):
-        ends = float(getattr(lowest, name)), float(getattr(highest, name))
-        for end in ends:
-            parameters_of(lowest)[name].check_real(f"range of {name}", end)
-        bounds.append((name, *ends))
-    return tuple(bounds)
+    lowest = build_model(name, {name: low for name, (low, _) in pairs.items()})
+    highest = build_model(name, {name: high for name, (_, high) in pairs.items()})
+    symbols = get_model(name).model.symbols
+    swept = {symbols.get(key, key) for key in pairs}
+    for key in {**settings, **settings.get("parameters", {})}:
+        if symbols.get(key, key) in swept:
+            raise ParameterError(f"parameter {key!r} has a range: it must not be set too")
+    declared, found = parameters_of(kind), []
+    for parameter in parameter_names(kind):
+        low, high = (
+            getattr(model if parameter in swept else simulation.model, parameter)
+            for model in (lowest, highest)
+        )
+        if np.ndim(low):
+            raise ParameterError(f"{parameter} must be a number or a range in a dataset, got a map")
+        for end in (low, high):
+            declared[parameter].check_real(f"range of {parameter}", float(end))
+        found.append((parameter, float(low), float(high)))
+    return tuple(found)
 
 
 def _pair(name: str, value: Any) -> tuple[float, float]:
@@ -171,7 +238,11 @@ def plan_from_identity(identity: Mapping[str, Any]) -> Plan:
     config = DatasetConfig.from_dict(
         {**{k: v for k, v in identity.items() if k in known}, "output_path": None}
     )
+    save_fields, schema = bool(identity["save_fields"]), identity["feature_schema_version"]
+    if identity["model"] is None:
+        return Plan(config, save_fields=save_fields, schema=schema)
+    # A file of the first version says no more than these two.
+    described = identity.get("simulation", {"model": identity["model"], "dt": identity["dt"]})
     parameters = tuple((name, low, high) for name, (low, high) in identity["ranges"].items())
-    return Plan(
-        config, identity["model"], parameters, identity["dt"], bool(identity["save_fields"])
-    )
+    simulation = _fitted(config, _simulation(config, described))
+    return Plan(config, simulation, parameters, save_fields, schema)

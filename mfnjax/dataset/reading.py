@@ -13,9 +13,8 @@ import pyarrow.parquet as pq
 
 from mfnjax._checks import check_choice, check_int
 from mfnjax.dataset.plan import plan_from_identity
-from mfnjax.dataset.schema import columns_of, generic_features, read_metadata
+from mfnjax.dataset.schema import columns_of, read_metadata
 from mfnjax.errors import DataError, ParameterError
-from mfnjax.features.record import FEATURE_NAMES
 
 KINDS = ("arrow", "pandas", "arrays")
 _SPLIT_STREAM = 2**63
@@ -97,14 +96,8 @@ def load_dataset(
     if kind != "arrays":
         table = read_table(path, _known("columns", columns, known))
         return table if kind == "arrow" else _as_frame(table)
-    parameters = tuple(name for name, _, _ in plan.parameters)
-    if plan.model is None:
-        parameters = ("alpha", "turing_enabled", "spike_probability", "turing_threshold")
-        features: Sequence[str] = FEATURE_NAMES
-    else:
-        features = tuple(generic_features(plan.field_names))
-    input_names = _known("inputs", inputs, known) or ("grid_size", "steps", *parameters)
-    target_names = _known("targets", targets, known) or tuple(features)
+    input_names = _known("inputs", inputs, known) or plan.table.inputs
+    target_names = _known("targets", targets, known) or plan.table.outputs
     table = read_table(path, ("sim_id", *dict.fromkeys((*input_names, *target_names))))
     ids = table["sim_id"].to_numpy()
     stacks = [_stack(table, names, dtype) for names in (input_names, target_names)]

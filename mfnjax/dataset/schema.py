@@ -6,51 +6,21 @@ import datetime
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mfnjax._parameter import parameters_of
 from mfnjax._version import __version__
-from mfnjax.dataset.plan import FEATURE_SCHEMA_VERSION, Plan
+from mfnjax.dataset.plan import Plan
 from mfnjax.dataset.sampling import Columns
+from mfnjax.dataset.table import Column
 from mfnjax.errors import DataError
-from mfnjax.features.record import COUNT_FEATURES, FEATURE_UNITS
 
 METADATA_KEY = b"mfnjax"
 """Key of the file's JSON metadata."""
-
-EQUATIONS = (
-    "at most one growth event a step: V += Normal(20 mV, 5 mV) with probability p; "
-    "V <- V + alpha lap(V); a' = a + D_a lap(a) + r_a (a (1 - a) - i); "
-    "i' = i + D_i lap(i) + r_i (a - i); V += 5 mV where a' > theta; a', i' clipped to [0, 1]; "
-    "V clamped to [-95 mV, +40 mV]; dt = dx = 1, periodic"
-)
-
-_STATISTICS = ("min", "max", "mean", "std", "skew", "kurt")
-_MASK_COLUMNS = {
-    "D_box": "",
-    "D_r2": "",
-    "f_active": "",
-    "N_clusters": "count",
-    "max_cluster_size": "cells",
-    "cluster_size_std": "cells",
-}
-"""Measured on the mask (last field of the model > the middle of its range)."""
-
-
-@final
-@dataclass(frozen=True)
-class Column:
-    """One column: its name, Arrow type and unit."""
-
-    name: str
-    type: pa.DataType
-    unit: str = ""
 
 
 def columns_of(plan: Plan) -> tuple[Column, ...]:
@@ -62,50 +32,9 @@ def columns_of(plan: Plan) -> tuple[Column, ...]:
         Column("steps", pa.int64(), "steps"),
     )
     stamp = (Column("mfn_version", pa.string()), Column("timestamp", pa.string()))
-    if plan.model is None:
-        from mfnjax.models import MyceliumModel
-
-        names = ("alpha", "turing_enabled", "spike_probability", "turing_threshold")
-        sampled = _sampled(MyceliumModel, names)
-        features = tuple(
-            Column(name, pa.int64() if name in COUNT_FEATURES else pa.float64(), unit)
-            for name, unit in FEATURE_UNITS.items()
-        )
-        counters = MyceliumModel.counters
-    else:
-        from mfnjax.models import get_model
-
-        sampled = _sampled(get_model(plan.model).model, [name for name, _, _ in plan.parameters])
-        features = tuple(
-            Column(
-                name,
-                pa.int64() if unit == "count" or name == "max_cluster_size" else pa.float64(),
-                unit,
-            )
-            for name, unit in generic_features(plan.field_names).items()
-        )
-        counters = get_model(plan.model).model.counters
-    counts = tuple(Column(name, pa.int64(), "count") for name in counters)
-    return (*identity, *sampled, *features, *stamp, *counts)
-
-
-def _sampled(model: type, names: Iterable[str]) -> tuple[Column, ...]:
-    """The columns of a model's parameters, with the units that it declares."""
-    declared = parameters_of(model)
-    return tuple(
-        Column(
-            name,
-            pa.bool_() if declared[name].kind is bool else pa.float64(),
-            "" if declared[name].unit == "1" else declared[name].unit,
-        )
-        for name in names
-    )
-
-
-def generic_features(fields: tuple[str, ...]) -> dict[str, str]:
-    """Name → unit of what is measured of another model's final fields, in order."""
-    statistics = {f"{field}_{name}": "" for field in fields for name in _STATISTICS}
-    return {**statistics, **_MASK_COLUMNS}
+    table = plan.table
+    counts = tuple(Column(name, pa.int64(), "count") for name in table.model.counters)
+    return (*identity, *table.parameters, *table.features, *stamp, *counts)
 
 
 def schema_of(plan: Plan) -> pa.Schema:
@@ -134,8 +63,8 @@ def file_metadata(plan: Plan, failures: Iterable[Any], content_hash: str, rows: 
             "format": "mfnjax-dataset-1",
             "plan": plan.identity,
             "fingerprint": plan.fingerprint,
-            "feature_schema_version": FEATURE_SCHEMA_VERSION,
-            "equations": EQUATIONS if plan.model is None else _equations(plan.model),
+            "feature_schema_version": plan.schema,
+            "equations": plan.table.equations,
             "units": {c.name: c.unit for c in columns_of(plan) if c.unit},
             "requested": plan.config.num_samples,
             "rows": rows,
@@ -163,12 +92,6 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
         raise DataError(f"{path}: a Parquet file, but not a dataset made by mfnjax")
     values: dict[str, Any] = json.loads(found[METADATA_KEY])
     return values
-
-
-def _equations(model: str) -> str:
-    from mfnjax.models import get_model
-
-    return (get_model(model).model.__doc__ or "").strip().splitlines()[0]
 
 
 class ContentHash:

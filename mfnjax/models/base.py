@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -47,6 +47,8 @@ class Model(abc.ABC):
         symbols: Paper symbol → parameter name, from the `parameter` declarations; a class may add.
         quantities: Field name → what it holds and how it is shown, where that is not the plain
             number under its name.
+        starts: Name → function (model, grid, *, dtype, key) → `State`, where there is more than the
+            customary start `initial_state`.
         main_field: The component that is shown and measured where none is named; None is the last.
         reaction_fields: The components that `reaction` and `transport` speak of.
     """
@@ -58,6 +60,7 @@ class Model(abc.ABC):
     takes_key: ClassVar[bool] = False
     symbols: ClassVar[dict[str, str]] = {}
     quantities: ClassVar[dict[str, Quantity]] = {}
+    starts: ClassVar[Mapping[str, Callable[..., State]]] = {}
     main_field: ClassVar[str | None] = None
     reaction_fields: ClassVar[tuple[str, ...]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
@@ -58,10 +59,36 @@ class GrayScottModel(ReactionDiffusion):
             np.abs(np.arange(size) - (size - 1) / 2) <= min(20, max(size // 4, 1)) / 2
             for size in grid.shape
         ]
-        inside = near[0][:, None] & near[1][None, :]
+        return self._seeded(near[0][:, None] & near[1][None, :], dtype, key)
+
+    def scattered_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
+        """As `initial_state`, with small squares in random places in the stead of one.
+
+        There is one for each 32² cells, but at least four; each is 10 cells wide, or an eighth of
+        the grid where that is less.
+        """
+        dtype = jnp.result_type(float) if dtype is None else dtype
+        place_key, noise_key = jax.random.split(key)
+        number = max(4, grid.num_cells // 32**2)
+        near = []
+        for size, axis_key in zip(grid.shape, jax.random.split(place_key), strict=True):
+            width = min(10, max(size // 8, 1))
+            first = jax.random.randint(axis_key, (number, 1), 0, size - width + 1, jnp.int32)
+            cells = jnp.arange(size, dtype=jnp.int32)
+            near.append(((cells >= first) & (cells < first + width)).astype(dtype))
+        inside = near[0].T @ near[1] > 0  # in any of the squares, (H, W)
+        return self._seeded(inside, dtype, noise_key)
+
+    def _seeded(self, inside: Any, dtype: Any, key: jax.Array) -> State:
+        """(½, ¼) inside, (1, 0) outside, and 1 % noise."""
         key_u, key_v = jax.random.split(key)
-        u = jnp.asarray(np.where(inside, 0.5, 1.0), dtype)
-        v = jnp.asarray(np.where(inside, 0.25, 0.0), dtype)
-        u = u * (1 + 0.01 * normal_field(grid.shape, dtype, key=key_u))
-        v = v * (1 + 0.01 * normal_field(grid.shape, dtype, key=key_v))
+        u = jnp.where(inside, 0.5, 1.0).astype(dtype)
+        v = jnp.where(inside, 0.25, 0.0).astype(dtype)
+        u = u * (1 + 0.01 * normal_field(inside.shape, dtype, key=key_u))
+        v = v * (1 + 0.01 * normal_field(inside.shape, dtype, key=key_v))
         return State(self.fields, (u, v), jnp.int32(0))
+
+    starts: ClassVar[Mapping[str, Callable[..., State]]] = {
+        "centre": initial_state,
+        "scattered": scattered_state,
+    }

@@ -26,7 +26,7 @@ from mfnjax.simulation.problem import prepare_inputs
 from mfnjax.simulation.record import Arrays, Meta, register_format
 from mfnjax.simulation.rollout import run_inputs
 from mfnjax.simulation.spec import plain_values, simulation_parts
-from mfnjax.simulation.start import check_precision, check_seed, start_of
+from mfnjax.simulation.start import check_precision, check_seed, check_start, start_of
 from mfnjax.simulation.trajectory import FORMAT, OLD_FORMAT, Status, Trajectory
 from mfnjax.steppers import Stepper, choose_stepper
 
@@ -49,6 +49,7 @@ class Simulation:
         save: Save this field alone (an array (n, H, W)); None saves whole states.
         adjoint: Memory policy of reverse mode: ``"direct"``, ``"per_step"``, ``"nested"`` or a
             number of MiB (see `mfnjax.simulation.adjoint`). None: forward mode only.
+        start: Which of the model's starts a seed draws, by name; None is the customary one.
 
     Raises:
         ParameterError: A value is not accepted.
@@ -71,6 +72,7 @@ class Simulation:
     save_every: int | None = field(default=None, metadata={"static": True})
     save: str | None = field(default=None, metadata={"static": True})
     adjoint: str | float | None = field(default=None, metadata={"static": True})
+    start: str | None = field(default=None, metadata={"static": True})
 
     def __post_init__(self) -> None:
         check_kind("model", self.model, Model)
@@ -78,24 +80,26 @@ class Simulation:
         fixed = self.adjoint is not None or self.save_every is not None
         object.__setattr__(self, "steps", check_steps(self.steps, static=fixed))
         saved_fields(self.model, self.save_every, self.save)
+        check_start(self.model, self.start)
 
     def run(
         self,
-        start: StateLike | None = None,
+        start: StateLike | str | None = None,
         *,
         key: jax.Array | None = None,
         seed: int | None = None,
         dtype: str | None = None,
         progress: Progress | None = None,
     ) -> Trajectory:
-        """Run from a start with a key, or from the model's customary start with a seed.
+        """Run from a start with a key, or from one of the model's own starts with a seed.
 
         A run of a + b steps equals a run of a followed by one of b, bit for bit: the state carries
         its step, and step s draws from ``fold_in(key, s)``.
 
         Args:
             start: A `State`, fields by name, or fields in order; arrays (H, W) of one floating
-                dtype, which the run keeps. None: the customary start, from ``seed``.
+                dtype, which the run keeps. A name, or None (as ``self.start`` says): that of the
+                model's own, drawn from ``seed``.
             key: Typed key of the run's randomness; None for a model that draws none.
             seed: 0 … 2³² − 1, in the place of start and key; None draws one where no start is
                 given, and ``trajectory.seed`` says which.
@@ -111,12 +115,14 @@ class Simulation:
             ParameterError: A value is not accepted; or reverse mode without ``adjoint``.
             StabilityError: dt or a diffusivity is over a known stability bound.
         """
+        if isinstance(start, str):
+            return self.replace(start=start).run(key=key, seed=seed, dtype=dtype, progress=progress)
         if start is None:
             if key is not None:
                 raise ParameterError("a key needs a start beside it; a seed stands for both")
             seed = check_seed(seed)
             dtype = check_precision("float32" if dtype is None else dtype)
-            start, key = start_of(self.model, self.grid, dtype, np.uint32(seed))
+            start, key = start_of(self.model, self.grid, dtype, np.uint32(seed), self.start)
             key = key if self.model.takes_key else None
         elif seed is not None or dtype is not None:
             raise ParameterError("seed and dtype belong to the customary start: a start was given")
@@ -196,7 +202,8 @@ class Simulation:
 
         ``model``, ``preset``, ``parameters`` (a table; or each under its own name or symbol),
         ``grid_size`` or ``shape``, ``spacing``, ``boundary``, ``steps``, ``dt``, ``stepper``,
-        ``save_every``, ``save``, ``adjoint``. What is missing is the preset's, else the model's.
+        ``save_every``, ``save``, ``adjoint``, ``start``. What is missing is the preset's, else
+        the model's.
 
         Raises:
             ParameterError: A name is unknown or a value is not accepted.

@@ -22,7 +22,7 @@ LARGEST_SIDE = 4096
 
 MOST_STEPS = 10**8
 
-RUN_KEYS = ("steps", "dt", "stepper", "save_every", "save", "adjoint")
+RUN_KEYS = ("steps", "dt", "stepper", "save_every", "save", "adjoint", "start")
 GRID_KEYS = ("grid_size", "shape", "spacing", "boundary")
 KEYS = ("model", "preset", "parameters", *GRID_KEYS, *RUN_KEYS)
 
@@ -59,6 +59,7 @@ def plain_values(simulation: Any) -> dict[str, Any]:
         "save_every": simulation.save_every,
         "save": simulation.save,
         "adjoint": simulation.adjoint,
+        "start": simulation.start,
     }
     return {name: value for name, value in values.items() if value is not None}
 

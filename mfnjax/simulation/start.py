@@ -1,4 +1,4 @@
-"""The customary start of a run: a state and a key from one seed."""
+"""The start of a run from a seed: a state and a key."""
 
 from __future__ import annotations
 
@@ -39,8 +39,26 @@ def check_seed(seed: int | None) -> int:
     return check_int("seed", seed, 0, SEED_MAX)
 
 
-def start_of(model: Model, grid: Grid, dtype: str, seed: Any) -> tuple[State, jax.Array]:
-    """The customary start of a model and the key of its run, both from a seed.
+def check_start(model: Model, name: str | None) -> None:
+    """Raise ParameterError if a model has no start of that name."""
+    if name is not None and name not in model.starts:
+        kind, known = type(model).__name__, ", ".join(model.starts)
+        has = f"the starts {known}" if known else "the customary start alone"
+        raise ParameterError(f"{kind} has {has}; got {name!r}")
+
+
+def _initial_state(
+    model: Model, grid: Grid, dtype: str, name: str | None, *, key: jax.Array
+) -> State:
+    if name is None:
+        return model.initial_state(grid, dtype=dtype, key=key)
+    return model.starts[name](model, grid, dtype=dtype, key=key)
+
+
+def start_of(
+    model: Model, grid: Grid, dtype: str, seed: Any, name: str | None = None
+) -> tuple[State, jax.Array]:
+    """A start of a model (None: the customary one) and the key of its run, both from a seed.
 
     One compiled call for a kind of model and a grid, whatever the seed and the parameters.
     """
@@ -49,17 +67,21 @@ def start_of(model: Model, grid: Grid, dtype: str, seed: Any) -> tuple[State, ja
         packed = _known_physics(Same(model), Same(grid), dtype)
     else:
         packed = pack(physics, dtype)
-    return _compiled_start(packed.numbers, packed.others, seed, layout=packed.layout, dtype=dtype)
+    return _compiled_start(
+        packed.numbers, packed.others, seed, layout=packed.layout, dtype=dtype, name=name
+    )
 
 
-def draw_start(model: Model, grid: Grid, dtype: str, seed: Any) -> tuple[State, jax.Array]:
+def draw_start(
+    model: Model, grid: Grid, dtype: str, seed: Any, name: str | None = None
+) -> tuple[State, jax.Array]:
     """`start_of` inside a compiled function.
 
     The barrier keeps XLA from fusing the draw into the first step, which could round differently
     from a run that starts from arrays in memory.
     """
     start_key, run_key = jax.random.split(jax.random.key(seed))
-    start = model.initial_state(grid, dtype=dtype, key=start_key)
+    start = _initial_state(model, grid, dtype, name, key=start_key)
     return jax.lax.optimization_barrier(start), run_key
 
 
@@ -68,10 +90,10 @@ def _known_physics(model: Same, grid: Same, dtype: str) -> Packed:
     return pack((model.value, grid.value), dtype)
 
 
-@partial(jax.jit, static_argnames=("layout", "dtype"))
+@partial(jax.jit, static_argnames=("layout", "dtype", "name"))
 def _compiled_start(
-    numbers: Any, others: list[Any], seed: Any, *, layout: Layout, dtype: str
+    numbers: Any, others: list[Any], seed: Any, *, layout: Layout, dtype: str, name: str | None
 ) -> tuple[State, jax.Array]:
     model, grid = unpack(numbers, others, layout)
     start_key, run_key = jax.random.split(jax.random.key(seed))
-    return model.initial_state(grid, dtype=dtype, key=start_key), run_key
+    return _initial_state(model, grid, dtype, name, key=start_key), run_key

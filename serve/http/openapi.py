@@ -131,7 +131,7 @@ def _schemas() -> dict[str, Any]:
 
 def _forms(base: type) -> list[type]:
     """The classes under ``base`` that nothing is derived from."""
-    under = base.__subclasses__()
+    under: list[type] = base.__subclasses__()
     return [form for one in under for form in (_forms(one) or [one])]
 
 

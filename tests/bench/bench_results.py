@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from mfnjax.bench.machine import machine
-from mfnjax.bench.results import Measurement, Results
+from benchmarks.harness.machine import machine
+from benchmarks.harness.results import Measurement, Results
 
 TIME = "documented.simulation.demo.time"
 MEMORY = "documented.core.peak_memory"

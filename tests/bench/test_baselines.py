@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mfnjax.bench.baselines import (
+from benchmarks.harness.baselines import (
+    VARIABLE,
     Baseline,
     baseline,
     baselines_under,
@@ -31,6 +32,7 @@ def test_a_bound_is_kept_on_its_own_side() -> None:
     assert time.margin(0.024) == pytest.approx(2.0)
     assert rate.margin(90.0) == pytest.approx(2.0)
     assert time.margin(0.0) == float("inf")
+    assert (time.margin_text(0.0), time.margin_text(0.024)) == ("", "2×")
     assert str(time) == "≤ 0.048 s"
 
 
@@ -94,26 +96,20 @@ def test_a_damaged_file_is_one_clear_line(tmp_path: Path, text: str, message: st
     assert str(path) in str(caught.value)
 
 
-def test_a_missing_file_says_where_it_was_looked_for(
+def test_the_file_is_that_of_the_checkout_or_the_one_that_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(DataError, match="cannot be read"):
-        load_baselines(tmp_path / "none.toml")
-    package = tmp_path / "site-packages" / "mfnjax" / "bench" / "baselines.py"
-    monkeypatch.setattr("mfnjax.bench.baselines.__file__", str(package))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError, match="--baselines"):
-        find_baselines()
-    (tmp_path / "benchmarks").mkdir()
-    (tmp_path / "benchmarks" / "baselines.toml").touch()
-    below = tmp_path / "benchmarks"
-    monkeypatch.chdir(below)
-    assert find_baselines() == below / "baselines.toml"
+    assert find_baselines() == Path(__file__).parents[2] / "benchmarks" / "baselines.toml"
+    monkeypatch.setenv(VARIABLE, "none.toml")
+    assert find_baselines() == Path("none.toml")
+    with pytest.raises(DataError, match="cannot be read"):
+        load_baselines()
 
 
 def test_it_loads_without_jax() -> None:
     code = (
-        "import sys; from mfnjax.bench.baselines import baseline; "
+        "import sys; from benchmarks.harness.baselines import baseline; "
         "baseline('documented.api.health.p50'); sys.exit('jax' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

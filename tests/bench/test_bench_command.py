@@ -10,11 +10,11 @@ import pytest
 from bench_results import TIME, results, timed
 from click.testing import CliRunner, Result
 
-from mfnjax.bench import cases, run, table
-from mfnjax.bench.baselines import baseline, find_baselines
-from mfnjax.bench.cases import Case
-from mfnjax.bench.results import Results, merged
-from mfnjax.cli import main
+from benchmarks.harness import cases, command, run
+from benchmarks.harness.baselines import baseline, find_baselines
+from benchmarks.harness.cases import Case
+from benchmarks.harness.results import Results, merged
+from mfnjax.cli import bench as door, main
 from mfnjax.errors import DataError, MfnError, ParameterError
 
 
@@ -30,41 +30,44 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     rate = Case("documented.core.throughput", "a rate", lambda: lambda: None, "rate", 10, 3, 1)
     suites = {name: lambda: [case, memory, rate] for name in cases.SUITES}
     monkeypatch.setattr(run, "SUITES", suites)
+    here = lambda child, function, names: function(names)  # noqa: E731
+    monkeypatch.setattr(run.Child, "call", here)
+
+
+def script(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        command.script("core", [*map(str, arguments)])
+    return int(stopped.value.code or 0)
 
 
 def test_a_script_prints_writes_and_passes(
     quick: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "new" / "core.json"
-    assert table.main("Core benchmarks", "core", ["-o", str(path)]) == 0
+    assert script("-o", path) == 0
     said = capsys.readouterr().out
     assert "3/3 passed" in said
     assert str(baseline(TIME)) in said
-    kept = Results.load(path)
-    time, memory, rate = kept.rows
+    time, memory, rate = Results.load(path).rows
     assert (memory.value, memory.unit, memory.ratios) == (2.0, "MB", ())
     assert rate.value > 0
     assert len(time.ratios) == 1
 
 
 def test_a_missed_target_is_an_exit_status(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    quick: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fat = Case("documented.core.peak_memory", "too much", lambda: lambda: 10**12, "memory")
     monkeypatch.setattr(run, "SUITES", {"core": lambda: [fat]})
-    assert table.main("Core", "core", ["-o", str(tmp_path / "core.json")]) == 1
+    assert script("-o", tmp_path / "core.json") == 1
     assert "MISS" in capsys.readouterr().out
 
 
-def test_a_wrong_option_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        table.main("Core", "core", ["--processes", "0"])
-    assert stopped.value.code == 2
-    assert "--processes 0" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as stopped:
-        table.main("Core", "none", ["-o", str(tmp_path / "x.json")])
-    assert stopped.value.code == 1
-    assert "no suite is called 'none'" in capsys.readouterr().err
+def test_a_wrong_option_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert script("--processes", "0") == 2
+    assert "--processes" in capsys.readouterr().err
+    with pytest.raises(ParameterError, match="no suite is called 'none'"):
+        run.measure_suites(["none"])
 
 
 def test_several_processes_are_one_result_with_all_ratios() -> None:
@@ -78,15 +81,12 @@ def test_several_processes_are_one_result_with_all_ratios() -> None:
 def test_a_child_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MFN_BASELINES", "/nowhere/baselines.toml")
     with pytest.raises(MfnError, match=r"measuring process failed.*cannot be read"):
-        run._measure_in_child(["core"])
+        run.measure_in_processes(["core"], 1)
     with pytest.raises(ParameterError, match="no suite"):
         run.measure_in_processes(["none"], 1)
 
 
-def test_run_measures_prints_and_writes(
-    quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run, "_measure_in_child", run.measure_suites)
+def test_run_measures_prints_and_writes(quick: None, tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     done = call("run", "--suite", "core", "--processes", 2, "-o", path)
     assert done.exit_code == 0, done.output
@@ -119,6 +119,19 @@ def test_update_writes_and_refuses(tmp_path: Path) -> None:
     refused = call("update", new, "--baselines", limits)
     assert refused.exit_code == 1
     assert "worse than our baseline" in refused.output
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run", "--suite", "core"], ["compare", "a"], ["--help"], []]
+)
+def test_elsewhere_it_says_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setattr(door, "find_spec", lambda name: None)
+    done = call(*arguments)
+    assert done.exit_code == 2
+    assert done.output.count("\n") == 1
+    assert "needs a checkout of the repository" in done.output
 
 
 @pytest.mark.parametrize(

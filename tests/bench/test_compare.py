@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from bench_results import MEMORY, TIME, results, timed
 
-from mfnjax.bench.compare import ERROR_RATE, compare
-from mfnjax.bench.results import Measurement
+from benchmarks.harness.compare import ERROR_RATE, compare
+from benchmarks.harness.results import Measurement
 from mfnjax.errors import DataError
 
 

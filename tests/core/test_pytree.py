@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from mfnjax import Grid, ParameterError, get_model, model_names
+from mfnjax import Grid, ParameterError, Simulation, get_model, model_names
 from mfnjax.core.pytree import register_pytree
 from mfnjax.models import FisherKPPModel
 from mfnjax.simulation.problem import prepare_inputs
@@ -94,9 +94,7 @@ def test_a_users_own_model_is_told_apart_by_the_driver(register) -> None:
 
     grid, fields = Grid((3, 4)), (jnp.ones((3, 4)),)
     problems = [
-        prepare_inputs(
-            own_class(name)(), fields, grid, 1, 0.1, None, None, None, None, static_steps=False
-        ).problem
+        prepare_inputs(Simulation(own_class(name)(), grid, 1, 0.1), fields, None).problem
         for name in ("One", "Other")
     ]
     assert jax.tree.structure(problems[0]) != jax.tree.structure(problems[1])

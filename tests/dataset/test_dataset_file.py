@@ -20,9 +20,18 @@ import pytest
 from dataset_sweeps import small_config, values_of
 
 import mfnjax
-from mfnjax import DataError, ParameterError, make_dataset_config_demo
+from mfnjax import (
+    DataError,
+    FisherKPPModel,
+    Grid,
+    ParameterError,
+    Simulation,
+    make_dataset_config_demo,
+)
 from mfnjax.dataset import DatasetSummary, generate_dataset, inspect_dataset, store
 from mfnjax.dataset.schema import ContentHash
+
+KPP = Simulation(FisherKPPModel(), Grid((8, 8)), steps=5)
 
 INTEGER, REAL, TEXT, FLAG = "int64", "double", "string", "bool"
 DOCUMENTED = {
@@ -267,16 +276,16 @@ def test_failures_survive_a_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """They are part of the part: a resumed run reports those of the run before."""
     from mfnjax.dataset import kernel
 
-    whole = kernel.mycelium_rows
+    whole = kernel.run_rows
 
-    def rows(arguments: Any, count: Any, **static: Any) -> Any:
-        features, counts, first_bad, fields = whole(arguments, count, **static)
+    def rows(simulations: Any, arguments: Any, count: Any, every: Any, **static: Any) -> Any:
+        features, counts, first_bad, fields = whole(simulations, arguments, count, every, **static)
         first_bad = np.array(first_bad)
         first_bad[:count][arguments["random_seed"][:count] == 7 + 5] = 0
         return features, counts, first_bad, fields
 
     with monkeypatch.context() as patch:
-        patch.setattr(kernel, "mycelium_rows", rows)
+        patch.setattr(kernel, "run_rows", rows)
         path = tmp_path / "failed.parquet"
         config, _ = _interrupted(path, monkeypatch, 1, OSError(errno.EIO, "I/O error"))
     summary = generate_dataset(config, resume=True)
@@ -338,6 +347,17 @@ def test_a_name_that_is_not_parquet(tmp_path: Path) -> None:
         ({"model": "gray-scott", "ranges": {"F": (1, 2, 3)}}, "a number or"),
         ({"model": "gray-scott", "ranges": {"F": "x"}}, "must be a finite number"),
         ({"model": "gray-scott", "dt": 0}, "dt must lie in"),
+        ({"model": "gray-scott", "stepper": "eule"}, "stepper must be one of"),
+        ({"model": "gray-scott", "preset": "spot"}, "no preset 'spot'"),
+        ({"model": "gray-scott", "start": "left"}, "has the starts centre, scattered; got 'left'"),
+        ({"model": "fisher-kpp", "start": "scattered"}, "has the customary start alone"),
+        ({"model": "gray-scott", "steps": 9}, "steps of a row is drawn: see steps_range"),
+        ({"model": "gray-scott", "stepp": 9}, "no setting and no parameter 'stepp'"),
+        ({"model": "gray-scott", "ranges": {"F": 1}, "feed": 1}, "'feed' has a range"),
+        ({"stepper": "rk4"}, "stepper: the v4.1 table has none; it needs model="),
+        ({"simulation": "gray-scott"}, "simulation must be a Simulation"),
+        ({"simulation": KPP, "model": "fisher-kpp", "dt": 1}, "model, dt must not be given too"),
+        ({"simulation": KPP.replace(model=FisherKPPModel(np.ones((8, 8))))}, "got a map"),
     ],
 )
 def test_wrong_options_are_refused_before_the_run(options: dict[str, Any], message: str) -> None:
@@ -346,7 +366,7 @@ def test_wrong_options_are_refused_before_the_run(options: dict[str, Any], messa
 
 
 def test_a_config_of_another_kind_is_refused() -> None:
-    with pytest.raises(ParameterError, match="config must be a DatasetConfig, got dict"):
+    with pytest.raises(ParameterError, match=r"config must be a DatasetConfig, got \{"):
         generate_dataset({"num_samples": 3})  # type: ignore[arg-type]
 
 

@@ -19,6 +19,7 @@ from mfnjax import (
     GrayScottModel,
     Grid,
     ParameterError,
+    SimulationConfig,
     run_mycelium_simulation,
     simulate,
 )
@@ -139,7 +140,9 @@ def test_fields_of_the_documented_model(tmp_path: Path, monkeypatch: pytest.Monk
         rows = [table[i] for i in ids]
         lowest = [row["V_min"] for row in rows]
         np.testing.assert_allclose(1e3 * fields.min(axis=(1, 2, 3)), lowest, 1e-6)
-    result = run_mycelium_simulation(engine.row_config(rows[0]))
+    names = ("grid_size", "steps", "alpha", "turing_enabled", "turing_threshold")
+    known = {name: rows[0][name] for name in (*names, "spike_probability")}
+    result = run_mycelium_simulation(SimulationConfig(**known, seed=rows[0]["random_seed"]))
     assert np.array_equal(fields[0, 0], result.field)
     with pytest.raises(DataError, match="no fields of grid size 99; it has size_12, size_16"):
         load_fields(path, 99)

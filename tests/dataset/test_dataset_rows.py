@@ -20,6 +20,7 @@ from mfnjax import (
     run_mycelium_simulation_with_history,
 )
 from mfnjax.dataset import DatasetSummary, engine, generate_dataset, kernel
+from mfnjax.dataset.documented import DocumentedTable
 
 COUNTERS = ("growth_events", "turing_activations", "clamping_events")
 
@@ -64,10 +65,10 @@ def test_a_longer_sweep_begins_with_the_same_rows(small: DatasetSummary) -> None
 def test_runs_too_large_for_one_call_give_the_same_rows(
     small: DatasetSummary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They go through the documented functions, which work in chunks."""
+    """They go through the public door, which works in chunks."""
     monkeypatch.setattr(engine, "CHUNK_CELL_STEPS", 1)
     called = []
-    monkeypatch.setattr(kernel, "mycelium_rows", lambda *a, **k: called.append(1))
+    monkeypatch.setattr(kernel, "run_rows", lambda *a, **k: called.append(1))
     large = generate_dataset(small_config(num_samples=6), workers=1)
     assert values_of(large.table).equals(values_of(small.table.slice(0, 6)))
     assert not called
@@ -93,9 +94,9 @@ def test_compilations_do_not_depend_on_the_rows(compilations: list[str]) -> None
     Four threads that ask for a program at once do not compile it twice.
     """
     config = small_config(grid_sizes=(10, 14), num_samples=20)
-    before = kernel.mycelium_rows._cache_size()
+    before = kernel.run_rows._cache_size()
     generate_dataset(config, workers=4, batch_size=1)
-    assert kernel.mycelium_rows._cache_size() - before == 2
+    assert kernel.run_rows._cache_size() - before == 2
     assert len(compilations) == 2
     for changes in (
         {"num_samples": 300},
@@ -107,18 +108,20 @@ def test_compilations_do_not_depend_on_the_rows(compilations: list[str]) -> None
 
 def _spoiled(monkeypatch: pytest.MonkeyPatch, seeds: set[int], *, raising: bool) -> None:
     """Make the runs of some seeds fail: with a NaN, or as a crash of the whole call."""
-    whole = kernel.mycelium_rows
+    whole = kernel.run_rows
 
-    def rows(arguments: dict[str, Any], count: Any, **static: Any) -> Any:
+    def rows(
+        simulations: Any, arguments: dict[str, Any], count: Any, every: Any, **static: Any
+    ) -> Any:
         bad = np.isin(arguments["random_seed"][:count], list(seeds))
         if raising and bad.any():
             raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
-        features, counts, first_bad, fields = whole(arguments, count, **static)
+        features, counts, first_bad, fields = whole(simulations, arguments, count, every, **static)
         first_bad = np.array(first_bad)
         first_bad[:count][bad] = 3 * 5 + 1
         return features, counts, first_bad, fields
 
-    monkeypatch.setattr(kernel, "mycelium_rows", rows)
+    monkeypatch.setattr(kernel, "run_rows", rows)
 
 
 @pytest.mark.parametrize(
@@ -164,25 +167,23 @@ def test_a_mistake_in_the_program_is_not_a_failed_simulation(
     def broken(*_: Any, **__: Any) -> None:
         raise TypeError("a bug")
 
-    monkeypatch.setattr(kernel, "mycelium_rows", broken)
+    monkeypatch.setattr(kernel, "run_rows", broken)
     with pytest.raises(TypeError, match="a bug"):
         generate_dataset(small_config(num_samples=4), workers=2)
 
 
-def test_the_documented_path_fails_row_by_row(
+def test_runs_too_large_for_one_call_fail_one_by_one(
     small: DatasetSummary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import mfnjax.v41.run as pipeline
+    whole = DocumentedTable.measured
 
-    whole = pipeline.run_mycelium_simulation_with_history
-
-    def run(config: SimulationConfig) -> Any:
-        if config.seed == 8:
+    def measured(table: DocumentedTable, row: dict[str, Any]) -> Any:
+        if row["random_seed"] == 8:
             raise NumericalInstabilityError("potential", 2)
-        return whole(config)
+        return whole(table, row)
 
     monkeypatch.setattr(engine, "CHUNK_CELL_STEPS", 1)
-    monkeypatch.setattr(pipeline, "run_mycelium_simulation_with_history", run)
+    monkeypatch.setattr(DocumentedTable, "measured", measured)
     summary = generate_dataset(small_config(num_samples=3), workers=1)
     assert [failure.sim_id for failure in summary.failures] == [1]
     assert summary.table["sim_id"].to_pylist() == [0, 2]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import serve, wrk
-from load_tests import scenarios
+from load_tests import rates, scenarios, wrk
 from load_tests.running import in_one_line, running_server
 
 
@@ -45,5 +44,5 @@ def test_a_wrong_duration_in_the_environment_is_refused(monkeypatch, capsys) -> 
 
 def test_a_missing_wrk_is_told_with_how_to_install_it(monkeypatch, capsys) -> None:
     monkeypatch.setattr(wrk.shutil, "which", lambda name: None)
-    assert serve.main([]) == 2
+    assert rates.main([]) == 2
     assert "apt-get install wrk" in capsys.readouterr().err

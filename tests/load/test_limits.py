@@ -7,12 +7,14 @@ import math
 
 import pytest
 
+from benchmarks.harness.baselines import baseline
+from benchmarks.harness.tables import put
 from load_tests import limits
 from load_tests.limits import Row
 from load_tests.probe import Latencies
-from load_tests.report import DOCUMENT, TABLES, put
-from load_tests.scenarios import Outcome, markdown, seconds_of
-from mfnjax.bench.baselines import baseline
+from load_tests.report import DOCUMENT, TABLES
+from load_tests.scenarios import Outcome, seconds_of, table_of
+from mfnjax.errors import DataError
 
 ROOMY = {50: 1.0, 95: 2.0, 99: 3.0}
 
@@ -66,26 +68,26 @@ def test_every_documented_percentile_can_be_missed(name: str, percent: int) -> N
 def test_error_rate(failures: int, missed: bool) -> None:
     one_percent = baseline("documented.load.steady.error_rate")
     rows = [row(failures=failures), row("/nernst", requests=0)]
-    assert bool(limits.missed_totals(rows, error_rate=one_percent, rate=None)) is missed
+    assert bool(limits.missed_totals(rows, one_percent, None)) is missed
 
 
 def test_a_single_failure_misses_the_smoke_test() -> None:
     smoke = limits.scenario("smoke")
-    (told,) = limits.missed_totals([row(failures=1)], error_rate=smoke.error_rate, rate=None)
+    (told,) = limits.missed_totals([row(failures=1)], smoke.error_rate, None)
     assert "1 of 1000 requests failed" in told
 
 
 def test_rate_is_the_sum_over_endpoints() -> None:
     steady = limits.scenario("steady")
     both = [row(rate=30.0), row("/nernst", rate=20.0)]
-    assert limits.missed_totals(both, error_rate=steady.error_rate, rate=steady.rate) == []
-    (told,) = limits.missed_totals(both[:1], error_rate=steady.error_rate, rate=steady.rate)
+    assert limits.missed_totals(both, steady.error_rate, steady.rate) == []
+    (told,) = limits.missed_totals(both[:1], steady.error_rate, steady.rate)
     assert "30.0 requests/s were made" in told
 
 
 def test_no_request_is_a_miss() -> None:
     smoke = limits.scenario("smoke")
-    assert limits.missed_totals([], error_rate=smoke.error_rate, rate=None)
+    assert limits.missed_totals([], smoke.error_rate, None)
 
 
 @pytest.mark.parametrize(
@@ -118,8 +120,8 @@ def test_other_times_are_refused(text: str) -> None:
 def test_the_report_says_what_was_missed() -> None:
     scenario = limits.scenario("steady")
     bad = row(failures=100, percentiles_ms={50: 11.0, 95: 2.0, 99: 3.0})
-    misses = limits.missed_totals([bad], error_rate=scenario.error_rate, rate=scenario.rate)
-    text = markdown(Outcome(scenario, [bad], [bad], (100.0, 101.0), misses))
+    misses = limits.missed_totals([bad], scenario.error_rate, scenario.rate)
+    text = table_of(Outcome(scenario, [bad], [bad], (100.0, 101.0), misses)).markdown()
     assert "**Limits missed.**" in text
     assert "10.00%" in text
     assert "| /health | 1000 | 100 | 11.0 | 2.0 | 3.0 | 10 / 50 / 100 |" in text
@@ -134,5 +136,5 @@ def test_tables_replace_those_of_the_document_and_nothing_else() -> None:
         assert f"{begin}\n| a table of {name} \\1 |\n{end}" in changed
         assert changed.split(begin)[0] == document.split(begin)[0]
         assert changed.split(end)[1] == document.split(end)[1]
-    with pytest.raises(ValueError, match="no markers of 'other'"):
+    with pytest.raises(DataError, match="no markers of 'other'"):
         put(document, "other", "")

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from benchmarks import wrk
-from load_tests import workload
+from load_tests import workload, wrk
 from load_tests.workload import Answers, Call
 
 SIMULATED = {

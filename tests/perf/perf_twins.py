@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import pytest
 
-from mfnjax.bench.baselines import baseline
+from benchmarks.harness.baselines import baseline
 from mfnjax.models.mycelium import quiet as mycelium_quiet
 from mfnjax.steppers.explicit import Map
 

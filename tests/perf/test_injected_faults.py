@@ -19,14 +19,13 @@ import numpy as np
 import pytest
 from perf_twins import slow_down
 
+from benchmarks.harness.baselines import VARIABLE, baseline, find_baselines
+from benchmarks.harness.cases import inputs_of, perf_cases
+from benchmarks.harness.results import Results, merged
+from benchmarks.harness.run import measure_case
+from benchmarks.harness.timing import interleaved
+from benchmarks.harness.update import update_baselines
 from mfnjax import Trajectory, make_simulation_config_default, simulate
-from mfnjax.bench.baselines import VARIABLE, baseline, find_baselines
-from mfnjax.bench.cases import perf_cases
-from mfnjax.bench.results import Results, merged
-from mfnjax.bench.run import measure_case
-from mfnjax.bench.timing import interleaved
-from mfnjax.bench.update import update_baselines
-from mfnjax.v41.run import mycelium_inputs
 
 HERE = Path(__file__).parent
 LOOKS = 3
@@ -84,7 +83,7 @@ def test_an_injected_fault_is_caught(twin: str, test: str, message: str, own_lim
 def compiled_run() -> Callable[[], Trajectory]:
     """The default run as one compiled program, which keeps what it was traced from."""
     config = make_simulation_config_default()
-    model, grid, state, key = mycelium_inputs(config, config.seed)
+    model, grid, state, key = inputs_of(config)
     jax.clear_caches()
     run = jax.jit(partial(simulate, grid=grid, steps=config.steps))
     return partial(run.lower(model, state, key=key).compile(), model, state, key=key)

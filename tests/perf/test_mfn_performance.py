@@ -18,6 +18,12 @@ from typing import Any
 import jax
 import pytest
 
+from benchmarks.harness.baselines import baseline
+from benchmarks.harness.cases import perf_cases
+from benchmarks.harness.gate import Judgement, judge
+from benchmarks.harness.memory import compiled_peak, resident, traced_peak
+from benchmarks.harness.run import SCALE
+from benchmarks.harness.timing import measure
 from mfnjax import (
     compute_fractal_features,
     make_feature_config_demo,
@@ -26,12 +32,6 @@ from mfnjax import (
     run_mycelium_simulation,
     run_mycelium_simulation_with_history,
 )
-from mfnjax.bench.baselines import baseline
-from mfnjax.bench.cases import perf_cases
-from mfnjax.bench.gate import Judgement, judge
-from mfnjax.bench.memory import compiled_peak, resident, traced_peak
-from mfnjax.bench.run import SCALE
-from mfnjax.bench.timing import measure
 
 CASES = {case.key: case for case in perf_cases()}
 STEADY = [key for key, case in CASES.items() if case.steady]

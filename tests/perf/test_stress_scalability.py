@@ -7,9 +7,6 @@ and a warm-up run: JAX alone holds some 180 MB.
 from __future__ import annotations
 
 import dataclasses
-import json
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +18,11 @@ import jax
 import numpy as np
 import pytest
 
+from benchmarks.harness.baselines import baseline
+from benchmarks.harness.cases import Case, grown_run, scalability_cases
+from benchmarks.harness.child import Child
+from benchmarks.harness.memory import resident
+from benchmarks.harness.run import measure_case
 from mfnjax import (
     FeatureConfig,
     Grid,
@@ -35,17 +37,8 @@ from mfnjax import (
     run_mycelium_simulation_with_history,
     simulate,
 )
-from mfnjax.bench.baselines import baseline
-from mfnjax.bench.cases import Case, scalability_cases
-from mfnjax.bench.memory import resident
-from mfnjax.bench.run import measure_case
 from mfnjax.dataset import inspect_dataset
-from mfnjax.federated import (
-    coordinate_median,
-    hierarchical_krum,
-    krum,
-    trimmed_mean,
-)
+from mfnjax.federated import coordinate_median, hierarchical_krum, krum, trimmed_mean
 from mfnjax.fractal import divergence_rate, fractal_dimension
 from mfnjax.models.mycelium.model import CLAMP_HIGH_V, CLAMP_LOW_V
 
@@ -66,11 +59,8 @@ def grid_of(size: str) -> int:
 
 @cache
 def child_run(grid: int, steps: int, keeping: str) -> dict[str, Any]:
-    command = [sys.executable, str(Path(__file__).with_name("stress_child.py"))]
-    command += [str(grid), str(steps), keeping]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    with Child() as child:
+        return child.call(grown_run, grid, steps, keeping)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -80,7 +70,7 @@ def test_memory_of_a_run_with_history_and_features(size: str, report: Report) ->
     growth = told["growth"] / MEGABYTE
     report(
         f"{grid}² × 100 with history, growth",
-        f"{growth:.0f} MB ({limit}; the process {told['peak'] / MEGABYTE:.0f} MB)",
+        f"{growth:.0f} MB ({limit}; the process {told['held'] / MEGABYTE:.0f} MB)",
     )
     assert told["shape"] == [grid, grid]
     assert told["finite"]

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.harness.baselines import baseline, baselines_under
 from load_tests import workload
 from load_tests.limits import ENDPOINTS, PERCENTILES
 from load_tests.probe import Latencies, connect, send
 from load_tests.running import Server
 from load_tests.workload import Call
-from mfnjax.bench.baselines import baseline, baselines_under
 
 CONNECTIONS = 4
 GROWTH = baseline("targets.serve.overload.rss_growth")

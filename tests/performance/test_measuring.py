@@ -9,9 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from benchmarks import wrk
-from benchmarks.open_loop import offer
-from load_tests import workload
+from load_tests import workload, wrk
+from load_tests.open_loop import offer
 from load_tests.probe import probe, probe_one
 
 DELAY_S = 0.02

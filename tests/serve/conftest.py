@@ -1,4 +1,4 @@
-"""A real server process on a free port, one a module."""
+"""A real server process on a free port, one for all tests of a worker."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class ServerProcess:
             self.client.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server with the default settings."""
     process = ServerProcess(tmp_path_factory.mktemp("server"))

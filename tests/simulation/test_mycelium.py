@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks.harness.numpy_mycelium import run_numpy_mycelium
 from mfnjax import Grid, MyceliumModel, ParameterError, StabilityError, simulate
-from mfnjax.bench.numpy_mycelium import run_numpy_mycelium
 
 SHAPES = ((8, 8), (7, 12), (13, 5))
 BOUNDARIES = ("periodic", "neumann", "dirichlet")

@@ -1,0 +1,1 @@
+"""The page of baselines: ``python -m benchmarks.page``."""
