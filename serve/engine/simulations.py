@@ -55,6 +55,7 @@ class Program(NamedTuple):
     model: type[Model]
     boundary: type
     stepper: Stepper
+    start: str | None
 
 
 @final
@@ -81,7 +82,8 @@ class Run(NamedTuple):
         model, grid = simulation.model, simulation.grid
         numbers, structure = jax.tree.flatten((model, grid, simulation.dt))
         stepper = choose_stepper(model, simulation.stepper)
-        program = Program(structure, type(model), type(grid.boundary), stepper)
+        boundary, start = type(grid.boundary), simulation.start
+        program = Program(structure, type(model), boundary, stepper, start)
         return cls(program, tuple(numbers), grid.num_cells, simulation.steps, seed)
 
     @property
@@ -113,7 +115,7 @@ def quantity_of(model: Model | type[Model], name: str) -> Quantity:
 
 def _end_of_run(program: Program, steps: Any, seed: Any, numbers: Any) -> tuple[Any, ...]:
     model, grid, dt = jax.tree.unflatten(program.structure, list(numbers))
-    state, key = draw_start(model, grid, "float32", seed)
+    state, key = draw_start(model, grid, "float32", seed, program.start)
     simulation = Simulation(model, grid, steps, dt, program.stepper)
     end = simulation.run(state, key=key if model.takes_key else None)
     seen = [*end.counts.values(), end.status.first_bad_step, end.status.bad_field]

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from mfnjax.simulation import Simulation
+from mfnjax.simulation.start import start_of
 from serve.engine.kind import Kind
 from serve.engine.simulations import Run
 
@@ -62,7 +63,11 @@ def _advance(stream: Stream, steps: int) -> dict[str, np.ndarray]:
     model = simulation.model
     if stream.state is None:
         start_key, stream.key = jax.random.split(jax.random.key(np.uint32(stream.seed)))
-        stream.state = model.initial_state(simulation.grid, dtype="float32", key=start_key)
+        if simulation.start is None:
+            stream.state = model.initial_state(simulation.grid, dtype="float32", key=start_key)
+        else:
+            seed, name = np.uint32(stream.seed), simulation.start
+            stream.state, _ = start_of(model, simulation.grid, "float32", seed, name)
     if steps:
         key = stream.key if model.takes_key else None
         end = simulation.replace(steps=steps).run(stream.state, key=key)
