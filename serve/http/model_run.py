@@ -52,4 +52,6 @@ def decode_model_run(body: bytes, form: type[T]) -> tuple[T, Simulation]:
 def _refusal(message: str, names: set[str]) -> ApiError:
     """A 400 with the library's message; the field is the first of ``names`` that is in it."""
     words = re.findall(r"\w+", message)
-    return invalid(next((word for word in words if word in names), "parameters"), message)
+    # "… has the starts centre and ring" speaks of the start.
+    told = (one for word in words for one in (word, word.removesuffix("s")) if one in names)
+    return invalid(next(told, "parameters"), message)
