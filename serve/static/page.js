@@ -67,7 +67,7 @@ function showPreset() {
   complain(null);
 }
 
-const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}.` : "");
+const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1).replace(/\.$/, "")}.` : "");
 
 function showSettings() {
   const specs = [
