@@ -236,6 +236,9 @@ class ModelRun(Body, kw_only=True, forbid_unknown_fields=False):
         Meta(description="Time of a step; null takes the preset's, else 1."),
     ] = None
     stepper: Stepper = None
+    start: Annotated[
+        Name | None, Meta(description="Start by name; null takes the model's customary one.")
+    ] = None
     seed: Seed = 42
 
 

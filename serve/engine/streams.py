@@ -11,6 +11,8 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
+from mfnjax.simulation import Simulation
+from mfnjax.simulation.start import start_of
 from serve.engine.kind import Kind
 from serve.engine.simulations import Run
 
@@ -21,13 +23,15 @@ class Stream:
     """A run that is on its way.
 
     Attributes:
-        run: The simulation and its seed.
+        simulation: What is run; its ``steps`` are the whole run's.
+        seed: Of its start and its chance.
         state: Where it stands; None before the first piece.
         key: The run's key.
         counts: Events so far.
     """
 
-    run: Run
+    simulation: Simulation
+    seed: int
     state: Any = None
     key: Any = None
     counts: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -42,10 +46,10 @@ class Pieces(Kind):
     uses_library_caches: ClassVar[bool] = True
 
     def key(self, item: tuple[Stream, int]) -> Hashable:
-        return item[0].run.program
+        return Run.of(item[0].simulation, 0).program
 
     def units(self, item: tuple[Stream, int]) -> float:
-        return item[0].run.simulation.grid.num_cells * max(item[1], 1)
+        return item[0].simulation.grid.num_cells * max(item[1], 1)
 
     def run(self, key: Hashable, items: Sequence[tuple[Stream, int]]) -> list[Any]:
         return [_advance(stream, steps) for stream, steps in items]
@@ -55,11 +59,15 @@ def _advance(stream: Stream, steps: int) -> dict[str, np.ndarray]:
     """Take the stream on; returns its fields."""
     import jax
 
-    simulation = stream.run.simulation
+    simulation = stream.simulation
     model = simulation.model
     if stream.state is None:
-        start_key, stream.key = jax.random.split(jax.random.key(np.uint32(stream.run.seed)))
-        stream.state = model.initial_state(simulation.grid, dtype="float32", key=start_key)
+        start_key, stream.key = jax.random.split(jax.random.key(np.uint32(stream.seed)))
+        if simulation.start is None:
+            stream.state = model.initial_state(simulation.grid, dtype="float32", key=start_key)
+        else:
+            seed, name = np.uint32(stream.seed), simulation.start
+            stream.state, _ = start_of(model, simulation.grid, "float32", seed, name)
     if steps:
         key = stream.key if model.takes_key else None
         end = simulation.replace(steps=steps).run(stream.state, key=key)

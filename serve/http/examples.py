@@ -39,10 +39,22 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "counts": {},
         "main_field": "v",
         "statistics": {
-            "u": {"unit": "", "min": 0.0, "max": 1.0, "mean": 0.5, "std": 0.1},
-            "v": {"unit": "", "min": 0.0, "max": 1.0, "mean": 0.5, "std": 0.1},
+            "u": {
+                "unit": "",
+                "min": 0.3197755217552185,
+                "max": 0.9999754428863525,
+                "mean": 0.8804699385364074,
+                "std": 0.20431530291372707,
+            },
+            "v": {
+                "unit": "",
+                "min": 2.4344812832310936e-09,
+                "max": 0.32169973850250244,
+                "mean": 0.04159274318488325,
+                "std": 0.0877938234086691,
+            },
         },
-        "fractal_dimension": 1.0,
+        "fractal_dimension": 1.148086667060852,
     },
     "StreamRequest": {
         "model": "gray-scott",

@@ -33,7 +33,7 @@ def decode_model_run(body: bytes, form: type[T]) -> tuple[T, Simulation]:
     given = {name: getattr(data, name, None) for name in KEYS if name in fields}
     values = {name: value for name, value in given.items() if value is not None} | flat
     try:
-        get_model(data.model)
+        symbols = get_model(data.model).model.symbols
     except MfnError as error:
         raise invalid("model", str(error)) from None
     try:
@@ -43,11 +43,15 @@ def decode_model_run(body: bytes, form: type[T]) -> tuple[T, Simulation]:
         stepper = choose_stepper(simulation.model, simulation.stepper)
         check_physics(simulation.model, simulation.grid, simulation.dt, stepper)
     except MfnError as error:
-        raise _refusal(str(error), {*data.parameters, *flat, *fields} - {"model"}) from None
+        parameters = {*data.parameters, *flat}
+        names = parameters | {symbols.get(name, name) for name in parameters} | {*fields}
+        raise _refusal(str(error), names - {"model"}) from None
     return data, simulation
 
 
 def _refusal(message: str, names: set[str]) -> ApiError:
     """A 400 with the library's message; the field is the first of ``names`` that is in it."""
     words = re.findall(r"\w+", message)
-    return invalid(next((word for word in words if word in names), "parameters"), message)
+    # "… has the starts centre and ring" speaks of the start.
+    told = (one for word in words for one in (word, word.removesuffix("s")) if one in names)
+    return invalid(next(told, "parameters"), message)

@@ -7,9 +7,8 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, post
 
-from mfnjax import Simulation
 from mfnjax.core.quantity import POTENTIAL
-from mfnjax.models.base import main_field
+from mfnjax.models.base import Model, main_field
 from serve.engine.documented import documented_run
 from serve.engine.simulations import Run, RunResult, kind_of, quantity_of
 from serve.http.arrays import write_npy
@@ -50,12 +49,11 @@ async def simulate(request: Request[Any, Any, Any]) -> Response[SimulateResponse
     data: SimulateRequest | ModelRunRequest
     if b'"model"' in body:
         data, simulation = decode_model_run(body, ModelRunRequest)
-        run = Run(simulation, data.seed)
+        run = Run.of(simulation, data.seed)
     else:
         data = decode_json(body, SimulateRequest)
         run = documented_run(**{name: getattr(data, name) for name in DOCUMENTED})
-    grid, steps = run.simulation.grid, run.simulation.steps
-    check_work(service, cells=grid.num_cells, steps=steps)
+    check_work(service, cells=run.cells, steps=run.steps)
     result: RunResult = await service.submit(request, kind_of(run), run)
     form = accepted(request, (JSON_TYPE, NPY_TYPE, *MSGPACK_TYPES))
     with_field = data.include_field and form != NPY_TYPE
@@ -63,11 +61,11 @@ async def simulate(request: Request[Any, Any, Any]) -> Response[SimulateResponse
     if isinstance(data, SimulateRequest):
         answer = _documented_answer(result, data, with_field=with_field)
     else:
-        answer = _answer(run.simulation, result, data, with_field=with_field)
+        answer = _answer(run.program.model, result, data, with_field=with_field)
     content: Any = answer
     headers: dict[str, str] = {}
     if form == NPY_TYPE:
-        content = write_npy(result.fields[main_field(run.simulation.model)])
+        content = write_npy(result.fields[main_field(run.program.model)])
         headers[RESULT_HEADER] = msgspec.json.encode(answer).decode("ascii")
     elif form in MSGPACK_TYPES:
         content = msgspec.msgpack.encode(answer)
@@ -91,13 +89,12 @@ def _documented_answer(
 
 
 def _answer(
-    simulation: Simulation, result: RunResult, data: ModelRunRequest, *, with_field: bool
+    model: type[Model], result: RunResult, data: ModelRunRequest, *, with_field: bool
 ) -> ModelRunResponse:
-    model = simulation.model
     shown = {name: quantity_of(model, name).shown(u) for name, u in result.fields.items()}
     features = result.features.to_json_dict()
     return ModelRunResponse(
-        model=simulation.model_name,
+        model=data.model,
         counts=result.counts,
         main_field=main_field(model),
         statistics={

@@ -16,7 +16,7 @@ from mfnjax import Simulation
 from mfnjax.core.quantity import POTENTIAL
 from mfnjax.models.base import main_field
 from serve.engine.library import FEATURES
-from serve.engine.simulations import Run, quantity_of
+from serve.engine.simulations import quantity_of
 from serve.engine.streams import PIECES, Stream
 from serve.http.body import json_bytes
 from serve.http.errors import as_api_error, invalid, request_problem
@@ -35,7 +35,7 @@ async def stream(request: Request[Any, Any, Any]) -> StreamResponse:
     """Run any registered model and send frames of its field as they come."""
     service = service_of(request)
     data, simulation = decode_model_run(await json_bytes(request), StreamRequest)
-    run = Stream(Run(simulation, data.seed))
+    run = Stream(simulation, data.seed)
     header = _header(data, simulation)
     check_work(service, cells=simulation.grid.num_cells, steps=simulation.steps)
     # The first piece decides about the status: a full queue is a 503, a bad parameter a 400.
@@ -78,7 +78,7 @@ async def _lines(
 ) -> AsyncIterator[bytes]:
     began = time.monotonic()
     name, steps, frames = header["field"], header["steps"], header["frames"]
-    simulation = run.run.simulation
+    simulation = run.simulation
     quantity = quantity_of(simulation.model, name)
     most = max(1, CHUNK_UNITS // simulation.grid.num_cells)
     done = 0
