@@ -7,7 +7,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import Any, final
 
 import numpy as np
@@ -23,7 +23,7 @@ from mfnjax.dataset.sampling import Columns, config_without_path, sample_rows
 from mfnjax.dataset.table import ModelTable, Table
 from mfnjax.errors import ParameterError
 from mfnjax.models import build_model, get_model, parameter_names
-from mfnjax.models.base import main_field
+from mfnjax.models.base import Model, main_field
 from mfnjax.simulation import Simulation
 from mfnjax.steppers import check_serves, choose_stepper
 
@@ -148,7 +148,7 @@ def make_plan(
         _check_documented(ranges, settings)
         return Plan(config, save_fields=save_fields)
     else:
-        simulation = _simulation(config, {"model": model, **settings})
+        simulation = _simulation(config, {"model": model, **settings}, ranges or {})
     simulation = _fitted(config, simulation)
     parameters = _parameters(simulation, ranges or {}, settings)
     return Plan(config, simulation, parameters, save_fields, MODEL_SCHEMA)
@@ -166,11 +166,24 @@ def _check_documented(ranges: Mapping[str, Any] | None, settings: dict[str, Any]
         raise ParameterError(f"{', '.join(settings)}: the v4.1 table has none; it needs model=")
 
 
-def _simulation(config: DatasetConfig, values: dict[str, Any]) -> Simulation:
+def _simulation(
+    config: DatasetConfig, values: dict[str, Any], ranges: Mapping[str, Any]
+) -> Simulation:
     for name, of_config in _OF_THE_SWEEP.items():
         if name in values:
             raise ParameterError(f"{name} of a row is drawn: see {of_config} of DatasetConfig")
-    return Simulation.from_dict({**values, "grid_size": config.grid_sizes[0], "steps": 0})
+    swept = {name: _pair(name, value)[0] for name, value in ranges.items()}
+    needed = _needed(get_model(values["model"]).model, swept)
+    parameters = {**needed, **values.get("parameters", {})}
+    of_row = {"grid_size": config.grid_sizes[0], "steps": 0, "parameters": parameters}
+    return Simulation.from_dict({**values, **of_row})
+
+
+def _needed(kind: type[Model], values: Mapping[str, float]) -> dict[str, float]:
+    """Those of some values, by name or symbol, whose parameter has no default."""
+    declared, symbols = parameters_of(kind), kind.symbols
+    known = {key: declared.get(symbols.get(key, key)) for key in values}
+    return {key: values[key] for key, p in known.items() if p and p.default is MISSING}
 
 
 def _fitted(config: DatasetConfig, simulation: Simulation) -> Simulation:
@@ -195,10 +208,11 @@ def _parameters(
     """Bounds of every parameter of a model: those given, and the value of the others."""
     kind, name = type(simulation.model), simulation.model_name
     pairs = {name: _pair(name, value) for name, value in ranges.items()}
-    lowest = build_model(name, {name: low for name, (low, _) in pairs.items()})
-    highest = build_model(name, {name: high for name, (_, high) in pairs.items()})
     symbols = get_model(name).model.symbols
     swept = {symbols.get(key, key) for key in pairs}
+    own = {n: getattr(simulation.model, n) for n in parameters_of(kind) if n not in swept}
+    lowest = build_model(name, {**own, **{name: low for name, (low, _) in pairs.items()}})
+    highest = build_model(name, {**own, **{name: high for name, (_, high) in pairs.items()}})
     for key in {**settings, **settings.get("parameters", {})}:
         if symbols.get(key, key) in swept:
             raise ParameterError(f"parameter {key!r} has a range: it must not be set too")
@@ -244,5 +258,5 @@ def plan_from_identity(identity: Mapping[str, Any]) -> Plan:
     # A file of the first version says no more than these two.
     described = identity.get("simulation", {"model": identity["model"], "dt": identity["dt"]})
     parameters = tuple((name, low, high) for name, (low, high) in identity["ranges"].items())
-    simulation = _fitted(config, _simulation(config, described))
+    simulation = _fitted(config, _simulation(config, described, identity["ranges"]))
     return Plan(config, simulation, parameters, save_fields, schema)

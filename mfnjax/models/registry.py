@@ -193,7 +193,12 @@ def build_model(name: str, parameters: Mapping[str, Any], *, preset: str | None 
         if parameter in given:
             raise ParameterError(f"parameter {parameter!r} of model {name!r} is given twice")
         given[parameter] = value
-    return entry.model(**{**values, **given})
+    values.update(given)
+    required = [n for n, p in parameters_of(entry.model).items() if p.default is MISSING]
+    missing = [parameter for parameter in required if parameter not in values]
+    if missing:
+        raise ParameterError(f"model {name!r} needs a value for {', '.join(missing)}")
+    return entry.model(**values)
 
 
 register_model(
