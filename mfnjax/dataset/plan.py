@@ -21,10 +21,11 @@ from mfnjax.dataset.documented import DocumentedTable
 from mfnjax.dataset.measuring import FRAMES
 from mfnjax.dataset.sampling import Columns, config_without_path, sample_rows
 from mfnjax.dataset.table import ModelTable, Table
-from mfnjax.errors import ParameterError
+from mfnjax.errors import MfnError, ParameterError
 from mfnjax.models import build_model, get_model, parameter_names
 from mfnjax.models.base import Model, main_field
 from mfnjax.simulation import Simulation
+from mfnjax.simulation.problem import check_physics
 from mfnjax.steppers import check_serves, choose_stepper
 
 DOCUMENTED_SCHEMA, MODEL_SCHEMA = 1, 2
@@ -213,6 +214,7 @@ def _parameters(
     own = {n: getattr(simulation.model, n) for n in parameters_of(kind) if n not in swept}
     lowest = build_model(name, {**own, **{name: low for name, (low, _) in pairs.items()}})
     highest = build_model(name, {**own, **{name: high for name, (_, high) in pairs.items()}})
+    _check_one_runs(simulation, (lowest, highest))
     for key in {**settings, **settings.get("parameters", {})}:
         if symbols.get(key, key) in swept:
             raise ParameterError(f"parameter {key!r} has a range: it must not be set too")
@@ -228,6 +230,19 @@ def _parameters(
             declared[parameter].check_real(f"range of {parameter}", float(end))
         found.append((parameter, float(low), float(high)))
     return tuple(found)
+
+
+def _check_one_runs(simulation: Simulation, ends: tuple[Model, Model]) -> None:
+    """Refuse a sweep that cannot run at either end of its ranges: an unstable dt, say."""
+    stepper = choose_stepper(simulation.model, simulation.stepper)
+    errors = []
+    for model in ends:
+        try:
+            check_physics(model, simulation.grid, simulation.dt, stepper)
+        except MfnError as error:
+            errors.append(error)
+    if len(errors) == len(ends):
+        raise errors[0]
 
 
 def _pair(name: str, value: Any) -> tuple[float, float]:

@@ -175,3 +175,11 @@ def test_no_fields_and_no_zarr(small_file: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(ParameterError, match=r"pip install mfnjax\[fields\]"):
         load_fields(small_file, 16)
+
+
+def test_a_sweep_that_cannot_run_at_all_is_refused_at_once() -> None:
+    config = DatasetConfig(num_samples=2, grid_sizes=(16,), steps_range=(5, 6), output_path=None)
+    with pytest.raises(StabilityError, match=r"dt = 9 is unstable"):
+        generate_dataset(config, model="gray-scott", dt=9.0)
+    some = generate_dataset(config, model="fisher-kpp", ranges={"D": (0.1, 9.0)}, workers=1)
+    assert 0 < some.written + some.failed == 2
