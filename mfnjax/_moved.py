@@ -1,4 +1,4 @@
-"""Names that moved: they are found at their old place until the next major version."""
+"""Names that moved: they are found at their old place until they go (docs/api_policy.md)."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from mfnjax.cli.common import (
 )
 from mfnjax.cli.group import FailedRun
 from mfnjax.cli.model_options import model_options
-from mfnjax.dataset.config import DatasetConfig
+from mfnjax.dataset.config import SWEPT, DatasetConfig
 from mfnjax.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -150,7 +150,10 @@ def dataset(ctx: click.Context, **options: Any) -> None:
     if ctx.invoked_subcommand is not None:
         return
     fields = {f: options.pop(f) for f in _FIELDS if f in options}
-    config = _config(options.pop("sweep"), {k: v for k, v in fields.items() if v is not None})
+    given = {name: value for name, value in fields.items() if value is not None}
+    if options["model"] is not None:
+        _refuse_documented(given)
+    config = _config(options.pop("sweep"), given)
     plot = check_suffix("--plot", options.pop("plot"), _PICTURES)
     sheet = check_suffix("--contact-sheet", options.pop("contact_sheet"), _PICTURES)
     start_jax(x64=False, cache=options.pop("cache"))
@@ -165,6 +168,16 @@ def dataset(ctx: click.Context, **options: Any) -> None:
             f"{summary.failed} of {summary.requested} simulations failed, the first with "
             f"sim_id {first.sim_id}: {first.error}"
         )
+
+
+def _refuse_documented(given: dict[str, Any]) -> None:
+    """Say of a range of the v4.1 table that a sweep of `--model` would not heed it."""
+    for name in (*SWEPT.values(), "turing_values"):
+        if name in given:
+            raise ParameterError(
+                f"--{name.replace('_', '-')} is for the v4.1 table; with --model a parameter is "
+                "swept by --range NAME=LOW:HIGH"
+            )
 
 
 def _config(sweep: str | None, given: dict[str, Any]) -> DatasetConfig:

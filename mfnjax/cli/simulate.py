@@ -56,7 +56,19 @@ _FRAMES = 100
     help="TOML or JSON file, or one of the words demo and default (the documented runs). "
     "Options win over it.",
 )
-@config_options(SimulationConfig, section=_RUN)
+@option(
+    "--grid-size",
+    type=int,
+    section=_RUN,
+    help="Cells per side of the square grid, 4…4096.  [default: the model's, 64 for v4.1]",
+)
+@option(
+    "--steps",
+    type=int,
+    section=_RUN,
+    help="Steps.  [default: the preset's or the model's, 64 for v4.1]",
+)
+@config_options(SimulationConfig, section=_RUN, skip=("grid_size", "steps"))
 @option(
     "--x64", is_flag=True, section=_RUN, help="Compute in float64; the same as --dtype float64."
 )

@@ -122,8 +122,15 @@ def _of_run(path: Path, run: Trajectory, field: str | None) -> tuple[np.ndarray,
     if name not in run.state.names:
         raise DataError(f"{path}: no field {name!r}; it holds {', '.join(run.state.names)}")
     is_potential = run.quantity(name).unit == POTENTIAL.unit
-    array = run.histories.get(name, run.state[name]) if is_potential else run.state[name]
-    return np.asarray(array), is_potential
+    if not is_potential or name not in run.histories:
+        return np.asarray(run.state[name]), is_potential
+    every = run.simulation.save_every
+    if every != 1:
+        raise DataError(
+            f"{path}: its frames are {every} steps apart, and features over time compare each step "
+            "with the next: save every frame (--save-every 1), or none"
+        )
+    return np.asarray(run.histories[name]), True
 
 
 def _field_or_mask(array: np.ndarray, is_potential: bool, reading: Reading) -> np.ndarray:

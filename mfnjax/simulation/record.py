@@ -57,7 +57,7 @@ def read_record(path: str | Path, formats: tuple[str, ...] | None = None) -> Any
         meta = json.loads(str(arrays.pop("meta")))
         kind = meta.get("format") if isinstance(meta, dict) else None
         if not isinstance(kind, str) or kind not in (formats or _READERS):
-            raise DataError(f"its format is {kind!r}")
+            raise DataError(f"its format is {kind!r}, not {' or '.join(formats or _READERS)}")
         return _READERS[kind](meta, arrays)
     except Exception as error:  # a damaged file fails in many ways, all of them this one
         text = " ".join(str(error).split())

@@ -79,15 +79,31 @@ class SimulationResult:
             DataError: Not such a file.
         """
         found = read_record(path, (FORMAT, trajectory.FORMAT))
-        return found if isinstance(found, cls) else cls.of(found)
+        if isinstance(found, cls):
+            return found
+        try:
+            return cls.of(found)
+        except (DataError, ParameterError) as error:
+            raise DataError(f"{path}: {error}") from error
 
     @classmethod
     def of(cls, run: Trajectory) -> SimulationResult:
-        """The documented view of a run of the v4.1 model from a seed."""
-        simulation, field = run.simulation, np.asarray(run.state["potential"])
-        if not isinstance(simulation.model, MyceliumModel) or run.seed is None:
-            raise DataError("not a run of the v4.1 model from a seed")
+        """The documented view of a run of the v4.1 model from a seed.
+
+        Raises:
+            DataError: No such run, or one that `SimulationConfig` has no words for.
+        """
+        simulation = run.simulation
+        is_mycelium = simulation is not None and isinstance(simulation.model, MyceliumModel)
+        if not is_mycelium or run.seed is None:
+            raise DataError("not a run of the v4.1 model from a seed (Trajectory.load reads it)")
+        field = np.asarray(run.state["potential"])
         frames = run.histories.get("potential")
+        if frames is not None and simulation.save_every != 1:
+            raise DataError(
+                f"its frames are {simulation.save_every} steps apart; a SimulationResult has one "
+                "of each step (Trajectory.load reads it)"
+            )
         return cls(
             field=field,
             history=None if frames is None else np.asarray(frames),

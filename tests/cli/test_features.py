@@ -268,3 +268,9 @@ def test_wrong_options(mfn, refused, tmp_path, blobs):
 def _folder(path: Path) -> Path:
     path.mkdir()
     return path
+
+
+def test_frames_that_are_steps_apart_are_not_measured_as_neighbours(mfn, refused, tmp_path):
+    path = tmp_path / "run.npz"
+    mfn("simulate", "--grid-size", 8, "--steps", 6, "--save-every", 3, "--history", "-o", path)
+    assert "3 steps apart" in refused("features", path)

@@ -118,6 +118,8 @@ def test_info(small_file: Path, tmp_path: Path) -> None:
         (("--sweep", "huge"), "sweep must be one of"),
         (("--plot", "a.txt"), "--plot a.txt: the name must end in"),
         (("--alpha-range", "0.1:0.3"), "alpha_range"),
+        (("--model", "gray-scott", "--alpha-range", "0.1:0.2"), "--range NAME=LOW:HIGH"),
+        (("--model", "gray-scott", "--turing-values", "on"), "--turing-values is for the v4.1"),
         (("--resume", "--overwrite"), "exclude each other"),
     ],
 )

@@ -182,7 +182,7 @@ class MyceliumModel(IteratedMap):
         return take_in_blocks(self, run, count, grid=grid, key=key, step=step)
 
     def quiet(self, values: Values, grid: Grid, *, draws: Any, count: Any) -> Quiet | None:
-        """Steps in which no threshold and no clamp can be reached (see `mycelium_quiet`)."""
+        """Steps in which no threshold and no clamp can be reached (see the file `quiet.py`)."""
         events = None
         if draws is not None:
             chance, cells, magnitudes = jax.vmap(lambda u: growth_event(self, u, grid.shape))(
