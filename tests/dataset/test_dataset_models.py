@@ -16,10 +16,12 @@ from scipy import ndimage, stats
 
 from mfnjax import (
     DataError,
+    DatasetConfig,
     GrayScottModel,
     Grid,
     ParameterError,
     SimulationConfig,
+    StabilityError,
     run_mycelium_simulation,
     simulate,
 )
