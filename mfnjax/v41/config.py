@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mfnjax._parameter import parameter
 from mfnjax._plain_config import BOUNDARY, DTYPE, SEED, SEED_MAX, PlainConfig
+from mfnjax.errors import DataError
 from mfnjax.models.mycelium.parameters import GRID_SIZE, MYCELIUM_PARAMETERS, STEPS
 
 if TYPE_CHECKING:
@@ -70,11 +71,15 @@ class SimulationConfig(PlainConfig):
 
     @classmethod
     def of(cls, simulation: Simulation, seed: int, dtype: str) -> SimulationConfig:
-        """The configuration of a simulation of the v4.1 model on a square grid."""
+        """The configuration of a simulation of the v4.1 model on a square grid.
+
+        Raises:
+            DataError: No configuration describes it: one has no ``spacing``, say.
+        """
         values = simulation.to_dict()
         names = {field.name for field in dataclasses.fields(cls)}
         parameters = {k: v for k, v in values["parameters"].items() if k in names}
-        return cls(
+        config = cls(
             grid_size=values["shape"][0],
             steps=values["steps"],
             boundary=values["boundary"],
@@ -82,6 +87,12 @@ class SimulationConfig(PlainConfig):
             dtype=dtype,
             **parameters,
         )
+        described = config.simulation().to_dict()
+        asked, made = ({**each, **each["parameters"]} for each in (values, described))
+        for name in ("shape", "spacing", "dt", *values["parameters"]):
+            if asked[name] != made[name]:
+                raise DataError(f"a SimulationConfig cannot say {name} = {asked[name]} of this run")
+        return config
 
 
 VALIDATION_RUNS = 16

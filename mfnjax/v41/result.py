@@ -84,9 +84,13 @@ class SimulationResult:
     @classmethod
     def of(cls, run: Trajectory) -> SimulationResult:
         """The documented view of a run of the v4.1 model from a seed."""
-        simulation, field = run.simulation, np.asarray(run.state["potential"])
-        if not isinstance(simulation.model, MyceliumModel) or run.seed is None:
+        simulation = run.simulation
+        if run.seed is None or not isinstance(simulation.model, MyceliumModel):
             raise DataError("not a run of the v4.1 model from a seed")
+        every = simulation.save_every
+        if every not in (None, 1):
+            raise DataError(f"its frames are {every} steps apart, and a history has every step")
+        field = np.asarray(run.state["potential"])
         frames = run.histories.get("potential")
         return cls(
             field=field,
