@@ -26,7 +26,7 @@ class Boundary(abc.ABC):
         closed: Whether nothing passes it: ∇² of a constant is 0, and of any field sums to 0.
     """
 
-    name: str
+    name: str = "own"
     self_adjoint: ClassVar[bool] = False
     transform: ClassVar[str | None] = None
     closed: ClassVar[bool] = False

@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, final
 
 from mfnjax._parameter import parameters_of
-from mfnjax.errors import ParameterError
+from mfnjax.errors import MfnError, ParameterError
 from mfnjax.models import presets as _presets
 from mfnjax.models.allen_cahn import AllenCahnModel
 from mfnjax.models.base import Model
@@ -124,10 +124,12 @@ def get_model(name: str) -> ModelEntry:
     Raises:
         ParameterError: There is none; the message names the nearest one and all.
     """
+    if not isinstance(name, str):
+        raise ParameterError(f"a model is given by its name, got {name!r}")
     if name not in _REGISTRY:
         load_installed_models()
     if name not in _REGISTRY:
-        near = difflib.get_close_matches(str(name), _REGISTRY, n=1)
+        near = difflib.get_close_matches(name, _REGISTRY, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ParameterError(f"no model {name!r}{hint}; models: {', '.join(model_names())}")
     return _REGISTRY[name]
@@ -175,7 +177,7 @@ def build_model(name: str, parameters: Mapping[str, Any], *, preset: str | None 
     entry = get_model(name)
     values: dict[str, Any] = {}
     if preset is not None:
-        if preset not in entry.presets:
+        if not isinstance(preset, str) or preset not in entry.presets:
             known = ", ".join(entry.presets) or "none"
             raise ParameterError(f"model {name!r} has no preset {preset!r}; presets: {known}")
         values.update(entry.presets[preset].parameters)
@@ -198,7 +200,12 @@ def build_model(name: str, parameters: Mapping[str, Any], *, preset: str | None 
     missing = [parameter for parameter in required if parameter not in values]
     if missing:
         raise ParameterError(f"model {name!r} needs a value for {', '.join(missing)}")
-    return entry.model(**values)
+    try:
+        return entry.model(**values)
+    except MfnError:
+        raise
+    except (TypeError, ValueError, ArithmeticError) as error:  # what a user's __post_init__ raises
+        raise ParameterError(f"model {name!r}: {' '.join(str(error).split())}") from error
 
 
 register_model(

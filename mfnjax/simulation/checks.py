@@ -126,8 +126,8 @@ def saved_fields(model: Model, save_every: int | None, save: str | None) -> tupl
         )
     if save is None:
         return tuple(range(len(model.fields)))
-    if save not in model.fields:
-        raise ParameterError(f"save must be one of {', '.join(model.fields)}; got {save!r}")
+    if not isinstance(save, str) or save not in model.fields:
+        raise ParameterError(f"save must be one of {', '.join(model.fields)}; got {shown(save)}")
     return (model.fields.index(save),)
 
 

@@ -42,6 +42,16 @@ class Same:
         return isinstance(other, Same) and self.value is other.value
 
 
+def has_fixed_numbers(model: Any, tree: Any) -> bool:
+    """Whether a tree of numbers, a model's among them, stays as it is: so it may be remembered.
+
+    A user's own class need not be frozen: its parameters could be other ones at the next run.
+    """
+    if not model.__dataclass_params__.frozen:
+        return False
+    return all(type(leaf) in (int, float) for leaf in jax.tree.leaves(tree))
+
+
 def pack(tree: Any, dtype: Any) -> Packed:
     """Pack a tree, its numbers cast to ``dtype``."""
     leaves, structure = jax.tree.flatten(cast(tree, dtype))

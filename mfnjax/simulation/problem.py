@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, final
 
-import jax
 import numpy as np
 
 from mfnjax.core.grid import Grid, check_one_spacing
@@ -22,7 +21,7 @@ from mfnjax.simulation.checks import (
     is_traced,
     saved_fields,
 )
-from mfnjax.simulation.packing import Packed, Same, cast, pack
+from mfnjax.simulation.packing import Packed, Same, cast, has_fixed_numbers, pack
 from mfnjax.steppers import Stepper, check_serves, check_step, choose_stepper
 
 
@@ -75,7 +74,7 @@ def prepare_inputs(simulation: Any, start: StateLike, key: Any) -> Inputs:
     every, save = simulation.save_every, simulation.save
     saved = saved_fields(model, every, save)
     dtype = state.values[0].dtype
-    if all(type(leaf) in (int, float) for leaf in jax.tree.leaves((model, grid, dt))):
+    if has_fixed_numbers(model, (model, grid, dt)):
         problem, packed = _known_problem(Same(model), Same(grid), dt, chosen, dtype, saved)
     else:
         problem, packed = _checked_problem(model, grid, dt, chosen, dtype, saved), None

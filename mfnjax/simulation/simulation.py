@@ -181,7 +181,8 @@ class Simulation:
         stepper = choose_stepper(self.model, self.stepper)
         spacing = "" if np.ndim(grid.spacing) or grid.spacing == 1 else f", dx = {grid.spacing:g}"
         shape = " × ".join(map(str, grid.shape))
-        step = f"{self.steps}" if stepper.order is None else f"{self.steps} of dt = {self.dt:g}"
+        is_map = hasattr(self.model, "advance")
+        step = f"{self.steps}" if is_map else f"{self.steps} of dt = {self.dt:g}"
         return [
             ("model", self.model_name),
             ("grid", f"{shape}{spacing}, {grid.boundary.name}"),
@@ -325,11 +326,16 @@ def _from_record(meta: Meta, arrays: Arrays) -> Trajectory:
     return Trajectory(
         state=State(names, tuple(arrays[name] for name in names), np.int32(meta["step"])),
         history=history,
-        counts=meta["counts"],
-        status=Status(names, meta["first_bad_step"], meta["bad_field"]),
+        counts={name: _integers(count) for name, count in meta["counts"].items()},
+        status=Status(names, _integers(meta["first_bad_step"]), _integers(meta["bad_field"])),
         simulation=simulation,
         seed=meta["seed"],
     )
+
+
+def _integers(value: Any) -> Any:
+    """A number of a run, or the numbers of an ensemble's members, as they were before the file."""
+    return np.asarray(value, np.int64) if isinstance(value, list) else value
 
 
 def _from_old_record(meta: Meta, arrays: Arrays) -> Trajectory:

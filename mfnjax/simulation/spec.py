@@ -7,14 +7,15 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
-from mfnjax._checks import check_choice, check_int, check_real, shown
-from mfnjax._plain_config import BOUNDARIES
+from mfnjax._checks import check_bool, check_choice, check_int, check_real, shown
+from mfnjax._parameter import parameters_of
+from mfnjax.core.boundary import BOUNDARIES
 from mfnjax.core.grid import Grid
 from mfnjax.errors import ParameterError
 from mfnjax.models.registry import build_model, get_model, registered_name
+from mfnjax.simulation.checks import is_traced
 from mfnjax.steppers import STEPPERS
 
 LARGEST_SIDE = 4096
@@ -35,7 +36,7 @@ def plain_values(simulation: Any) -> dict[str, Any]:
             number is traced.
     """
     model, grid = simulation.model, simulation.grid
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((model, grid))):
+    if is_traced((simulation, simulation.steps)):
         raise ParameterError("a simulation inside a transformation has no plain values")
     parameters = {
         field.name: _plain(getattr(model, field.name)) for field in dataclasses.fields(model)
@@ -45,14 +46,15 @@ def plain_values(simulation: Any) -> dict[str, Any]:
         if STEPPERS.get(stepper.name) != stepper:
             raise ParameterError(f"no name stands for the stepper {shown(stepper)}")
         stepper = stepper.name
-    if grid.boundary.name not in BOUNDARIES:
-        raise ParameterError(f"no name stands for the boundary {shown(grid.boundary)}")
+    boundary: Any = grid.boundary
+    if type(BOUNDARIES.get(boundary.name)) is not type(boundary):
+        raise ParameterError(f"no name stands for the boundary {shown(boundary)}")
     values = {
         "model": registered_name(type(model)),
         "parameters": parameters,
         "shape": list(grid.shape),
         "spacing": _plain(grid.spacing),
-        "boundary": grid.boundary.name,
+        "boundary": boundary.name,
         "steps": simulation.steps,
         "dt": _plain(simulation.dt),
         "stepper": stepper,
@@ -103,7 +105,7 @@ def simulation_parts(values: Mapping[str, Any]) -> dict[str, Any]:
             )
         if key in parameters:
             raise ParameterError(f"parameter {key!r} is given twice")
-    model = build_model(name, _numbers({**parameters, **flat}), preset=preset)
+    model = build_model(name, _numbers({**parameters, **flat}, entry.model), preset=preset)
     usual = entry.presets[preset] if preset is not None else None
     arguments: dict[str, Any] = {
         "model": model,
@@ -121,15 +123,23 @@ def simulation_parts(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**arguments, **given}
 
 
-def _numbers(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters, each a number, a switch or an array of numbers."""
+def _numbers(parameters: Mapping[str, Any], model: type) -> dict[str, Any]:
+    """Parameters, each a number, a switch or an array of numbers, as the model declares it."""
+    declared, symbols = parameters_of(model), getattr(model, "symbols", {})
     found: dict[str, Any] = {}
     for name, value in parameters.items():
-        if isinstance(value, bool):
-            found[name] = value
+        one = declared.get(symbols.get(name, name))
+        if one is not None and one.kind is bool:
+            is_digit = isinstance(value, (int, float)) and value in (0, 1)  # as `--set` has it
+            found[name] = check_bool(name, bool(value) if is_digit else value)
+        elif one is not None and one.static and isinstance(value, (int, str)):
+            found[name] = value  # it chooses code: 2 is not 2.0 to a loop
+        elif isinstance(value, bool):
+            raise ParameterError(f"{name} must be a number, got {value!r}")
         elif isinstance(value, (list, tuple, np.ndarray)):
             try:
                 found[name] = np.asarray(value, np.result_type(np.float32, np.asarray(value)))
+                np.isfinite(found[name])  # neither words nor objects
             except (TypeError, ValueError) as error:
                 raise ParameterError(f"{name} must be numbers, got {shown(value)}") from error
         else:
@@ -150,5 +160,5 @@ def _grid(values: Mapping[str, Any], usual_size: int) -> Grid:
     else:
         shape = tuple(check_int("shape", size, 1, LARGEST_SIDE**2) for size in shape)
     spacing = check_real("spacing", values.get("spacing", 1.0), 0.0, 1e12, open_low=True)
-    boundary = check_choice("boundary", values.get("boundary", "periodic"), BOUNDARIES)
+    boundary = check_choice("boundary", values.get("boundary", "periodic"), tuple(BOUNDARIES))
     return Grid(shape, spacing=spacing, boundary=boundary)

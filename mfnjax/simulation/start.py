@@ -14,7 +14,7 @@ from mfnjax.core.grid import Grid
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model
-from mfnjax.simulation.packing import Layout, Packed, Same, pack, unpack
+from mfnjax.simulation.packing import Layout, Packed, Same, has_fixed_numbers, pack, unpack
 
 
 def check_precision(dtype: str) -> str:
@@ -41,7 +41,7 @@ def check_seed(seed: int | None) -> int:
 
 def check_start(model: Model, name: str | None) -> None:
     """Raise ParameterError if a model has no start of that name."""
-    if name is not None and name not in model.starts:
+    if name is not None and not (isinstance(name, str) and name in model.starts):
         kind, known = type(model).__name__, ", ".join(model.starts)
         has = f"the starts {known}" if known else "the customary start alone"
         raise ParameterError(f"{kind} has {has}; got {name!r}")
@@ -63,7 +63,7 @@ def start_of(
     One compiled call for a kind of model and a grid, whatever the seed and the parameters.
     """
     physics = (model, grid)
-    if all(type(leaf) in (int, float) for leaf in jax.tree.leaves(physics)):
+    if has_fixed_numbers(model, physics):
         packed = _known_physics(Same(model), Same(grid), dtype)
     else:
         packed = pack(physics, dtype)

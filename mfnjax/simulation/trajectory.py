@@ -110,15 +110,15 @@ class Trajectory:
 
     @property
     def history_steps(self) -> np.ndarray:
-        """The steps (n,) that the saved frames stand at."""
+        """The steps (n,) that the saved frames stand at; (members, n) of an ensemble."""
         if self.history is None:
             return np.zeros(0, np.int32)
         if isinstance(self.history, State):
             return np.asarray(self.history.step)
         simulation = self._simulation()
         every = simulation.save_every
-        start = np.asarray(self.state.step) - simulation.steps
-        return (start + every * np.arange(1, len(self.history) + 1)).astype(np.int32)
+        start = np.asarray(self.state.step)[..., None] - simulation.steps
+        return (start + every * np.arange(1, self._num_frames + 1)).astype(np.int32)
 
     def save(self, path: str | Path) -> Path:
         """Write everything to ``path`` (``.npz``), whole or not at all; returns the path.
@@ -181,7 +181,8 @@ class Trajectory:
         from mfnjax.plotting import plot_run
 
         name = self._shown_field(field)
-        frames = self.histories.get(name)
+        is_known = self.simulation is not None or isinstance(self.history, State)
+        frames = self.histories.get(name) if is_known else None
         steps = None if frames is None else self.history_steps.tolist()
         values = np.asarray(self.state[name])
         return plot_run(values, self.quantity(name), frames=frames, steps=steps, title=self._title)
@@ -201,7 +202,7 @@ class Trajectory:
             rows.append((f"{name}, mean ± std", centre.replace("-", "−")))
         for name, count in self.counts.items():
             rows.append((name.replace("_", " "), str(np.asarray(count).sum())))
-        frames = "not kept" if self.history is None else f"{len(self.history_steps)} frames"
+        frames = "not kept" if self.history is None else f"{self._num_frames} frames"
         rows.append(("history", frames))
         if not np.all(self.status.ok):
             rows.append(("status", "a field is not finite"))
@@ -210,6 +211,8 @@ class Trajectory:
     def __repr__(self) -> str:
         if any(isinstance(value, jax.core.Tracer) for value in self.state.values):
             return f"Trajectory({', '.join(self.state.names)}: inside a transformation)"
+        if not all(isinstance(value, (jax.Array, np.ndarray)) for value in self.state.values):
+            return f"Trajectory({', '.join(self.state.names)}: mapped, no fields)"
         parts = [self._title]
         for name, value in self.state.asdict().items():
             quantity = self.quantity(name)
@@ -217,7 +220,7 @@ class Trajectory:
             text = f"{name} {shown.min():.4g}…{shown.max():.4g} {quantity.unit}"
             parts.append(text.rstrip())
         if self.history is not None:
-            parts.append(f"{len(self.history_steps)} frames")
+            parts.append(f"{self._num_frames} frames")
         return f"Trajectory({', '.join(parts)})"
 
     def _repr_html_(self) -> str:
@@ -226,6 +229,12 @@ class Trajectory:
         if self.state.values[0].ndim != 2:
             return picture_and_table(None, self.summary())
         return picture_and_table(self.plot(), self.summary())
+
+    @property
+    def _num_frames(self) -> int:
+        """Frames of a run that saved some (of each, in an ensemble)."""
+        frames = self.history.values[0] if isinstance(self.history, State) else self.history
+        return int(frames.shape[-3])
 
     @property
     def _title(self) -> str:

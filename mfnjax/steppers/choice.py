@@ -37,6 +37,10 @@ def choose_stepper(model: Model, stepper: str | Stepper | None) -> Stepper:
         raise ParameterError(
             f"stepper must be a name ({', '.join(STEPPERS)}) or a Stepper, got {stepper!r}"
         )
+    if type(stepper).__hash__ is None:  # the compiled loop is looked up by it
+        raise ParameterError(
+            f"the stepper {type(stepper).__name__} must be hashable: make it a frozen dataclass"
+        )
     return stepper
 
 

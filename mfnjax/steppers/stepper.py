@@ -26,11 +26,11 @@ class Stepper(abc.ABC):
 
     Class attributes:
         name: The name it is called by.
-        order: Order of accuracy in dt; None for a map.
+        order: Order of accuracy in dt; None for a map, or where nobody says.
     """
 
-    name: ClassVar[str]
-    order: ClassVar[int | None]
+    name: ClassVar[str] = "own"
+    order: ClassVar[int | None] = None
 
     def obstacle(self, model: Model, grid: Grid) -> str | None:
         """Why it cannot serve a model on a grid, in words; None where it can."""
