@@ -46,15 +46,15 @@ def plain_values(simulation: Any) -> dict[str, Any]:
         if STEPPERS.get(stepper.name) != stepper:
             raise ParameterError(f"no name stands for the stepper {shown(stepper)}")
         stepper = stepper.name
-    boundary: Any = grid.boundary
-    if type(BOUNDARIES.get(boundary.name)) is not type(boundary):
-        raise ParameterError(f"no name stands for the boundary {shown(boundary)}")
+    side = grid.boundary.name
+    if type(BOUNDARIES.get(side)) is not type(grid.boundary):
+        raise ParameterError(f"no name stands for the boundary {shown(grid.boundary)}")
     values = {
         "model": registered_name(type(model)),
         "parameters": parameters,
         "shape": list(grid.shape),
         "spacing": _plain(grid.spacing),
-        "boundary": boundary.name,
+        "boundary": side,
         "steps": simulation.steps,
         "dt": _plain(simulation.dt),
         "stepper": stepper,
