@@ -214,7 +214,6 @@ def _parameters(
     own = {n: getattr(simulation.model, n) for n in parameters_of(kind) if n not in swept}
     lowest = build_model(name, {**own, **{name: low for name, (low, _) in pairs.items()}})
     highest = build_model(name, {**own, **{name: high for name, (_, high) in pairs.items()}})
-    _check_one_runs(simulation, (lowest, highest))
     for key in {**settings, **settings.get("parameters", {})}:
         if symbols.get(key, key) in swept:
             raise ParameterError(f"parameter {key!r} has a range: it must not be set too")
@@ -229,6 +228,7 @@ def _parameters(
         for end in (low, high):
             declared[parameter].check_real(f"range of {parameter}", float(end))
         found.append((parameter, float(low), float(high)))
+    _check_one_runs(simulation, (lowest, highest))
     return tuple(found)
 
 

@@ -42,14 +42,20 @@ class Same:
         return isinstance(other, Same) and self.value is other.value
 
 
-def has_fixed_numbers(model: Any, tree: Any) -> bool:
-    """Whether a tree of numbers, a model's among them, stays as it is: so it may be remembered.
+def has_fixed_numbers(model: Any, grid: Any, dt: Any = 1.0) -> bool:
+    """Whether the numbers of a run are plain and stay as they are: so they may be remembered.
 
     A user's own class need not be frozen: its parameters could be other ones at the next run.
     """
-    if not model.__dataclass_params__.frozen:
+    if not model.__dataclass_params__.frozen or type(dt) not in (int, float):
         return False
-    return all(type(leaf) in (int, float) for leaf in jax.tree.leaves(tree))
+    parts = (*vars(model).values(), grid.spacing, *vars(grid.boundary).values())
+    if all(type(part) in _PLAIN for part in parts):  # the usual case, at every run
+        return True
+    return all(type(leaf) in (int, float) for leaf in jax.tree.leaves((model, grid)))
+
+
+_PLAIN = (int, float, bool, str)
 
 
 def pack(tree: Any, dtype: Any) -> Packed:

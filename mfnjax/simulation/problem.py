@@ -64,6 +64,12 @@ class Inputs:
     save: str | None
     packed: Packed | None
 
+    @property
+    def is_traced(self) -> bool:
+        """Whether the run is inside a transformation. What is packed is plain, but for the key."""
+        problem = self.problem if self.packed is None else None
+        return is_traced((problem, self.problem.key, *self.values, self.step, self.steps))
+
 
 def prepare_inputs(simulation: Any, start: StateLike, key: Any) -> Inputs:
     """Check a run of a `mfnjax.Simulation`; what is traced is taken on trust."""
@@ -74,7 +80,7 @@ def prepare_inputs(simulation: Any, start: StateLike, key: Any) -> Inputs:
     every, save = simulation.save_every, simulation.save
     saved = saved_fields(model, every, save)
     dtype = state.values[0].dtype
-    if has_fixed_numbers(model, (model, grid, dt)):
+    if has_fixed_numbers(model, grid, dt):
         problem, packed = _known_problem(Same(model), Same(grid), dt, chosen, dtype, saved)
     else:
         problem, packed = _checked_problem(model, grid, dt, chosen, dtype, saved), None

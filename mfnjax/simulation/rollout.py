@@ -20,7 +20,6 @@ from jax import lax
 
 from mfnjax.models.base import Values
 from mfnjax.simulation.adjoint import choose_policy, static_loop
-from mfnjax.simulation.checks import is_traced
 from mfnjax.simulation.chunks import Progress, run_in_chunks
 from mfnjax.simulation.loop import (
     Run,
@@ -38,7 +37,7 @@ def run_inputs(inputs: Inputs, adjoint: Any = None, progress: Progress | None = 
     """Run what `prepare_inputs` has checked, the way that fits its arguments."""
     if adjoint is not None:
         return _run_static(inputs, adjoint)
-    if is_traced((inputs.problem, inputs.values, inputs.step, inputs.steps)):
+    if inputs.is_traced:
         return _run_traced(inputs)
     return run_in_chunks(inputs, progress)
 

@@ -130,7 +130,7 @@ class Simulation:
             check_one_key(key)
         inputs = prepare_inputs(self, start, key)
         trajectory = run_inputs(inputs, self.adjoint, progress)
-        if is_traced((inputs.problem, trajectory.state)):
+        if inputs.is_traced or is_traced(trajectory.state.values):
             return trajectory
         return dataclasses.replace(trajectory, simulation=self, seed=seed)
 

@@ -62,11 +62,10 @@ def start_of(
 
     One compiled call for a kind of model and a grid, whatever the seed and the parameters.
     """
-    physics = (model, grid)
-    if has_fixed_numbers(model, physics):
+    if has_fixed_numbers(model, grid):
         packed = _known_physics(Same(model), Same(grid), dtype)
     else:
-        packed = pack(physics, dtype)
+        packed = pack((model, grid), dtype)
     return _compiled_start(
         packed.numbers, packed.others, seed, layout=packed.layout, dtype=dtype, name=name
     )

@@ -87,7 +87,7 @@ class Trajectory:
         >>> from mfnjax import GrayScottModel, Grid, Simulation
         >>> run = Simulation(GrayScottModel(), Grid((32, 32)), steps=100).run(seed=1)
         >>> run
-        Trajectory(gray-scott, 32×32, 100 steps, seed 1, u 0.4942…1.004, v -0.004056…0.2651)
+        Trajectory(gray-scott, 32×32, 100 steps, seed 1, u 0.2929…1, v 7.552e-10…0.3739)
     """
 
     state: State

@@ -93,7 +93,7 @@ def run_validation(
         NumericalInstabilityError: A run or the training met a NaN or an infinity.
 
     Examples:
-        >>> from mfnjax.network import ValidationConfig, run_validation
+        >>> from mfnjax.v41.validation import ValidationConfig, run_validation
         >>> report = run_validation(ValidationConfig(grid_size=16, steps=8, epochs=5))
         >>> report.loss_final < report.loss_start, report.lyapunov_exponent < 0
         (True, True)

@@ -224,9 +224,9 @@ def test_the_fit_of_a_table_takes_etdrk4_only_where_it_is_right() -> None:
     positions, times = np.arange(12.0), np.arange(4.0)
     table = Table(positions, times, np.ones((4, 12)), None, None, 0, {})
     options: dict[str, Any] = {"model": Porous(), "refine": 1}
-    assert table_objective(table, **options).stepper == "euler"
+    assert table_objective(table, **options).settings.stepper == "euler"
     options["model"] = FisherKPPModel()
-    assert table_objective(table, **options).stepper == "etdrk4"
+    assert table_objective(table, **options).settings.stepper == "etdrk4"
 
 
 # Parameters ---------------------------------------------------------------------------------------
