@@ -8,7 +8,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 JOBS ?= 2
 
 # The tests of the measuring tools, and those that measure time or memory, are a pass of their own:
-# two timed tests at once on two cores would measure each other. PYTEST_ARGS takes options (-k fit,
+# two timed tests at once on two cores would measure each other, and one that fails is looked at once
+# more, alone. PYTEST_ARGS takes options (-k fit,
 # -x), and then a pass that selects nothing is no failure; a path in it (tests/fitting) is what is
 # run. Lines are counted where CI is set: counting slows the tests.
 TOOLS := tests/bench tests/load
@@ -66,7 +67,7 @@ test: lint
 
 test-tools: $(VENV)/.dev
 	$(PARALLEL) $(TOOLS) $(ALLOWED)
-	$(PYTEST) $(TIMED) $(ALLOWED)
+	$(PYTEST) $(TIMED) $(PYTEST_ARGS) || $(PYTEST) $(TIMED) --last-failed $(ALLOWED)
 
 test-all: lint
 	$(PARALLEL) -m "slow or not slow" $(addprefix --ignore=,$(TIMED)) $(ALLOWED)

@@ -32,13 +32,12 @@ LOOKS = 3
 """How often a fault is looked for: a neighbour on the machine may hide it once."""
 
 
-@pytest.fixture(scope="module")
-def own_limits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def limits_of_now(folder: Path) -> Path:
     """The limits with a baseline of the default run that was measured here and now.
 
     So the test holds on any machine: the committed baseline comes from one of them.
     """
-    path = tmp_path_factory.mktemp("limits") / "baselines.toml"
+    path = folder / "baselines.toml"
     shutil.copy(find_baselines(), path)
     case = next(c for c in perf_cases() if c.key == "documented.simulation.default.time")
     measured = merged([Results((measure_case(case),)) for _ in range(3)])
@@ -71,9 +70,9 @@ def run_with(twin: str, test: str, limits: Path) -> subprocess.CompletedProcess[
         ("leak", "test_stress_scalability.py::test_repeated_runs_keep_no_memory", "MB/run"),
     ],
 )
-def test_an_injected_fault_is_caught(twin: str, test: str, message: str, own_limits: Path) -> None:
+def test_an_injected_fault_is_caught(twin: str, test: str, message: str, tmp_path: Path) -> None:
     for _ in range(LOOKS):
-        done = run_with(twin, test, own_limits)
+        done = run_with(twin, test, limits_of_now(tmp_path))
         if done.returncode == pytest.ExitCode.TESTS_FAILED:
             break
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
