@@ -79,6 +79,7 @@ def _as_step(step: Any) -> Any:
 
 
 def check_steps(steps: Any, *, static: bool) -> Any:
+    """The number of steps, an int; or traced, unless the program depends on it (``static``)."""
     if isinstance(steps, jax.core.Tracer):
         if static:
             raise ParameterError(
@@ -115,6 +116,7 @@ def check_last_step(model: Model, start: Any, steps: Any) -> None:
 
 
 def saved_fields(model: Model, save_every: int | None, save: str | None) -> tuple[int, ...]:
+    """Indices of the fields whose frames are saved; raises ParameterError for wrong arguments."""
     if save_every is None:
         if save is not None:
             raise ParameterError(f"save={save!r} needs save_every=: how many steps between frames")
@@ -146,6 +148,7 @@ def check_shapes(model: Model, grid: Grid) -> None:
 
 
 def check_key_of(model: Model, key: Any) -> None:
+    """Raise ParameterError if a model that draws has no key, or one that does not has one."""
     if key is None:
         if isinstance(model, IteratedMap) and model.is_stochastic():
             raise ParameterError(

@@ -55,7 +55,7 @@ def has_fixed_numbers(model: Any, grid: Any, dt: Any = 1.0) -> bool:
     return all(type(leaf) in (int, float) for leaf in jax.tree.leaves((model, grid)))
 
 
-_PLAIN = (int, float, bool, str)
+_PLAIN = (int, float, bool)
 
 
 def pack(tree: Any, dtype: Any) -> Packed:

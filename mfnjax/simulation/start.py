@@ -13,7 +13,7 @@ from mfnjax._plain_config import DTYPES, SEED_MAX
 from mfnjax.core.grid import Grid
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
-from mfnjax.models.base import Model
+from mfnjax.models.base import Model, check_finite
 from mfnjax.simulation.packing import Layout, Packed, Same, has_fixed_numbers, pack, unpack
 
 
@@ -65,6 +65,7 @@ def start_of(
     if has_fixed_numbers(model, grid):
         packed = _known_physics(Same(model), Same(grid), dtype)
     else:
+        check_finite(model)  # the run checks all of it, but what is no number has no start
         packed = pack((model, grid), dtype)
     return _compiled_start(
         packed.numbers, packed.others, seed, layout=packed.layout, dtype=dtype, name=name

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FORMAT = "mfnjax-run-2"
 OLD_FORMAT = "mfnjax-model-run-1"
+_RESERVED = ("meta", "file")
+"""Names that an array of a file cannot have: that of its description, and one of NumPy's own."""
 
 
 @final
@@ -131,17 +133,21 @@ class Trajectory:
             ParameterError: The run was made inside a transformation, or its model or stepper is
                 one that a file cannot name.
         """
-        arrays: dict[str, Any] = self.state.asdict()
-        arrays |= {f"{name}_history": frames for name, frames in self.histories.items()}
+        parts: list[tuple[str, Any]] = list(self.state.asdict().items())
+        parts += [(f"{name}_history", frames) for name, frames in self.histories.items()]
         if self.history is not None:
-            arrays["history_steps"] = self.history_steps
+            parts.append(("history_steps", self.history_steps))
         described = self._simulation().to_dict()
         maps = {
             name: described["parameters"].pop(name)
             for name, value in list(described["parameters"].items())
             if isinstance(value, np.ndarray)
         }
-        arrays |= {f"parameter_{name}": value for name, value in maps.items()}
+        parts += [(f"parameter_{name}", value) for name, value in maps.items()]
+        names = [*_RESERVED, *(name for name, _ in parts)]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ParameterError(f"two arrays of the file would be named {twice!r}: rename a field")
         meta = {
             "format": FORMAT,
             "simulation": described,
@@ -152,7 +158,7 @@ class Trajectory:
             "first_bad_step": np.asarray(self.status.first_bad_step).tolist(),
             "bad_field": np.asarray(self.status.bad_field).tolist(),
         }
-        return write_record(path, meta, {k: np.asarray(v) for k, v in arrays.items()})
+        return write_record(path, meta, {name: np.asarray(part) for name, part in parts})
 
     @classmethod
     def load(cls, path: str | Path) -> Trajectory:
@@ -272,6 +278,7 @@ def is_run(arrays: Mapping[str, np.ndarray]) -> bool:
 
 
 def make_trajectory(inputs: Inputs, run: Run, frames: tuple[Any, ...]) -> Trajectory:
+    """What the loop left, its frames (an array a saved field), as a trajectory."""
     names = inputs.problem.model.fields
     history: Any = None
     if inputs.save_every is not None:

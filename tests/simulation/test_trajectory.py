@@ -1,5 +1,6 @@
 """What a run gives: shown and saved wherever it was made; a simulation from plain values."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -186,3 +187,19 @@ def test_a_stepper_without_a_name_serves_and_one_without_a_hash_is_refused() -> 
     assert ("steps", "7 of dt = 1 (own)") in run.summary()
     with pytest.raises(ParameterError, match="_Unhashable must be hashable"):
         FRAMES.replace(stepper=_Unhashable()).run(_start())
+
+
+@pytest.mark.parametrize("value", ["x", 1 + 2j, None, float("nan")])
+def test_a_run_from_a_seed_names_a_parameter_that_is_no_number(value) -> None:
+    with pytest.raises(ParameterError, match="feed must be a finite number"):
+        Simulation(GrayScottModel(feed=value), Grid((8, 8)), 5).run(seed=1)
+
+
+@pytest.mark.parametrize("name", ["meta", "file", "u_history"])
+def test_a_field_whose_name_the_file_needs_is_refused(name, tmp_path) -> None:
+    run = Simulation(GrayScottModel(), Grid((8, 8)), 2, save_every=1).run(seed=1)
+    renamed = State((name, "u"), run.state.values)
+    run = dataclasses.replace(run, state=renamed, history=State(("u",), run.history.values[:1], 0))
+    with pytest.raises(ParameterError, match=f"would be named {name!r}"):
+        run.save(tmp_path / "run.npz")
+    assert list(tmp_path.iterdir()) == []
