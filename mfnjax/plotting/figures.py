@@ -40,10 +40,14 @@ def _image(axes: Axes, values: np.ndarray, quantity: Quantity, **limits: float) 
     return axes.imshow(values, cmap=quantity.colour_map, **limits)
 
 
+def _upright(quantity: Quantity) -> int:
+    """The rotation of a label beside an axis: a single letter stands (a lying v reads as >)."""
+    return 0 if len(quantity.title) <= 2 else 90
+
+
 def _label(bar: Any, quantity: Quantity) -> None:
-    """Name a colour bar; a single letter stands upright (a lying v reads as >)."""
-    is_short = len(quantity.title) <= 2
-    bar.set_label(quantity.title, rotation=0 if is_short else 90)
+    """Name a colour bar."""
+    bar.set_label(quantity.title, rotation=_upright(quantity))
 
 
 @in_style
@@ -155,7 +159,7 @@ def _draw_evolution(axes: Axes, history: np.ndarray, steps: Any, quantity: Quant
     axes.plot(steps, values.max(axis=1), color=_ACCENT, lw=0.9, label="maximum")
     axes.plot(steps, values.min(axis=1), color=_ACCENT, lw=0.9, ls="--", label="minimum")
     axes.set_xlabel("step")
-    axes.set_ylabel(quantity.title)
+    axes.set_ylabel(quantity.title, rotation=_upright(quantity))
     axes.grid(True)
     axes.margins(x=0.01)
     axes.legend(loc="best")
