@@ -15,50 +15,77 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mfnjax.core.boundary import Boundary
 from mfnjax.core.grid import Grid, check_one_spacing
+from mfnjax.core.sides import Boundary
 
 
-def _centre_and_stencil(field: jax.Array, boundary: Boundary) -> tuple[jax.Array, jax.Array]:
+def pad(field: jax.Array, grid: Grid, boundary: Boundary, t: Any = 0.0) -> jax.Array:
+    """The field with a halo of one cell along every direction of space, a plain buffer."""
+    for axis, size in enumerate(field.shape):
+        if size > 1:
+            before, after = grid.layers_of(field, boundary, axis, t)
+            field = jnp.concatenate([before, field, after], axis)
+    return lax.optimization_barrier(field)
+
+
+def inner(padded: jax.Array, shape: tuple[int, ...], shifts: dict[int, int] | None = None) -> Any:
+    """The cells of the grid in a padded array, or those ``shifts`` cells away along some axes."""
+    index = []
+    for axis, size in enumerate(shape):
+        start = 1 + (shifts or {}).get(axis, 0)
+        index.append(slice(start, start + size) if size > 1 else slice(None))
+    return padded[tuple(index)]
+
+
+def _axes(shape: tuple[int, ...]) -> list[int]:
+    return [axis for axis, size in enumerate(shape) if size > 1]
+
+
+def _centre_and_stencil(
+    field: jax.Array, grid: Grid, boundary: Boundary, t: Any
+) -> tuple[jax.Array, jax.Array]:
     """The field and its stencil, both read from one padded buffer."""
-    padded = lax.optimization_barrier(boundary.pad(field))
-    rows, columns = (size > 1 for size in field.shape)
-    row = slice(1, -1) if rows else slice(None)
-    column = slice(1, -1) if columns else slice(None)
-    centre = padded[row, column]
-    total = -2.0 * (rows + columns) * centre
-    if rows:
-        total = padded[:-2, column] + padded[2:, column] + total
-    if columns:
-        total = padded[row, :-2] + padded[row, 2:] + total
+    padded = pad(field, grid, boundary, t)
+    shape, axes = field.shape, _axes(field.shape)
+    centre = inner(padded, shape)
+    total = -2.0 * len(axes) * centre
+    for axis in axes:
+        total = inner(padded, shape, {axis: -1}) + inner(padded, shape, {axis: 1}) + total
     return centre, total
 
 
-def with_difference_sum(field: jax.Array, boundary: Boundary) -> tuple[jax.Array, jax.Array]:
+def with_difference_sum(
+    field: jax.Array, grid: Grid, boundary: Boundary | None = None, t: Any = 0.0
+) -> tuple[jax.Array, jax.Array]:
     """Return (u, dx²·∇²u); dx²·∇²u is the sum over the neighbours of u_n − u.
 
     A step that goes on with the returned u instead of its own reads everything from the one padded
     buffer, which spares the loop around it a copy of every field.
 
-    With a boundary that is declared `self_adjoint` the stencil is linear and its own transpose. Its
-    tangent and its cotangent are therefore the stencil again: reverse mode runs the fast form too,
-    instead of the transpose of slices.
+    With a boundary that is declared `self_adjoint` the stencil is affine and its linear part its
+    own transpose. Its tangent and its cotangent are therefore the stencil again: reverse mode runs
+    the fast form too, instead of the transpose of slices.
 
     Args:
-        field: u, (H, W).
-        boundary: What lies outside.
+        field: u, of the grid's shape.
+        grid: Its grid; mask and spacings are not looked at.
+        boundary: What lies outside; None is the grid's.
+        t: Time, where a side depends on it.
 
     Returns:
-        Two arrays (H, W) in the unit of u.
+        Two arrays of the shape and unit of u.
     """
-    if boundary.self_adjoint:
+    boundary = grid.boundary.of(None) if boundary is None else boundary
+    if not boundary.self_adjoint:
+        return _centre_and_stencil(field, grid, boundary, t)
+    if boundary.is_plain:
         return _centre_and_own_transpose(field, boundary)
-    return _centre_and_stencil(field, boundary)
+    return _centre_and_affine(field, grid, boundary, t)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _centre_and_own_transpose(field: jax.Array, boundary: Boundary) -> tuple[jax.Array, jax.Array]:
-    return _centre_and_stencil(field, boundary)
+    return _centre_and_stencil(field, Grid(field.shape), boundary, 0.0)
 
 
 @_centre_and_own_transpose.defjvp
@@ -70,6 +97,25 @@ def _centre_and_own_transpose_jvp(
     return _centre_and_own_transpose(*primals, boundary), (tangent, of_tangent)
 
 
+@jax.custom_jvp
+def _centre_and_affine(
+    field: jax.Array, grid: Grid, boundary: Boundary, t: Any
+) -> tuple[jax.Array, jax.Array]:
+    return _centre_and_stencil(field, grid, boundary, t)
+
+
+@_centre_and_affine.defjvp
+def _centre_and_affine_jvp(primals: Any, tangents: Any) -> Any:
+    field, boundary, tangent = primals[0], primals[2], tangents[0]
+
+    def of_zero(grid: Grid, boundary: Boundary, t: Any) -> jax.Array:
+        return _centre_and_stencil(jnp.zeros_like(field), grid, boundary, t)[1]
+
+    _, of_values = jax.jvp(of_zero, primals[1:], tangents[1:])
+    of_tangent = _self_adjoint(tangent, boundary.linear)
+    return _centre_and_stencil(*primals), (tangent, of_tangent + of_values)
+
+
 def _self_adjoint(field: jax.Array, boundary: Boundary) -> jax.Array:
     """The stencil, declared to be its own transpose.
 
@@ -77,47 +123,30 @@ def _self_adjoint(field: jax.Array, boundary: Boundary) -> jax.Array:
     the rules wanted, in forward, reverse and batched mode: the linear map itself for tangents and,
     being symmetric, for cotangents.
     """
-    return lax.custom_linear_solve(
-        lambda x: x, field, lambda _, b: _centre_and_stencil(b, boundary)[1], symmetric=True
-    )
+    grid = Grid(field.shape)
+
+    def solve(_: Any, b: jax.Array) -> jax.Array:
+        return _centre_and_stencil(b, grid, boundary, 0.0)[1]
+
+    return lax.custom_linear_solve(lambda x: x, field, solve, symmetric=True)
 
 
 def difference_sum(field: jax.Array, grid: Grid) -> jax.Array:
-    """Return dx²·∇²u, the sum over the neighbours of u_n − u: (H, W) in the unit of u."""
-    return with_difference_sum(field, grid.boundary)[1]
+    """Return dx²·∇²u, the sum over the neighbours of u_n − u, in the unit of u."""
+    return with_difference_sum(field, grid)[1]
 
 
-def laplacian(field: jax.Array, grid: Grid) -> jax.Array:
-    """Five-point Laplacian ∇²u = (Σ_neighbours u_n − u) / dx² (three points on a (1, W) grid).
-
-    Second-order accurate in dx. The neighbours outside the grid are the boundary's business.
-
-    Args:
-        field: u, (H, W).
-        grid: Its grid.
-
-    Returns:
-        ∇²u, (H, W), the unit of u over the square of the unit of dx.
-
-    Examples:
-        >>> import jax.numpy as jnp
-        >>> from mfnjax import Grid, laplacian
-        >>> u = jnp.zeros((3, 3)).at[1, 1].set(1.0)
-        >>> print(laplacian(u, Grid((3, 3), boundary="dirichlet")).astype(int))
-        [[ 0  1  0]
-         [ 1 -4  1]
-         [ 0  1  0]]
-    """
-    check_one_spacing(grid)
-    spacing = jnp.asarray(grid.spacing, field.dtype)
-    return difference_sum(field, grid) / (spacing * spacing)
+def fastest_decay(grid: Grid) -> float:
+    """The largest rate at which ∇² lets anything decay on a grid, Σ 4/h² [1/length²]."""
+    used = [float(h) for h, n in zip(grid.spacings, grid.shape, strict=True) if n > 1]
+    return sum(4.0 / h**2 for h in used)
 
 
 def largest_stable_step(diffusivity: Any, grid: Grid) -> float:
-    """Largest dt of explicit Euler for u_t = D∇²u: dt = dx² / (2·axes·D).
+    """Largest dt of explicit Euler for u_t = D∇²u: dt = 2 / (D·Σ_axes 4/h²).
 
-    The 5-point Laplacian's most negative eigenvalue is −4·axes/dx² (von Neumann analysis;
-    in two dimensions the familiar dt·D·4/dx² ≤ 1).
+    The most negative eigenvalue of the stencil is −Σ 4/h² (von Neumann analysis; on square cells
+    the familiar dt·D·4/dx² ≤ 1).
 
     Args:
         diffusivity: D, a concrete number ≥ 0.
@@ -127,5 +156,8 @@ def largest_stable_step(diffusivity: Any, grid: Grid) -> float:
         The step; infinity where nothing diffuses.
     """
     check_one_spacing(grid)
-    rate = 2.0 * grid.num_axes * float(diffusivity)
-    return float(grid.spacing) ** 2 / rate if rate > 0 else math.inf
+    if grid.is_isotropic:
+        rate = 2.0 * grid.num_axes * float(diffusivity)
+        return float(grid.spacing) ** 2 / rate if rate > 0 else math.inf
+    rate = fastest_decay(grid) * float(diffusivity)
+    return 2.0 / rate if rate > 0 else math.inf

@@ -12,6 +12,7 @@ Everything here is registered by `register_pytree`; a test makes sure of it.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
@@ -67,3 +68,27 @@ def register_pytree(cls: type[T]) -> type[T]:
 
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
     return cls
+
+
+def register_partly_fixed(is_fixed: Callable[[Any], bool]) -> Callable[[type[T]], type[T]]:
+    """As `register_pytree`, of a class whose fields are static where ``is_fixed`` says so."""
+
+    def register(cls: type[T]) -> type[T]:
+        names = tuple(f.name for f in dataclasses.fields(cls))  # type: ignore[arg-type]
+
+        def flatten(node: T) -> tuple[list[Any], Any]:
+            values = [node.__dict__[name] for name in names]
+            fixed = tuple((value,) if is_fixed(value) else None for value in values)
+            children = [v for v, f in zip(values, fixed, strict=True) if f is None]
+            return children, (cls, fixed)
+
+        def unflatten(aux: Any, children: Any) -> T:
+            rest, node = iter(children), object.__new__(cls)
+            values = [next(rest) if fixed is None else fixed[0] for fixed in aux[1]]
+            node.__dict__.update(zip(names, values, strict=True))
+            return node
+
+        jax.tree_util.register_pytree_node(cls, flatten, unflatten)
+        return cls
+
+    return register

@@ -10,10 +10,12 @@ import jax.numpy as jnp
 
 from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
+from mfnjax.core.nabla import Nabla
+from mfnjax.core.operator import Operator
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.models._common import noisy_state
-from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
+from mfnjax.models.base import ReactionDiffusion, Values
 
 
 @final
@@ -30,7 +32,6 @@ class AllenCahnModel(ReactionDiffusion):
     """
 
     fields: ClassVar[tuple[str, ...]] = ("u",)
-    reaction_fields: ClassVar[tuple[str, ...]] = ("u",)
 
     diffusivity: Any = parameter(1.0, symbol="D", unit="length²/time", low=0.0, text="Diffusivity")
     rate: Any = parameter(1.0, symbol=("lambda", "λ"), unit="1/time", text="Rate of the reaction")
@@ -40,10 +41,9 @@ class AllenCahnModel(ReactionDiffusion):
         (u,) = values
         return (self.rate * u * (1 - u * u),)
 
-    def transport(self, values: Values, laplacian: Laplacian) -> Values:
+    def linear(self, nabla: Nabla) -> dict[str, Operator]:
         """D∇²u."""
-        (u,) = values
-        return (self.diffusivity * laplacian(u),)
+        return {"u": nabla.diffusion(self.diffusivity)}
 
     def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
         """Noise of standard deviation 0.05 about 0."""

@@ -3,11 +3,11 @@
 A model is a frozen dataclass registered as a pytree: every physical number is a traced leaf, every
 flag is static. It is either
 
-* a `ReactionDiffusion` system u_t = L u + f(u), integrated by a stepper of the user's choice, or
+* an `Equation` u_t = L u + f(u) + noise, integrated by a stepper of the user's choice
+  (`ReactionDiffusion` is the kind whose f looks at no neighbour), or
 * an `IteratedMap`, which defines its own step (dt = 1), events and clamps included.
 
-Both describe their linear and reaction parts the same way, so that linear stability analysis is
-one piece of code. Values are tuples of arrays in the order of ``fields``.
+Values are tuples of arrays in the order of ``fields``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from jax import lax
 
 from mfnjax._parameter import declare, parameters_of
 from mfnjax.core.grid import Grid
+from mfnjax.core.nabla import Nabla, total_of
+from mfnjax.core.operator import IDENTITY, Eigenvalues, Operator
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.quantity import Quantity
 from mfnjax.core.state import State
@@ -50,7 +52,7 @@ class Model(abc.ABC):
         starts: Name → function (model, grid, *, dtype, key) → `State`, where there is more than the
             customary start `initial_state`.
         main_field: The component that is shown and measured where none is named; None is the last.
-        reaction_fields: The components that `reaction` and `transport` speak of.
+        reaction_fields: The components whose linear stability is analysed; by default all.
     """
 
     fields: ClassVar[tuple[str, ...]]
@@ -66,19 +68,8 @@ class Model(abc.ABC):
 
     def __init_subclass__(cls) -> None:
         declare(cls)
-
-    @abc.abstractmethod
-    def reaction(self, values: Values) -> Values:
-        """Return f(u), the local rates of the ``reaction_fields``, elementwise, unit/time."""
-
-    @abc.abstractmethod
-    def transport(self, values: Values, laplacian: Laplacian) -> Values:
-        """Return L u for the ``reaction_fields``, in terms of ``laplacian`` of one field at a time.
-
-        Spectral steppers need an L that is linear, diagonal, and a polynomial in ∇² with constant
-        coefficients, and refuse another (see `mfnjax.models.transport`); called with multiplication
-        by an eigenvalue λ instead of the operator (and ones for the fields) it gives its symbol.
-        """
+        if "reaction_fields" not in vars(cls) and hasattr(cls, "fields"):
+            cls.reaction_fields = cls.fields
 
     @abc.abstractmethod
     def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
@@ -100,17 +91,129 @@ class Model(abc.ABC):
         """Raise ParameterError or StabilityError if a concrete parameter is not accepted."""
 
 
-class ReactionDiffusion(Model):
-    """u_t = L u + f(u): integrated by any stepper."""
+class Equation(Model):
+    """u_t = L u + f(u) + noise, on any grid: integrated by a stepper.
+
+    A new one has ``fields`` and the methods `rates` and `initial_state`, and may have `linear` and
+    `noise`. See ``docs/equations.md``.
+    """
+
+    takes_key: ClassVar[bool] = False
+
+    def linear(self, nabla: Nabla) -> Mapping[str, Operator]:
+        """Return L: the stiff, linear part, an operator for each field that has one.
+
+        Exponential steppers take it exactly, by its symbol; the others apply it.
+        """
+        return {}
+
+    @abc.abstractmethod
+    def rates(self, values: Values, nabla: Nabla) -> Values:
+        """Return f(u), all the rest of u_t but the noise, one array a field, unit/time."""
+
+    def noise(self, values: Values, nabla: Nabla) -> tuple[Any, ...] | None:
+        """Return the amplitudes s of the noise, or None: there is none.
+
+        For each field None, an amplitude, or a tuple of amplitudes of independent noises: each adds
+        s·ξ to u_t, ξ white in space and time (Itô): a step adds s·√(dt/cell volume)·N(0, 1).
+        """
+        return None
+
+    def linear_rates(self, values: Values, nabla: Nabla) -> Values:
+        """L u, one array a field (0 where a field has no operator)."""
+        operators = self.linear(nabla)
+        return tuple(
+            operators[name](u) if name in operators else 0.0
+            for name, u in zip(self.fields, values, strict=True)
+        )
+
+    def linear_symbols(self, nabla: Nabla, eigenvalues: Eigenvalues) -> tuple[Any, ...]:
+        """The eigenvalues of L, one a field, from those of the second derivatives."""
+        operators = self.linear(nabla)
+        found = []
+        for name in self.fields:
+            symbol = operators[name].symbol if name in operators else None
+            found.append(0.0 if symbol is None else symbol(eigenvalues))
+        return tuple(found)
+
+    def symbol_obstacle(self, nabla: Nabla) -> str | None:
+        """Why L is not what its symbol says, in words that follow "its transport"; None: it is."""
+        for name, one in self.linear(nabla).items():
+            if one.symbol is None:
+                return f"{one.obstacle} (of {name})"
+        return None
+
+    def is_stochastic(self) -> bool:
+        """Whether it has noise."""
+        return type(self).noise is not Equation.noise
 
     def check(self, grid: Grid, dt: float) -> None:
         """Parameters are finite and in their ranges; no field's short waves grow without bound."""
         check_finite(self)
-        check_smoothing(self)
+        check_smoothing(self, grid)
         declared = parameters_of(self)
         for name, value in concrete_parameters(self).items():
             if declared[name].low is not None or declared[name].high is not None:
                 declared[name].check_elements(f"{type(self).__name__}.{name}", value)
+
+
+class ReactionDiffusion(Equation):
+    """u_t = L u + f(u) where f works cell by cell: `reaction` and `transport`, or `linear`."""
+
+    @abc.abstractmethod
+    def reaction(self, values: Values) -> Values:
+        """Return f(u), the local rates of the ``reaction_fields``, elementwise, unit/time."""
+
+    def transport(self, values: Values, laplacian: Laplacian) -> Values:
+        """Return L u for the ``reaction_fields``, in terms of ``laplacian`` of one field at a time.
+
+        Spectral steppers need an L that is linear, diagonal, and a polynomial in ∇² with constant
+        coefficients, and refuse another (see `mfnjax.models.transport`); called with multiplication
+        by an eigenvalue λ instead of the operator (and ones for the fields) it gives its symbol.
+        By default it is what `linear` says.
+        """
+        return self.linear_rates(values, _OnlyLaplacian(laplacian))  # type: ignore[arg-type]
+
+    def rates(self, values: Values, nabla: Nabla) -> Values:
+        """The reaction."""
+        return self.reaction(values)
+
+    @property
+    def _has_own_transport(self) -> bool:
+        return type(self).transport is not ReactionDiffusion.transport
+
+    def linear_rates(self, values: Values, nabla: Nabla) -> Values:
+        """L u: the transport."""
+        if self._has_own_transport:
+            return self.transport(values, nabla.laplacian)
+        return super().linear_rates(values, nabla)
+
+    def linear_symbols(self, nabla: Nabla, eigenvalues: Eigenvalues) -> tuple[Any, ...]:
+        """The eigenvalues of L, one a field."""
+        if not self._has_own_transport:
+            return super().linear_symbols(nabla, eigenvalues)
+        total = eigenvalues.total
+        ones: Any = tuple(np.ones((), total.dtype) for _ in self.fields)
+        return self.transport(ones, lambda u: total * u)
+
+    def symbol_obstacle(self, nabla: Nabla) -> str | None:
+        """Why L is not what its symbol says, in words; None: it is."""
+        if not self._has_own_transport:
+            return super().symbol_obstacle(nabla)
+        found = transport_obstacle(self)
+        return None if found is None else found.words
+
+
+class _OnlyLaplacian:
+    """A nabla for `ReactionDiffusion.transport`, made of what stands for the Laplacian."""
+
+    identity = IDENTITY
+
+    def __init__(self, laplacian: Laplacian) -> None:
+        self.laplacian = Operator(laplacian, total_of)
+
+    def diffusion(self, diffusivity: Any) -> Operator:
+        return Operator(lambda u: diffusivity * self.laplacian(u))
 
 
 class IteratedMap(Model):
@@ -122,6 +225,19 @@ class IteratedMap(Model):
     """
 
     takes_key: ClassVar[bool] = True
+
+    @abc.abstractmethod
+    def reaction(self, values: Values) -> Values:
+        """Return f(u), the local rates of the ``reaction_fields``, elementwise, unit/time."""
+
+    @abc.abstractmethod
+    def transport(self, values: Values, laplacian: Laplacian) -> Values:
+        """Return L u for the ``reaction_fields``, in terms of ``laplacian`` of one field at a time.
+
+        Spectral steppers need an L that is linear, diagonal, and a polynomial in ∇² with constant
+        coefficients, and refuse another (see `mfnjax.models.transport`); called with multiplication
+        by an eigenvalue λ instead of the operator (and ones for the fields) it gives its symbol.
+        """
 
     @abc.abstractmethod
     def advance(self, values: Values, grid: Grid, *, draw: Any) -> Advanced:
@@ -182,21 +298,32 @@ def concrete_parameters(model: Model) -> dict[str, Any]:
     return {k: v for k, v in values.items() if not isinstance(v, jax.core.Tracer)}
 
 
-def check_smoothing(model: Model) -> None:
+def check_smoothing(model: Equation, grid: Grid) -> None:
     """Raise ParameterError where concrete parameters make a transport amplify the shortest waves.
 
     With a negative diffusivity the equation has no solution: the finer the grid, the faster it
     blows up. Judged by the sign of the transport's symbol far out, which a polynomial in ∇² has.
     """
-    obstacle = transport_obstacle(model)
-    if obstacle is not None and obstacle.kind is Kind.COUPLED:
-        _check_coupled(model)
-        return
-    if obstacle is not None and obstacle.kind is not Kind.VARYING:
-        return  # its sign depends on the state, or cannot be told
-    ones: Any = (1.0,) * len(model.reaction_fields)
-    rates = model.transport(ones, lambda u: -1e9 * u)
-    for name, rate in zip(model.reaction_fields, rates, strict=False):
+    if getattr(model, "_has_own_transport", False):
+        obstacle = transport_obstacle(model)
+        if obstacle is not None and obstacle.kind is Kind.COUPLED:
+            _check_coupled(model)
+            return
+        if obstacle is not None and obstacle.kind is not Kind.VARYING:
+            return  # its sign depends on the state, or cannot be told
+    nabla = Nabla(grid, (), ())
+    far = Eigenvalues(-1e9, dict.fromkeys(grid.axes, -1e9))
+    if getattr(model, "_has_own_transport", False):
+        ones: Any = (1.0,) * len(model.fields)
+        rates = dict(zip(model.fields, model.transport(ones, lambda u: -1e9 * u), strict=False))
+    else:
+        rates = {}
+        for name, operator in model.linear(nabla).items():
+            if operator.symbol is not None:
+                rates[name] = operator.symbol(far)
+            elif operator.decays is not None:
+                rates[name] = -operator.decays[0]
+    for name, rate in rates.items():
         if isinstance(rate, float):  # the usual case: arrays cost a call ten microseconds more
             grows = rate > 0
         else:
@@ -208,9 +335,9 @@ def check_smoothing(model: Model) -> None:
             )
 
 
-def _check_coupled(model: Model) -> None:
+def _check_coupled(model: Any) -> None:
     """The same where fields move by each other's gradients: by the eigenvalues of the matrix."""
-    count = len(model.reaction_fields)
+    count = len(model.fields)
     columns = [model.transport(tuple(unit), lambda u: -1e9 * u) for unit in np.eye(count)]
     if any(isinstance(rate, jax.core.Tracer) for rate in jax.tree.leaves(columns)):
         return
@@ -225,11 +352,16 @@ def _check_coupled(model: Model) -> None:
 def check_finite(model: Model) -> None:
     """Raise ParameterError naming the first concrete parameter that is not finite."""
     for name, value in concrete_parameters(model).items():
-        try:
-            bad = not (np.isrealobj(value) and np.all(np.isfinite(value)))
-        except TypeError:
-            bad = True
-        if bad:
+        if not all(_is_finite(leaf) for leaf in jax.tree.leaves(value)):
             raise ParameterError(
                 f"{type(model).__name__}.{name} must be a finite number, got {value!r}"
             )
+
+
+def _is_finite(leaf: Any) -> bool:
+    try:
+        return isinstance(leaf, jax.core.Tracer) or bool(
+            np.isrealobj(leaf) and np.all(np.isfinite(leaf))
+        )
+    except TypeError:
+        return False

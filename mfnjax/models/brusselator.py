@@ -10,10 +10,12 @@ import jax.numpy as jnp
 
 from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
+from mfnjax.core.nabla import Nabla
+from mfnjax.core.operator import Operator
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.models._common import noisy_state
-from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
+from mfnjax.models.base import ReactionDiffusion, Values
 
 
 @final
@@ -29,7 +31,6 @@ class BrusselatorModel(ReactionDiffusion):
     """
 
     fields: ClassVar[tuple[str, ...]] = ("u", "v")
-    reaction_fields: ClassVar[tuple[str, ...]] = ("u", "v")
 
     supply: Any = parameter(3.0, symbol="A", unit="unit of u/time", text="Supply of u")
     drive: Any = parameter(5.0, symbol="B", unit="1/time", text="Drive: rate at which u becomes v")
@@ -43,10 +44,9 @@ class BrusselatorModel(ReactionDiffusion):
         consumed = self.drive * u
         return self.supply - consumed - u + conversion, consumed - conversion
 
-    def transport(self, values: Values, laplacian: Laplacian) -> Values:
+    def linear(self, nabla: Nabla) -> dict[str, Operator]:
         """D_u∇²u and D_v∇²v."""
-        u, v = values
-        return self.d_u * laplacian(u), self.d_v * laplacian(v)
+        return {"u": nabla.diffusion(self.d_u), "v": nabla.diffusion(self.d_v)}
 
     def homogeneous_state(self) -> tuple[Any, Any]:
         """(A, B/A), the one state without gradients."""

@@ -11,10 +11,12 @@ import numpy as np
 
 from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
+from mfnjax.core.nabla import Nabla
+from mfnjax.core.operator import Operator
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.rng import uniform_field
 from mfnjax.core.state import State
-from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
+from mfnjax.models.base import ReactionDiffusion, Values
 
 
 @final
@@ -28,7 +30,6 @@ class FisherKPPModel(ReactionDiffusion):
     """
 
     fields: ClassVar[tuple[str, ...]] = ("u",)
-    reaction_fields: ClassVar[tuple[str, ...]] = ("u",)
 
     diffusivity: Any = parameter(0.1, symbol="D", unit="length²/time", low=0.0, text="Diffusivity")
     growth_rate: Any = parameter(0.05, symbol=("lambda", "λ"), unit="1/time", text="Growth rate")
@@ -41,10 +42,9 @@ class FisherKPPModel(ReactionDiffusion):
         (u,) = values
         return (self.growth_rate * u * (1 - u / self.capacity),)
 
-    def transport(self, values: Values, laplacian: Laplacian) -> Values:
+    def linear(self, nabla: Nabla) -> dict[str, Operator]:
         """D∇²u."""
-        (u,) = values
-        return (self.diffusivity * laplacian(u),)
+        return {"u": nabla.diffusion(self.diffusivity)}
 
     def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
         """A colony: a disc of K in the middle (radius an eighth of the side) on an empty plate.

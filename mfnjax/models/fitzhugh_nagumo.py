@@ -10,10 +10,12 @@ import jax.numpy as jnp
 
 from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
+from mfnjax.core.nabla import Nabla
+from mfnjax.core.operator import Operator
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.models._common import noisy_state
-from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
+from mfnjax.models.base import ReactionDiffusion, Values
 
 
 @final
@@ -31,7 +33,6 @@ class FitzHughNagumoModel(ReactionDiffusion):
     """
 
     fields: ClassVar[tuple[str, ...]] = ("v", "w")
-    reaction_fields: ClassVar[tuple[str, ...]] = ("v", "w")
 
     stimulus: Any = parameter(0.0, symbol="I", unit="unit of v/time", text="Current from outside")
     recovery_rate: Any = parameter(
@@ -52,10 +53,9 @@ class FitzHughNagumoModel(ReactionDiffusion):
         recovery = v + self.recovery_offset - self.recovery_decay * w
         return v - v * v * v / 3 - w + self.stimulus, self.recovery_rate * recovery
 
-    def transport(self, values: Values, laplacian: Laplacian) -> Values:
+    def linear(self, nabla: Nabla) -> dict[str, Operator]:
         """D_v∇²v and D_w∇²w."""
-        v, w = values
-        return self.d_v * laplacian(v), self.d_w * laplacian(w)
+        return {"v": nabla.diffusion(self.d_v), "w": nabla.diffusion(self.d_w)}
 
     def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
         """Noise about (−1.2, −0.6), and a broken wave in it that can curl into a spiral.

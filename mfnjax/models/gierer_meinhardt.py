@@ -10,10 +10,12 @@ import jax.numpy as jnp
 
 from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
+from mfnjax.core.nabla import Nabla
+from mfnjax.core.operator import Operator
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.models._common import noisy_state
-from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
+from mfnjax.models.base import ReactionDiffusion, Values
 
 
 @final
@@ -31,7 +33,6 @@ class GiererMeinhardtModel(ReactionDiffusion):
     """
 
     fields: ClassVar[tuple[str, ...]] = ("activator", "inhibitor")
-    reaction_fields: ClassVar[tuple[str, ...]] = ("activator", "inhibitor")
     needs_closed_sides: ClassVar[bool] = True
 
     production: Any = parameter(
@@ -67,10 +68,12 @@ class GiererMeinhardtModel(ReactionDiffusion):
             produced - self.inhibitor_decay * h,
         )
 
-    def transport(self, values: Values, laplacian: Laplacian) -> Values:
+    def linear(self, nabla: Nabla) -> dict[str, Operator]:
         """D_a∇²a and D_h∇²h."""
-        a, h = values
-        return self.d_activator * laplacian(a), self.d_inhibitor * laplacian(h)
+        return {
+            "activator": nabla.diffusion(self.d_activator),
+            "inhibitor": nabla.diffusion(self.d_inhibitor),
+        }
 
     def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
         """The homogeneous state for σ = κ = 0, the activator with noise of 1 % of it."""

@@ -12,10 +12,12 @@ import numpy as np
 
 from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
+from mfnjax.core.nabla import Nabla
+from mfnjax.core.operator import Operator
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.rng import normal_field
 from mfnjax.core.state import State
-from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
+from mfnjax.models.base import ReactionDiffusion, Values
 
 
 @final
@@ -31,7 +33,6 @@ class GrayScottModel(ReactionDiffusion):
     """
 
     fields: ClassVar[tuple[str, ...]] = ("u", "v")
-    reaction_fields: ClassVar[tuple[str, ...]] = ("u", "v")
 
     feed: Any = parameter(0.04, symbol="F", unit="1/time", text="Feed rate")
     kill: Any = parameter(0.062, symbol="k", unit="1/time", text="Kill rate")
@@ -44,10 +45,9 @@ class GrayScottModel(ReactionDiffusion):
         conversion = u * v * v
         return self.feed * (1 - u) - conversion, conversion - (self.feed + self.kill) * v
 
-    def transport(self, values: Values, laplacian: Laplacian) -> Values:
+    def linear(self, nabla: Nabla) -> dict[str, Operator]:
         """D_u∇²u and D_v∇²v."""
-        u, v = values
-        return self.d_u * laplacian(u), self.d_v * laplacian(v)
+        return {"u": nabla.diffusion(self.d_u), "v": nabla.diffusion(self.d_v)}
 
     def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
         """Pearson's start: (1, 0), a square of (½, ¼) in the middle, and 1 % noise.

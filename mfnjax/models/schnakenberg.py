@@ -10,10 +10,12 @@ import jax.numpy as jnp
 
 from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
+from mfnjax.core.nabla import Nabla
+from mfnjax.core.operator import Operator
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.models._common import noisy_state
-from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
+from mfnjax.models.base import ReactionDiffusion, Values
 
 
 @final
@@ -30,7 +32,6 @@ class SchnakenbergModel(ReactionDiffusion):
     """
 
     fields: ClassVar[tuple[str, ...]] = ("u", "v")
-    reaction_fields: ClassVar[tuple[str, ...]] = ("u", "v")
 
     source_u: Any = parameter(0.1, symbol="a", unit="unit of u/time", text="Source of u")
     source_v: Any = parameter(0.9, symbol="b", unit="unit of v/time", text="Source of v")
@@ -43,10 +44,9 @@ class SchnakenbergModel(ReactionDiffusion):
         conversion = u * u * v
         return self.source_u - u + conversion, self.source_v - conversion
 
-    def transport(self, values: Values, laplacian: Laplacian) -> Values:
+    def linear(self, nabla: Nabla) -> dict[str, Operator]:
         """D_u∇²u and D_v∇²v."""
-        u, v = values
-        return self.d_u * laplacian(u), self.d_v * laplacian(v)
+        return {"u": nabla.diffusion(self.d_u), "v": nabla.diffusion(self.d_v)}
 
     def homogeneous_state(self) -> tuple[Any, Any]:
         """(a + b, b/(a + b)²), the one state without gradients."""

@@ -10,10 +10,12 @@ import jax.numpy as jnp
 
 from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
+from mfnjax.core.nabla import Nabla
+from mfnjax.core.operator import Operator
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State
 from mfnjax.models._common import noisy_state
-from mfnjax.models.base import Laplacian, ReactionDiffusion, Values
+from mfnjax.models.base import ReactionDiffusion, Values
 
 
 @final
@@ -31,7 +33,6 @@ class SwiftHohenbergModel(ReactionDiffusion):
     """
 
     fields: ClassVar[tuple[str, ...]] = ("u",)
-    reaction_fields: ClassVar[tuple[str, ...]] = ("u",)
     stepper: ClassVar[str | None] = "etdrk2"
     needs_closed_sides: ClassVar[bool] = True
 
@@ -48,12 +49,11 @@ class SwiftHohenbergModel(ReactionDiffusion):
         (u,) = values
         return (u * (self.control + u * (self.quadratic - u)),)
 
-    def transport(self, values: Values, laplacian: Laplacian) -> Values:
+    def linear(self, nabla: Nabla) -> dict[str, Operator]:
         """−(q₀² + ∇²)²u."""
-        (u,) = values
         square = self.wavenumber * self.wavenumber
-        once = square * u + laplacian(u)
-        return (-(square * once + laplacian(once)),)
+        once = square + nabla.laplacian
+        return {"u": -(square * once + nabla.laplacian @ once)}
 
     def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
         """Noise of standard deviation 0.01 about 0."""

@@ -15,7 +15,7 @@ from mfnjax._checks import check_key, shown
 from mfnjax.core.grid import Grid
 from mfnjax.core.state import State, StateLike
 from mfnjax.errors import ParameterError
-from mfnjax.models.base import IteratedMap, Model
+from mfnjax.models.base import Model
 
 
 def is_traced(tree: Any) -> bool:
@@ -47,6 +47,8 @@ def as_state(model: Model, state: StateLike, grid: Grid) -> State:
             f"got {', '.join(map(str, given)) or 'none'}"
         )
     values = tuple(_as_field(name, given[name], grid) for name in names)
+    if grid.mask is not None:
+        values = tuple(jnp.where(grid.mask > 0, value, 0) for value in values)
     if any(value.dtype != values[0].dtype for value in values):
         given_dtypes = ", ".join(str(value.dtype) for value in values)
         raise ParameterError(f"all fields must have one dtype, got {given_dtypes}")
@@ -137,8 +139,9 @@ def check_shapes(model: Model, grid: Grid) -> None:
     """Raise ParameterError where a parameter is neither a number nor a field."""
     for declared in dataclasses.fields(model):  # type: ignore[arg-type]
         value = getattr(model, declared.name)
-        if type(value) is float or declared.metadata.get("static"):
-            continue
+        is_tree = not isinstance(value, (tuple, list)) and not jax.tree_util.all_leaves([value])
+        if type(value) is float or declared.metadata.get("static") or is_tree:
+            continue  # the weights of a network are the model's own business
         shape = (len(value),) if isinstance(value, (tuple, list)) else np.shape(value)
         if shape not in ((), grid.shape):
             raise ParameterError(
@@ -150,13 +153,13 @@ def check_shapes(model: Model, grid: Grid) -> None:
 def check_key_of(model: Model, key: Any) -> None:
     """Raise ParameterError if a model that draws has no key, or one that does not has one."""
     if key is None:
-        if isinstance(model, IteratedMap) and model.is_stochastic():
+        if model.is_stochastic():
             raise ParameterError(
                 f"{type(model).__name__} draws random numbers: pass key=jax.random.key(seed)"
             )
         return
     check_key(key)
-    if not model.takes_key:
+    if not (model.takes_key or model.is_stochastic()):
         raise ParameterError(
             f"{type(model).__name__} draws no random numbers, so key= would change nothing: leave "
             "it out (a random start takes its own, in initial_state)"

@@ -52,8 +52,9 @@ def _draw(problem: Problem, run: Run, step: Any) -> Any:
 
 def _one_step(problem: Problem, prepared: Any, run: Run, draw: Any) -> Run:
     """One step: advance, and note counts and the first bad field."""
+    time = jnp.asarray(run.step, run.values[0].dtype) * problem.dt
     after = problem.stepper.step(
-        problem.model, problem.grid, problem.dt, prepared, run.values, draw=draw
+        problem.model, problem.grid, problem.dt, prepared, run.values, time=time, draw=draw
     )
     counts = run.counts
     if after.counts is not None:

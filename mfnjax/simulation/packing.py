@@ -8,6 +8,8 @@ from typing import Any, final
 import jax
 import numpy as np
 
+from mfnjax.core.sides import Ghost, Neumann, Periodic
+
 
 @final
 @dataclass(frozen=True)
@@ -49,13 +51,15 @@ def has_fixed_numbers(model: Any, grid: Any, dt: Any = 1.0) -> bool:
     """
     if not model.__dataclass_params__.frozen or type(dt) not in (int, float):
         return False
-    parts = (*vars(model).values(), grid.spacing, *vars(grid.boundary).values())
-    if all(type(part) in _PLAIN for part in parts):  # the usual case, at every run
+    parts = (*vars(model).values(), grid.spacing, grid.origin)
+    is_usual = grid.mask is None and type(grid.boundary) in _SIDES and grid.boundary.is_plain
+    if is_usual and all(type(part) in _PLAIN for part in parts):  # at every run
         return True
     return all(type(leaf) in (int, float) for leaf in jax.tree.leaves((model, grid)))
 
 
 _PLAIN = (int, float, bool)
+_SIDES = (Periodic, Neumann, Ghost)
 
 
 def pack(tree: Any, dtype: Any) -> Packed:

@@ -11,8 +11,8 @@ import numpy as np
 
 from mfnjax._checks import check_bool, check_choice, check_int, check_real, shown
 from mfnjax._parameter import parameters_of
-from mfnjax.core.boundary import BOUNDARIES
 from mfnjax.core.grid import Grid
+from mfnjax.core.sides import BOUNDARIES
 from mfnjax.errors import ParameterError
 from mfnjax.models.registry import build_model, get_model, registered_name
 from mfnjax.simulation.checks import is_traced

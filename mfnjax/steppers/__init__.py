@@ -8,7 +8,7 @@ from mfnjax.steppers.choice import (
     choose_stepper,
     steppers_of,
 )
-from mfnjax.steppers.explicit import Euler, Map, RungeKutta4
+from mfnjax.steppers.explicit import Euler, Map, RungeKutta4, StrongStability3
 from mfnjax.steppers.exponential import ETDRK2, ETDRK4
 from mfnjax.steppers.splitting import Strang
 from mfnjax.steppers.stepper import (
@@ -17,18 +17,22 @@ from mfnjax.steppers.stepper import (
     centres_and_rates,
     explicit_stable_step,
     right_hand_side,
-    transport_symbol,
+    transport_symbols,
 )
+from mfnjax.steppers.stochastic import EulerMaruyama, Milstein
 
 __all__ = [
     "ETDRK2",
     "ETDRK4",
     "STEPPERS",
     "Euler",
+    "EulerMaruyama",
     "Map",
+    "Milstein",
     "RungeKutta4",
     "Stepper",
     "Strang",
+    "StrongStability3",
     "advanced",
     "boundaries_of",
     "centres_and_rates",
@@ -38,5 +42,5 @@ __all__ = [
     "explicit_stable_step",
     "right_hand_side",
     "steppers_of",
-    "transport_symbol",
+    "transport_symbols",
 ]

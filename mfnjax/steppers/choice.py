@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from mfnjax.core.boundary import BOUNDARIES
 from mfnjax.core.grid import Grid
+from mfnjax.core.sides import BOUNDARIES
 from mfnjax.errors import ParameterError, StabilityError
 from mfnjax.models.base import Model
-from mfnjax.steppers.explicit import Euler, Map, RungeKutta4
+from mfnjax.steppers.explicit import Euler, Map, RungeKutta4, StrongStability3
 from mfnjax.steppers.exponential import ETDRK2, ETDRK4
 from mfnjax.steppers.splitting import Strang
 from mfnjax.steppers.stepper import Stepper
+from mfnjax.steppers.stochastic import EulerMaruyama, Milstein
 
 STEPPERS: dict[str, Stepper] = {
     stepper.name: stepper
-    for stepper in (Map(), Euler(), RungeKutta4(), ETDRK2(), ETDRK4(), Strang())
+    for stepper in (
+        Map(),
+        Euler(),
+        RungeKutta4(),
+        StrongStability3(),
+        ETDRK2(),
+        ETDRK4(),
+        Strang(),
+        EulerMaruyama(),
+        Milstein(),
+    )
 }
 """Every stepper by name; where a model has no preference, the first that can serve it is taken."""
 

@@ -22,15 +22,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from mfnjax.core.grid import Grid
+from mfnjax.core.nabla import Nabla
 from mfnjax.core.pytree import register_pytree
-from mfnjax.core.spectral import (
-    from_modes,
-    laplacian_eigenvalues,
-    scale_modes,
-    to_modes,
-)
-from mfnjax.models.base import Advanced, Model, ReactionDiffusion, Values
-from mfnjax.steppers.stepper import Stepper, advanced, obstacle_of_modes, transport_symbol
+from mfnjax.core.spectral import from_modes, mode_eigenvalues, scale_modes, to_modes
+from mfnjax.models.base import Advanced, Equation, Model, Values
+from mfnjax.steppers.stepper import Stepper, advanced, obstacle_of_modes, transport_symbols
 
 _TAYLOR_TERMS = 18
 
@@ -123,19 +119,20 @@ class ETDRK2(Stepper):
 
     def step(
         self,
-        model: ReactionDiffusion,
+        model: Equation,
         grid: Grid,
         dt: Any,
         prepared: _Etd2,
         values: Values,
         *,
+        time: Any,
         draw: Any,
     ) -> Advanced:
         c = prepared
-        rates = _rates(model, grid, values)
+        rates = _rates(model, grid, values, time)
         modes = to_modes(jnp.stack(values), grid)
         predicted = scale_modes(c.decay, modes) + scale_modes(c.first, rates)
-        changed = _rates(model, grid, _fields(predicted, grid)) - rates
+        changed = _rates(model, grid, _fields(predicted, grid), time + dt) - rates
         return advanced(_fields(predicted + scale_modes(c.second, changed), grid))
 
 
@@ -173,25 +170,28 @@ class ETDRK4(Stepper):
 
     def step(
         self,
-        model: ReactionDiffusion,
+        model: Equation,
         grid: Grid,
         dt: Any,
         prepared: _Etd4,
         values: Values,
         *,
+        time: Any,
         draw: Any,
     ) -> Advanced:
         c = prepared
 
-        def rates_of(modes: jax.Array) -> jax.Array:
-            return _rates(model, grid, _fields(modes, grid))
+        def rates_of(modes: jax.Array, at: Any) -> jax.Array:
+            return _rates(model, grid, _fields(modes, grid), at)
 
-        u, n_u = to_modes(jnp.stack(values), grid), _rates(model, grid, values)
+        middle = time + 0.5 * dt
+        u, n_u = to_modes(jnp.stack(values), grid), _rates(model, grid, values, time)
         halfway = scale_modes(c.half_decay, u)
         a = halfway + scale_modes(c.half, n_u)
-        n_a = rates_of(a)
-        n_b = rates_of(halfway + scale_modes(c.half, n_a))
-        n_c = rates_of(scale_modes(c.half_decay, a) + scale_modes(c.half, 2 * n_b - n_u))
+        n_a = rates_of(a, middle)
+        n_b = rates_of(halfway + scale_modes(c.half, n_a), middle)
+        last = scale_modes(c.half_decay, a) + scale_modes(c.half, 2 * n_b - n_u)
+        n_c = rates_of(last, time + dt)
         after = (
             scale_modes(c.decay, u)
             + scale_modes(c.first, n_u)
@@ -203,13 +203,25 @@ class ETDRK4(Stepper):
 
 def transport_exponents(model: Model, grid: Grid, dt: Any, dtype: Any) -> jax.Array:
     """z = dt·L for every field and mode, (fields, modes…) in the layout of `to_modes`."""
-    eigenvalues = laplacian_eigenvalues(grid, dtype)
-    symbols = transport_symbol(model, eigenvalues, dtype)
+    symbols = transport_symbols(model, grid, mode_eigenvalues(grid, dtype))  # type: ignore[arg-type]
     return jnp.asarray(dt, dtype) * jnp.stack(symbols)
 
 
-def _rates(model: ReactionDiffusion, grid: Grid, values: Values) -> jax.Array:
-    return to_modes(jnp.stack(model.reaction(values)), grid)
+def explicit_rates(model: Equation, grid: Grid, values: Values, time: Any) -> Values:
+    """What a symbol does not take of u_t: f(u), and what values at the sides add to L u."""
+    nabla = Nabla(grid, model.fields, values, time, lazy=True)
+    rates = model.rates(nabla.fields, nabla)
+    if all(grid.boundary.of(name).is_plain for name in model.fields):
+        return rates
+    zeros = Nabla(grid, model.fields, tuple(jnp.zeros_like(u) for u in values), time)
+    fixed = model.linear_rates(zeros.fields, zeros)
+    return tuple(rate + one for rate, one in zip(rates, fixed, strict=True))
+
+
+def _rates(model: Equation, grid: Grid, values: Values, time: Any) -> jax.Array:
+    rates = explicit_rates(model, grid, values, time)
+    shaped = [jnp.broadcast_to(rate, u.shape) for rate, u in zip(rates, values, strict=True)]
+    return to_modes(jnp.stack(shaped), grid)
 
 
 def _fields(modes: jax.Array, grid: Grid) -> Values:

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 
 from mfnjax.core.grid import Grid
 from mfnjax.core.spectral import from_modes, scale_modes, to_modes
-from mfnjax.models.base import Advanced, Model, ReactionDiffusion, Values
-from mfnjax.steppers.exponential import transport_exponents
+from mfnjax.models.base import Advanced, Equation, Model, Values
+from mfnjax.steppers.exponential import explicit_rates, transport_exponents
 from mfnjax.steppers.stepper import Stepper, advanced, obstacle_of_modes
 
 
@@ -38,30 +38,34 @@ class Strang(Stepper):
 
     def step(
         self,
-        model: ReactionDiffusion,
+        model: Equation,
         grid: Grid,
         dt: Any,
         prepared: jax.Array,
         values: Values,
         *,
+        time: Any,
         draw: Any,
     ) -> Advanced:
-        values = _react(model, 0.5 * dt, values)
+        values = _react(model, grid, 0.5 * dt, values, time)
         modes = scale_modes(prepared, to_modes(jnp.stack(values), grid))
         values = tuple(from_modes(modes, grid))
-        return advanced(_react(model, 0.5 * dt, values))
+        return advanced(_react(model, grid, 0.5 * dt, values, time + 0.5 * dt))
 
 
-def _react(model: ReactionDiffusion, dt: Any, values: Values) -> Values:
-    """One classical Runge–Kutta step of the reaction alone, cell by cell."""
+def _react(model: Equation, grid: Grid, dt: Any, values: Values, time: Any) -> Values:
+    """One classical Runge–Kutta step of all but the transport."""
 
     def moved(by: Any, rates: Values) -> Values:
         return tuple(u + by * r for u, r in zip(values, rates, strict=True))
 
-    k1 = model.reaction(values)
-    k2 = model.reaction(moved(0.5 * dt, k1))
-    k3 = model.reaction(moved(0.5 * dt, k2))
-    k4 = model.reaction(moved(dt, k3))
+    def rates_of(values: Values, at: Any) -> Values:
+        return explicit_rates(model, grid, values, at)
+
+    k1 = rates_of(values, time)
+    k2 = rates_of(moved(0.5 * dt, k1), time + 0.5 * dt)
+    k3 = rates_of(moved(0.5 * dt, k2), time + 0.5 * dt)
+    k4 = rates_of(moved(dt, k3), time + dt)
     return moved(
         dt / 6, tuple(a + 2 * (b + c) + d for a, b, c, d in zip(k1, k2, k3, k4, strict=True))
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax
@@ -12,9 +11,10 @@ import numpy as np
 from jax import lax
 
 from mfnjax.core.grid import Grid
-from mfnjax.core.operators import laplacian, with_difference_sum
-from mfnjax.models.base import Advanced, Model, ReactionDiffusion, Values, all_finite
-from mfnjax.models.transport import transport_obstacle
+from mfnjax.core.nabla import Nabla
+from mfnjax.core.operator import Eigenvalues
+from mfnjax.core.spectral import transforms_of
+from mfnjax.models.base import Advanced, Equation, Model, Values, all_finite
 
 
 class Stepper(abc.ABC):
@@ -34,13 +34,17 @@ class Stepper(abc.ABC):
 
     def obstacle(self, model: Model, grid: Grid) -> str | None:
         """Why it cannot serve a model on a grid, in words; None where it can."""
-        if model.needs_closed_sides and not grid.boundary.closed:
+        if model.needs_closed_sides and not all(
+            grid.boundary.of(name).closed for name in model.fields
+        ):
             return f"{type(model).__name__} needs sides that nothing passes, not {grid.boundary!r}"
         return self.obstacle_of_model(model)
 
     def obstacle_of_model(self, model: Model) -> str | None:
-        """The same on any grid. By default: it steps equations, and a map has a step of its own."""
-        return "it is a map with a step of its own" if hasattr(model, "advance") else None
+        """The same on any grid. By default: it steps equations without noise."""
+        if hasattr(model, "advance"):
+            return "it is a map with a step of its own"
+        return "it takes no account of the noise" if model.is_stochastic() else None
 
     def prepare(self, model: Model, grid: Grid, dt: Any, dtype: Any) -> Any:
         """Return what does not change from step to step (a pytree), computed once a run."""
@@ -55,9 +59,10 @@ class Stepper(abc.ABC):
         prepared: Any,
         values: Values,
         *,
+        time: Any,
         draw: Any,
     ) -> Advanced:
-        """Return the fields one step later; ``draw`` is what `draw` gave for this step."""
+        """Return the fields at ``time + dt``; ``draw`` is what `draw` gave for this step."""
 
     def draw(self, model: Any, dtype: Any, *, key: jax.Array) -> Any:
         """Return the random numbers of one step (none, but for a map)."""
@@ -68,40 +73,31 @@ class Stepper(abc.ABC):
         return None
 
 
-def right_hand_side(model: ReactionDiffusion, grid: Grid, values: Values) -> Values:
+def right_hand_side(model: Equation, grid: Grid, values: Values, time: Any) -> Values:
     """L u + f(u)."""
-    return centres_and_rates(model, grid, values)[1]
+    return centres_and_rates(model, grid, values, time)[1]
 
 
 def centres_and_rates(
-    model: ReactionDiffusion, grid: Grid, values: Values
+    model: Equation, grid: Grid, values: Values, time: Any
 ) -> tuple[Values, Values]:
     """Return (u, L u + f(u)), the u read from the padded buffers of the stencil.
 
     A step that goes on with this u spares the loop around it a copy of every field (see
     `mfnjax.core.operators.with_difference_sum`): measured, half the time of a Gray–Scott step.
     """
-    centres, laplacian_of = _shared_laplacian(values, grid)
-    transported = model.transport(centres, laplacian_of)
-    reacted = model.reaction(centres)
-    return centres, tuple(t + r for t, r in zip(transported, reacted, strict=True))
+    nabla = Nabla(grid, model.fields, values, time)
+    linear = model.linear_rates(nabla.fields, nabla)
+    rest = model.rates(nabla.fields, nabla)
+    rates = tuple(one + other for one, other in zip(linear, rest, strict=True))
+    return nabla.fields, inside(grid, rates)
 
 
-def _shared_laplacian(
-    values: Values, grid: Grid
-) -> tuple[Values, Callable[[jax.Array], jax.Array]]:
-    """The fields, and a Laplacian that has those of the fields themselves at hand."""
-    pairs = [with_difference_sum(u, grid.boundary) for u in values]
-    spacing = jnp.asarray(grid.spacing, values[0].dtype)
-    scale = 1 / (spacing * spacing)
-
-    def laplacian_of(field: jax.Array) -> jax.Array:
-        for centre, difference in pairs:
-            if field is centre:
-                return scale * difference
-        return laplacian(field, grid)  # of something else: ∇²u of a polynomial in ∇², say
-
-    return tuple(centre for centre, _ in pairs), laplacian_of
+def inside(grid: Grid, values: Values) -> Values:
+    """Arrays, 0 in the cells that take no part."""
+    if grid.mask is None:
+        return values
+    return tuple(jnp.where(grid.mask > 0, value, 0) for value in values)
 
 
 def advanced(values: Values) -> Advanced:
@@ -124,37 +120,64 @@ def advanced(values: Values) -> Advanced:
 
 def obstacle_of_modes(model: Model, grid: Grid) -> str | None:
     """Why a stepper that multiplies modes by a symbol cannot serve; None where it can."""
-    if grid.boundary.transform is None:
+    if grid.mask is not None:
+        return "there is no fast transform for a grid with a mask"
+    sides = [grid.boundary.of(name) for name in model.fields]
+    kinds = [transforms_of(grid, side) for side in sides]
+    if None in kinds:
         return f"there is no fast transform for the boundary {grid.boundary!r}"
-    found = transport_obstacle(model)
-    return None if found is None else f"its transport {found.words}"
+    if any(kind != kinds[0] for kind in kinds):
+        return "the fields have sides with different transforms"
+    found = _as_equation(model).symbol_obstacle(Nabla(grid, (), ()))
+    return None if found is None else f"its transport {found}"
 
 
-def transport_symbol(model: Model, eigenvalue: Any, dtype: Any = np.float64) -> tuple[Any, ...]:
-    """The eigenvalues of L, one a field, where ∇² has ``eigenvalue`` (a number or an array)."""
-    ones: Any = tuple(np.ones((), dtype) for _ in model.reaction_fields)
-    symbols = model.transport(ones, lambda u: eigenvalue * u)
-    # A field that is not transported may come back as the number 0.
-    return tuple(s + 0.0 * eigenvalue for s in symbols)
+def _as_equation(model: Any) -> Equation:
+    return model  # type: ignore[no-any-return]
+
+
+def transport_symbols(model: Equation, grid: Grid, eigenvalues: Eigenvalues) -> tuple[Any, ...]:
+    """The eigenvalues of L, one a field, each of the shape of those of ∇²."""
+    symbols = model.linear_symbols(Nabla(grid, (), ()), eigenvalues)
+    # A field that is not transported has the number 0.
+    return tuple(s + 0.0 * eigenvalues.total for s in symbols)
 
 
 def explicit_stable_step(model: Model, grid: Grid, *, extent: float) -> float | None:
-    """dt = extent / |L|, with |L| the largest decay rate of the transport on ``grid``.
+    """dt = extent / |L|, with |L| the largest decay rate of L on ``grid``.
 
     ``extent`` is the length of the scheme's stability region along the negative real axis.
-    The reaction is not looked at: this is an upper bound of what is stable. None is known for a
-    transport without a symbol (one that is not linear, say) or sides with which the stencil's
-    eigenvalues are not known.
+    The rest of the rates is not looked at: this is an upper bound of what is stable. None is known
+    for a transport that is not linear, or sides with which the stencil's eigenvalues are not known.
     """
-    if not grid.boundary.self_adjoint or any(
-        isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((model, grid))
-    ):
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((model, grid))):
         return None
-    if transport_obstacle(model) is not None:
+    if not all(grid.boundary.of(name).self_adjoint for name in model.fields) or not grid.axes:
         return None
     model = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), model)
-    # A polynomial in ∇² need not be extreme at the end of the spectrum.
-    lowest = -4.0 * grid.num_axes / float(grid.spacing) ** 2
-    symbols = transport_symbol(model, np.linspace(lowest, 0.0, 257))
-    fastest = max((-float(np.min(s)) for s in symbols), default=0.0)
+    nabla, fastest = Nabla(grid, (), ()), 0.0
+    if _as_equation(model).symbol_obstacle(nabla) is None:
+        for symbol in _as_equation(model).linear_symbols(nabla, _spectrum(grid)):
+            fastest = max(fastest, -float(np.min(symbol)))
+    elif getattr(model, "_has_own_transport", False):
+        return None
+    else:
+        for operator in _as_equation(model).linear(nabla).values():
+            if operator.symbol is not None:
+                fastest = max(fastest, -float(np.min(operator.symbol(_spectrum(grid)))))
+            elif operator.decays is None:
+                return None
+            else:
+                fastest = max(fastest, operator.decays[1])
     return extent / fastest if fastest > 0 else None
+
+
+def _spectrum(grid: Grid) -> Eigenvalues:
+    """Eigenvalues from 0 to the last: a polynomial in ∇² need not be extreme at the end."""
+    part = np.linspace(1.0, 0.0, 257)
+    lowest = {name: -4.0 / float(grid.spacings[grid.axis(name)]) ** 2 for name in grid.axes}
+    if grid.is_isotropic:
+        total = np.linspace(-4.0 * grid.num_axes / float(grid.spacing) ** 2, 0.0, 257)
+    else:
+        total = sum(lowest.values()) * part
+    return Eigenvalues(total, {name: low * part for name, low in lowest.items()})

@@ -351,9 +351,9 @@ def test_a_boundary_of_ones_own_runs_under_explicit_steppers_alone(boundary: Bou
 # Spacings -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("spacing", [(1, 2), [1.0, 1.0], (1.0,)])
-def test_cells_are_squares(spacing: Any) -> None:
-    with pytest.raises(ParameterError, match="spacing must be one number"):
+@pytest.mark.parametrize("spacing", [(1.0,), (1.0, 2.0, 3.0), (1.0, -1.0), ("a", 1.0)])
+def test_a_spacing_is_a_number_or_one_an_axis(spacing: Any) -> None:
+    with pytest.raises(ParameterError, match="spacing must be"):
         Grid((3, 4), spacing)
 
 

@@ -170,7 +170,7 @@ def amplification(stepper: str, factor: float, shape: tuple[int, int]) -> float:
     row, column = np.indices(shape)
     stiff = jnp.asarray((-1.0) ** ((row if shape[0] > 1 else 0) + column))
     dt = factor * largest
-    after = scheme.step(model, grid, dt, (), (stiff, stiff), draw=None).values[0]
+    after = scheme.step(model, grid, dt, (), (stiff, stiff), time=0.0, draw=None).values[0]
     return float(jnp.abs(after).max())
 
 
@@ -223,7 +223,7 @@ def test_no_bound_is_named_where_none_is_known() -> None:
 def test_dirichlet_is_refused_by_name(stepper: str) -> None:
     grid = Grid((4, 4), boundary="dirichlet")
     start = Linear().initial_state(grid, key=jax.random.key(0))
-    message = f"stepper '{stepper}' cannot serve Linear here: there is no fast transform.*Dirichlet"
+    message = f"stepper '{stepper}' cannot serve Linear here: there is no fast transform.*Ghost"
     with pytest.raises(ParameterError, match=message):
         simulate(Linear(), start, grid=grid, steps=1, dt=0.01, stepper=stepper)
     with pytest.raises(ParameterError, match="fast transform"):
@@ -269,7 +269,7 @@ def test_finite_is_judged_field_by_field_and_not_by_an_overflow() -> None:
 def test_right_hand_side_equals_its_parts() -> None:
     model, grid = GrayScottModel(), Grid((5, 6), 0.7, "dirichlet")
     values = tuple(jax.random.uniform(jax.random.key(3), (2, 5, 6)))
-    rates = right_hand_side(model, grid, values)
+    rates = right_hand_side(model, grid, values, 0.0)
     reacted = model.reaction(values)
     for d, u, f, rate in zip((model.d_u, model.d_v), values, reacted, rates, strict=True):
         np.testing.assert_allclose(rate, d * laplacian(u, grid) + f, rtol=1e-12)

@@ -22,7 +22,7 @@ from mfnjax import (
     register_pytree,
     simulate,
 )
-from mfnjax.core.boundary import Boundary
+from mfnjax.core.sides import Boundary
 from mfnjax.models.base import ReactionDiffusion
 from mfnjax.simulation import Stepper, Trajectory
 from mfnjax.steppers.stepper import advanced
@@ -174,7 +174,7 @@ def test_a_traced_step_has_no_plain_values() -> None:
 
 
 class _Still(Stepper):
-    def step(self, model, grid, dt, prepared, values, *, draw):
+    def step(self, model, grid, dt, prepared, values, *, time, draw):
         return advanced(values)
 
 

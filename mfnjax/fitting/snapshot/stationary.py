@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfnjax.core.grid import Grid
-from mfnjax.core.operators import laplacian
+from mfnjax.core.nabla import laplacian
 from mfnjax.core.spectral import from_modes, laplacian_eigenvalues, scale_modes, to_modes
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.models.gray_scott import GrayScottModel

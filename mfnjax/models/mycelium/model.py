@@ -22,6 +22,7 @@ from mfnjax.core.operators import largest_stable_step, with_difference_sum
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.quantity import POTENTIAL, Quantity
 from mfnjax.core.rng import normal_field, uniform_field
+from mfnjax.core.sides import ByField, Sides
 from mfnjax.core.state import State
 from mfnjax.core.threefry import fold_in, uniform
 from mfnjax.errors import ParameterError, StabilityError
@@ -131,6 +132,7 @@ class MyceliumModel(IteratedMap):
             raise ParameterError(
                 f"MyceliumModel is a map with its own step: dt must be 1, got {dt}"
             )
+        _check_grid(grid)
         for name, value in vars(self).items():
             if getattr(value, "ndim", 0):
                 raise ParameterError(
@@ -205,14 +207,14 @@ def one_step(model: Any, values: Values, grid: Grid, draw: Any) -> Advanced:
 
     uniforms, jitter_key = (None, None) if draw is None else draw
     V, growth = (V, zero) if uniforms is None else model.event(V, uniforms)
-    V, difference = with_difference_sum(V, grid.boundary)
+    V, difference = with_difference_sum(V, grid)
     V = V + (model.alpha * scale) * difference
 
     finite_pair = (jnp.bool(True), jnp.bool(True))
     activations = zero
     if model.turing_enabled:
-        a, a_difference = with_difference_sum(a, grid.boundary)
-        i, i_difference = with_difference_sum(i, grid.boundary)
+        a, a_difference = with_difference_sum(a, grid)
+        i, i_difference = with_difference_sum(i, grid)
         a_rate, i_rate = model.reaction((a, i))
         a_new = a + (model.d_activator * scale) * a_difference + a_rate
         i_new = i + (model.d_inhibitor * scale) * i_difference + i_rate
@@ -251,6 +253,26 @@ def with_jitter(V: jax.Array, variance: Any, *, key: jax.Array) -> jax.Array:
 
 
 _JITTER_STREAM = 2**31
+
+
+def _check_grid(grid: Grid) -> None:
+    """The documented map is one of square cells in the plane, all sides alike."""
+    wrong = [
+        words
+        for is_wrong, words in (
+            (len(grid.shape) != 2, f"a grid of shape (H, W), not {grid.shape}"),
+            (not grid.is_isotropic, "one spacing"),
+            (grid.mask is not None, "no mask"),
+            (isinstance(grid.boundary, (Sides, ByField)), "the same sides everywhere"),
+            (not grid.boundary.is_plain, "sides without a value of their own"),
+        )
+        if is_wrong
+    ]
+    if wrong:
+        raise ParameterError(
+            f"MyceliumModel is a map on square cells in the plane: it needs {wrong[0]} (its "
+            "equations on any domain can be written as a PDE)"
+        )
 
 
 def _check_bound(name: str, value: float, grid: Grid) -> None:

@@ -25,8 +25,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mfnjax.core.boundary import Dirichlet, Neumann, Periodic
 from mfnjax.core.grid import Grid
+from mfnjax.core.sides import Ghost, Neumann, Periodic
 from mfnjax.core.threefry import fold_in
 from mfnjax.models._common import clip
 from mfnjax.models.base import Values, all_cells
@@ -88,7 +88,7 @@ def quiet_stretch(
         clamp: Lowest and highest V of the clamp, V.
         count: Steps, traced.
     """
-    known = isinstance(grid.boundary, (Periodic, Neumann, Dirichlet))
+    known = isinstance(grid.boundary, (Periodic, Neumann, Ghost))
     if model.quantum_jitter or not known or min(grid.shape) < 3:
         return None
     growth, added = jnp.int32(0), None
@@ -133,7 +133,7 @@ def _is_quiet(
         highest = highest - jnp.sum(spread * jnp.maximum(added, 0))
         lowest = lowest - jnp.sum(spread * jnp.minimum(added, 0))
     # Dirichlet sides are cells of 0 V.
-    quiet = (lowest <= 0) & (highest >= 0) if isinstance(grid.boundary, Dirichlet) else True
+    quiet = (lowest <= 0) & (highest >= 0) if isinstance(grid.boundary, Ghost) else True
     calm = (highest >= V) & (lowest <= V)
     if model.turing_enabled:
         diffusivities += [model.d_activator, model.d_inhibitor]

@@ -1,0 +1,506 @@
+"""What lies outside the grid: how the cells just outside a field follow from those inside.
+
+A side is an affine rule for its ghost cell g, with u the cell inside, h the spacing across the side
+and n the outward normal: g = α·u + β. The Laplacian's matrix stays symmetric whatever α and β are.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mfnjax._checks import shown
+from mfnjax.core.pytree import register_partly_fixed, register_pytree
+from mfnjax.errors import ParameterError
+from mfnjax.text.equations import Formula
+
+AXES = ("x", "y", "z")
+"""The directions of space, x along the last axis of an array, y along the one before it."""
+
+
+@final
+@register_pytree
+@dataclass(frozen=True)
+class Place:
+    """Where and when: what a number that depends on it is a function of.
+
+    Attributes:
+        t: Time.
+        x: Coordinate along the last axis of an array, and so on; 0 where there is no such axis.
+        y: Along the last but one.
+        z: Along the last but two.
+    """
+
+    t: Any = 0.0
+    x: Any = 0.0
+    y: Any = 0.0
+    z: Any = 0.0
+
+
+class Boundary(abc.ABC):
+    """How the cells just outside a field follow from those inside.
+
+    Class attributes:
+        name: The name it is called by.
+        self_adjoint: Whether the layers are affine in the field and the stencil with them is its
+            own transpose, with eigenvalues from −4·axes/dx² to 0. Derivatives then run the stencil
+            itself; else they are those of `ends`.
+        transform: ``"fourier"``, ``"cosine"`` or ``"sine"``, the transform whose modes are the
+            stencil's eigenvectors; None for none. Spectral steppers need one.
+        closed: Whether nothing passes it: ∇² of a constant is 0, and of any field sums to 0.
+    """
+
+    name: str = "own"
+    self_adjoint: bool = False
+    transform: str | None = None
+    closed: bool = False
+
+    @abc.abstractmethod
+    def ends(self, field: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
+        """Return the one-cell layers before and after ``field`` along ``axis``."""
+
+    def layers(
+        self, field: jax.Array, axis: int, spacing: Any, place: Callable[[bool], Place]
+    ) -> tuple[jax.Array, jax.Array]:
+        """`ends`, where they may depend on the spacing and on ``place(is_after)``."""
+        return self.ends(field, axis)
+
+    def of(self, field: str | None) -> Boundary:
+        """The boundary of one field."""
+        return self
+
+    def along(self, axis: str) -> Boundary:
+        """The boundary of both sides of an axis, ``"x"``, ``"y"`` or ``"z"``."""
+        return self
+
+    @property
+    def linear(self) -> Boundary:
+        """The sides of a small change of the field: the same without their fixed values."""
+        return self
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the layers depend on the field alone."""
+        return True
+
+    def pad(self, field: jax.Array) -> jax.Array:
+        """Return ``field`` with a halo of one cell; an axis of one cell gets none."""
+        for axis in range(field.ndim):
+            if field.shape[axis] > 1:
+                before, after = self.ends(field, axis)
+                field = jnp.concatenate([before, field, after], axis)
+        return field
+
+
+def _layer(field: jax.Array, index: int, axis: int) -> jax.Array:
+    start = index % field.shape[axis]
+    return jax.lax.slice_in_dim(field, start, start + 1, axis=axis)
+
+
+def _is_zero(value: Any) -> bool:
+    return type(value) in (int, float) and value == 0
+
+
+_register_side = register_partly_fixed(lambda value: _is_zero(value) or callable(value))
+"""A plain 0 and a function of the place are static: the customary sides have nothing traced."""
+
+
+class Side(Boundary):
+    """The same rule on every side: g = α·u + β, by `ghost`."""
+
+    fixed_slope: ClassVar[float | None] = None
+    """α where it is the same number for every side of the kind."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            object.__setattr__(self, field.name, _as_number(type(self).__name__, field.name, value))
+
+    @abc.abstractmethod
+    def ghost(self, inside: jax.Array, spacing: Any, numbers: tuple[Any, ...]) -> jax.Array:
+        """The layer outside, from the layer inside and the side's numbers at its place."""
+
+    @property
+    def _numbers(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, f.name) for f in dataclasses.fields(self))  # type: ignore[arg-type]
+
+    @property
+    def self_adjoint(self) -> bool:  # type: ignore[override]
+        """Where α is a fixed number."""
+        return self.fixed_slope is not None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all of its numbers are 0."""
+        return all(map(_is_zero, self._numbers))
+
+    @property
+    def linear(self) -> Self:
+        """The same with the value 0."""
+        return self if self.is_plain else type(self)()
+
+    def ends(self, field: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
+        """The layers of a side whose numbers are 0."""
+        return self.layers(field, axis, 1.0, lambda is_after: Place())
+
+    def layers(
+        self, field: jax.Array, axis: int, spacing: Any, place: Callable[[bool], Place]
+    ) -> tuple[jax.Array, jax.Array]:
+        """The layers before and after a field."""
+        before, after = (
+            self.one_layer(field, axis, spacing, place, is_after) for is_after in (False, True)
+        )
+        return before, after
+
+    def one_layer(
+        self,
+        field: jax.Array,
+        axis: int,
+        spacing: Any,
+        place: Callable[[bool], Place],
+        is_after: bool,
+    ) -> jax.Array:
+        """The layer on one side."""
+        inside = _layer(field, -1 if is_after else 0, axis)
+        numbers = [_at(n, inside, axis, lambda: place(is_after)) for n in self._numbers]
+        return self.ghost(inside, spacing, tuple(numbers))
+
+
+def _at(number: Any, inside: jax.Array, axis: int, place: Callable[[], Place]) -> Any:
+    """A side's number as it is at a layer: a scalar, or an array of the layer's shape."""
+    if _is_zero(number):
+        return 0
+    value = jnp.asarray(number(place()) if callable(number) else number, inside.dtype)
+    across = tuple(n for k, n in enumerate(inside.shape) if k != axis)
+    if value.shape == across and value.ndim:
+        return jnp.expand_dims(value, axis)
+    if value.shape and value.shape != inside.shape:
+        raise ParameterError(
+            f"a side's value must be a number or an array of the side's shape {across}; "
+            f"got the shape {value.shape}"
+        )
+    return value
+
+
+def _as_number(kind: str, name: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return Formula(value, f"{kind}({name}=)")
+    if callable(value) or isinstance(value, jax.core.Tracer):
+        return value
+    if isinstance(value, (list, tuple)):
+        value = np.asarray(value)
+    try:
+        array = np.asarray(value)
+        good = array.dtype.kind in "iuf" and bool(np.all(np.isfinite(array)))
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise ParameterError(
+            f"{kind}({name}=) must be a finite number, an array of the side's shape, a function of "
+            f"the place or text; got {shown(value)}"
+        )
+    return value
+
+
+@final
+@_register_side
+@dataclass(frozen=True)
+class Periodic(Side):
+    """The grid is a torus: the neighbour of the last cell is the first."""
+
+    name = "periodic"
+    transform = "fourier"
+    closed = True
+    fixed_slope = 1.0
+
+    def ghost(self, inside: jax.Array, spacing: Any, numbers: tuple[Any, ...]) -> jax.Array:
+        raise NotImplementedError("the layer of a torus is that of the other side")
+
+    def layers(
+        self, field: jax.Array, axis: int, spacing: Any, place: Callable[[bool], Place]
+    ) -> tuple[jax.Array, jax.Array]:
+        return _layer(field, -1, axis), _layer(field, 0, axis)
+
+
+@final
+@_register_side
+@dataclass(frozen=True)
+class Neumann(Side):
+    """∂u/∂n = slope: g = u + h·slope; with the slope 0 no diffusive flux passes.
+
+    What a flow carries (advection) does pass: close a box by a velocity that is 0 at its walls.
+    """
+
+    slope: Any = 0.0
+    name = "neumann"
+    fixed_slope = 1.0
+
+    @property
+    def transform(self) -> str | None:  # type: ignore[override]
+        return "cosine"
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        return self.is_plain
+
+    def ghost(self, inside: jax.Array, spacing: Any, numbers: tuple[Any, ...]) -> jax.Array:
+        return inside if _is_zero(numbers[0]) else inside + spacing * numbers[0]
+
+
+@final
+@_register_side
+@dataclass(frozen=True)
+class Dirichlet(Side):
+    """u = value on the face: g = 2·value − u.
+
+    The word ``"dirichlet"`` for a whole grid is the documented v4.1 rule, ``Ghost(0.0)``.
+    """
+
+    value: Any = 0.0
+    name = "wall"
+    transform = "sine"
+    fixed_slope = -1.0
+
+    def ghost(self, inside: jax.Array, spacing: Any, numbers: tuple[Any, ...]) -> jax.Array:
+        return -inside if _is_zero(numbers[0]) else 2 * numbers[0] - inside
+
+
+@final
+@_register_side
+@dataclass(frozen=True)
+class Ghost(Side):
+    """g = value: a missing neighbour has this value.
+
+    ``Ghost(0.0)`` is what v4.1 calls ``"dirichlet"``.
+    """
+
+    value: Any = 0.0
+    name = "dirichlet"
+    fixed_slope = 0.0
+
+    def ghost(self, inside: jax.Array, spacing: Any, numbers: tuple[Any, ...]) -> jax.Array:
+        return jnp.broadcast_to(jnp.asarray(numbers[0], inside.dtype), inside.shape)
+
+
+@final
+@_register_side
+@dataclass(frozen=True)
+class Robin(Side):
+    """a·u + b·∂u/∂n = c on the face: g = (c − (a/2 − b/h)·u)/(a/2 + b/h).
+
+    Raises:
+        ParameterError: a/2 + b/h ≤ 0 (where the grid is made, of numbers that are known).
+    """
+
+    a: Any
+    b: Any
+    c: Any = 0.0
+    name = "robin"
+
+    @property
+    def is_plain(self) -> bool:
+        return False
+
+    @property
+    def linear(self) -> Robin:
+        return Robin(self.a, self.b, 0.0)
+
+    def ghost(self, inside: jax.Array, spacing: Any, numbers: tuple[Any, ...]) -> jax.Array:
+        a, b, c = numbers
+        half, steep = a / 2, b / spacing
+        return (c - (half - steep) * inside) / (half + steep)
+
+    def check(self, spacing: Any) -> None:
+        """Raise ParameterError where a/2 + b/h ≤ 0, of numbers that are known."""
+        numbers = (self.a, self.b, spacing)
+        if any(callable(n) or isinstance(n, jax.core.Tracer) for n in numbers):
+            return
+        below = np.asarray(self.a, float) / 2 + np.asarray(self.b, float) / np.asarray(spacing)
+        if np.any(below <= 0):
+            raise ParameterError(
+                f"Robin(a={shown(self.a)}, b={shown(self.b)}) has a/2 + b/h ≤ 0 at the spacing "
+                f"{shown(spacing)}: the ghost cell is not defined"
+            )
+
+
+@final
+@register_pytree
+@dataclass(frozen=True)
+class Sides(Boundary):
+    """A pair of sides an axis: (before, after) for the axes of an array in their order.
+
+    An axis of one cell is no direction of space and has None.
+    """
+
+    pairs: tuple[tuple[Any, Any] | None, ...]
+    name = "sides"
+
+    def _all(self) -> list[Any]:
+        return [side for pair in self.pairs if pair for side in pair]
+
+    @property
+    def self_adjoint(self) -> bool:  # type: ignore[override]
+        return all(side.self_adjoint for side in self._all())
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        return all(side.closed for side in self._all())
+
+    @property
+    def is_plain(self) -> bool:
+        return all(side.is_plain for side in self._all())
+
+    @property
+    def linear(self) -> Sides:
+        return Sides(tuple(p and (p[0].linear, p[1].linear) for p in self.pairs))
+
+    def along(self, axis: str) -> Boundary:
+        """The one rule of both sides of an axis, or the pair where they differ."""
+        pair = self.pairs[-1 - AXES.index(axis)]
+        if pair is None:
+            return Periodic()
+        return pair[0] if type(pair[0]) is type(pair[1]) else Sides((pair,))
+
+    def ends(self, field: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
+        return self.layers(field, axis, 1.0, lambda is_after: Place())
+
+    def layers(
+        self, field: jax.Array, axis: int, spacing: Any, place: Callable[[bool], Place]
+    ) -> tuple[jax.Array, jax.Array]:
+        pair = self.pairs[axis - field.ndim]
+        assert pair is not None
+        if isinstance(pair[0], Periodic):
+            return pair[0].layers(field, axis, spacing, place)
+        before, after = (
+            side.one_layer(field, axis, spacing, place, is_after)
+            for side, is_after in zip(pair, (False, True), strict=True)
+        )
+        return before, after
+
+
+@final
+@register_pytree
+@dataclass(frozen=True)
+class ByField(Boundary):
+    """A boundary for each field, by its name."""
+
+    fields: dict[str, Boundary]
+    name = "by field"
+
+    @property
+    def self_adjoint(self) -> bool:  # type: ignore[override]
+        return all(one.self_adjoint for one in self.fields.values())
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        return all(one.closed for one in self.fields.values())
+
+    @property
+    def is_plain(self) -> bool:
+        return all(one.is_plain for one in self.fields.values())
+
+    @property
+    def linear(self) -> ByField:
+        return ByField({name: one.linear for name, one in self.fields.items()})
+
+    def of(self, field: str | None) -> Boundary:
+        """The boundary of a field; of none (an expression), the one that all share.
+
+        Raises:
+            ParameterError: There is none of that name.
+        """
+        if field is None:
+            kinds = set(map(type, self.fields.values()))
+            return next(iter(self.fields.values())) if len(kinds) == 1 else self
+        if field not in self.fields:
+            raise ParameterError(
+                f"the boundary names the fields {', '.join(self.fields)}; {field!r} has none"
+            )
+        return self.fields[field]
+
+    def ends(self, field: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
+        raise ParameterError("each field has a boundary of its own: boundary.of(field)")
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.fields.items()))
+
+
+BOUNDARIES: dict[str, Boundary] = {b.name: b for b in (Periodic(), Neumann(), Ghost())}
+"""Every boundary that a word stands for, by it."""
+
+
+def as_boundary(boundary: Any, shape: tuple[int, ...] = (2, 2)) -> Boundary:
+    """Return what a user says of the sides as a `Boundary`.
+
+    Args:
+        boundary: A name (``periodic``, ``neumann``, ``dirichlet``); a side or a `Boundary`; a
+            mapping of the sides ``x-``, ``x+``, ``y`` (both) … to one of these; or of field names
+            to any of these.
+        shape: Shape of the grid: every direction of space must be named.
+
+    Raises:
+        ParameterError: The name is not known, a side is missing or named twice, or one side of an
+            axis alone is periodic.
+
+    Examples:
+        >>> from mfnjax.core import as_boundary
+        >>> as_boundary("neumann")
+        Neumann(slope=0.0)
+    """
+    if isinstance(boundary, Boundary):
+        return boundary
+    if isinstance(boundary, Mapping):
+        if any(_is_side_name(key) for key in boundary):
+            return _as_sides(boundary, shape)
+        if not boundary or not all(isinstance(key, str) for key in boundary):
+            raise ParameterError(f"boundary must name sides or fields, got {shown(boundary)}")
+        return ByField({name: as_boundary(one, shape) for name, one in boundary.items()})
+    if not isinstance(boundary, str) or boundary not in BOUNDARIES:
+        raise ParameterError(
+            f"boundary must be one of {', '.join(BOUNDARIES)}; got {shown(boundary)}"
+        )
+    return BOUNDARIES[boundary]
+
+
+def _is_side_name(key: Any) -> bool:
+    return isinstance(key, str) and key.rstrip("+-") in AXES and len(key) <= 2
+
+
+def _as_sides(given: Mapping[str, Any], shape: tuple[int, ...]) -> Sides:
+    axes = [AXES[len(shape) - 1 - k] for k in range(len(shape))]
+    found: dict[str, Side] = {}
+    for key, value in given.items():
+        if not _is_side_name(key) or key[0] not in axes:
+            known = ", ".join(f"{a}, {a}-, {a}+" for a in reversed(axes))
+            raise ParameterError(f"boundary has no side {key!r}; sides: {known}")
+        side = as_boundary(value, shape)
+        if not isinstance(side, Side):
+            raise ParameterError(f"the side {key} must be one side, got {shown(value)}")
+        for name in (key,) if len(key) == 2 else (f"{key}-", f"{key}+"):
+            if name in found:
+                raise ParameterError(f"boundary names the side {name} twice")
+            found[name] = side
+    pairs: list[Any] = []
+    for axis, size in zip(axes, shape, strict=True):
+        if size == 1:
+            pairs.append(None)
+            continue
+        pair = [found.get(f"{axis}{end}") for end in "-+"]
+        if any(isinstance(side, Periodic) for side in pair):
+            if any(side is not None and not isinstance(side, Periodic) for side in pair):
+                raise ParameterError(
+                    f"one side of {axis} is periodic and the other is not: it takes both"
+                )
+            pair = [Periodic(), Periodic()]
+        missing = [f"{axis}{end}" for end, side in zip("-+", pair, strict=True) if side is None]
+        if missing:
+            raise ParameterError(f"boundary does not say what is at the side {missing[0]}")
+        pairs.append(tuple(pair))
+    return Sides(tuple(pairs))
