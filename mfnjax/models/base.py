@@ -113,6 +113,25 @@ class ReactionDiffusion(Model):
                 declared[name].check_elements(f"{type(self).__name__}.{name}", value)
 
 
+class Equation(Model):
+    """u_t = L u + rate: the general model, told in terms of ∇."""
+
+    reaction: Any = None
+    transport: Any = None
+
+    def linear(self, nabla: Any) -> Mapping[str, Any]:
+        """The stiff, linear, constant part: field → operator."""
+        return {}
+
+    @abc.abstractmethod
+    def rate(self, values: Values, nabla: Any) -> Values:
+        """All the rest of u_t."""
+
+    def noise(self, values: Values, nabla: Any) -> tuple[Any, ...] | None:
+        """For each field None, an amplitude, or a tuple of amplitudes of independent noises."""
+        return None
+
+
 class IteratedMap(Model):
     """A map with a step of its own, dt = 1.
 

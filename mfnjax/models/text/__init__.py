@@ -1,0 +1,5 @@
+"""Equations as text: read, looked over, split, evaluated and written out."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,388 @@
+"""A model from equations as text."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import InitVar, dataclass, field
+from types import MappingProxyType
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mfnjax._checks import shown
+from mfnjax._parameter import Parameter
+from mfnjax.core.grid import Grid
+from mfnjax.core.pytree import register_pytree
+from mfnjax.core.state import State
+from mfnjax.errors import ParameterError
+from mfnjax.models._common import noisy_state
+from mfnjax.models.base import Equation, Values
+from mfnjax.models.text import names
+from mfnjax.models.text.equations import Equations, Formula, read_equations
+from mfnjax.models.text.evaluate import Moment
+from mfnjax.models.text.latex import equation_latex, plain
+from mfnjax.models.text.split import Split, split
+from mfnjax.models.text.tree import Call, Name, Negative, Node, Number, Product, Sum
+
+
+@final
+@register_pytree
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class PDE(Equation):
+    """A system of partial differential equations from text: ``PDE(text, **parameters)``.
+
+    u_t = whatever the text says, one equation a line, ``name_t = expression``; a ``#`` begins a
+    comment. There are ``+ - * / ^ **``, comparisons (1 or 0), ``and or not``, ``pi`` and ``e``;
+    the time ``t`` and the place ``x y z``; ``lap(u)``, ``grad(u)``, ``div(F)``, ``dot(a, b)``,
+    ``vec(a, b)``, ``dx(u) dy(u) dz(u)``; ``sin cos tan asin acos atan exp log sqrt abs sign tanh
+    sinh cosh erf min max heaviside where(cond, a, b)``; and ``noise(s)``, which adds s·ξ with ξ
+    white in space and time (Itô).
+
+    ``div(D*grad(u))``, ``div(u*grad(c))``, ``div(vec(a, b)*u)`` and sums of such are conservative
+    fluxes through the faces. ``dx(dx(u))`` is the compact second difference. A function ``f(u, …)``
+    works cell by cell.
+
+    Args:
+        equation: The equations, as one text or as a list of lines.
+        **parameters: A value for every other name: a number, a field of the grid's shape, a text (a
+            function of the place and the time), a function of what has ``t``, ``x``, ``y``, ``z``;
+            and for a name that is called a function, or a module such as those of Flax, whose
+            weights are then parameters too.
+
+    Raises:
+        ParameterError: One line that points at the place: an unknown word, a second equation of a
+            field, a parameter that is missing or not used, a constant that is not finite.
+
+    Examples:
+        >>> from mfnjax.models.text import PDE
+        >>> model = PDE("u_t = D*lap(u) + u*(1 - u)", D=0.5)
+        >>> model.fields, model.D
+        (('u',), 0.5)
+        >>> print(model.split)
+        u: D*lap(u) is exact under an exponential stepper; the rest is u*(1 - u)
+    """
+
+    _traced: dict[str, Any]
+    _equations: Equations = field(metadata={"static": True})
+    _fixed: tuple[tuple[str, Any], ...] = field(metadata={"static": True})
+    _names: tuple[str, ...] = field(metadata={"static": True})
+
+    def __init__(self, equation: Any = None, /, **parameters: Any) -> None:
+        # The keyword is what `dataclasses.replace` passes; with the text at hand it is a parameter.
+        text = parameters.pop("equation", None) if equation is None else equation
+        if isinstance(text, (list, tuple)) and all(isinstance(line, str) for line in text):
+            text = "\n".join(text)
+        if not isinstance(text, str):
+            raise ParameterError(f"the equations must be text, got {shown(text)}")
+        equations = read_equations(text)
+        _check_names(equations, parameters)
+        given = {name: _value(equations, name, parameters[name]) for name in parameters}
+        wanted = (*equations.used, *equations.called)
+        fixed = tuple((name, given[name]) for name in wanted if _is_fixed(given[name]))
+        traced = {name: given[name] for name in wanted if name not in dict(fixed)}
+        self.__dict__.update(_equations=equations, _traced=traced, _fixed=fixed, _names=wanted)
+
+    def __getattr__(self, name: str) -> Any:
+        values = self.__dict__
+        if name in values.get("_names", ()):
+            return values["_traced"][name] if name in values["_traced"] else dict(self._fixed)[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def fields(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The fields: those with an equation, in order."""
+        return self._equations.fields
+
+    @property
+    def takes_key(self) -> bool:  # type: ignore[override]
+        """Whether an equation has noise."""
+        return any(self._equations.noises)
+
+    def is_stochastic(self) -> bool:
+        """Whether an equation has noise."""
+        return self.takes_key
+
+    @property
+    def equation(self) -> str:
+        """The equations, one a line, without comments."""
+        return "\n".join(self._equations.lines)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The value of every parameter by name."""
+        return {name: getattr(self, name) for name in self._names}
+
+    @property
+    def latex(self) -> str:
+        """The equations as LaTeX, without dollar signs."""
+        sides = []
+        for rates, noises in zip(self._equations.rates, self._equations.noises, strict=True):
+            noisy = [Call(one.place, (one,), "noise") for one in noises]
+            terms = (*rates, *noisy)
+            sides.append(Sum(terms[0].place, terms) if terms else None)
+        return equation_latex(self.fields, sides)
+
+    @property
+    def split(self) -> str:
+        """Which part of each equation an exponential stepper treats exactly, one a line."""
+        pairs = zip(self.fields, self._splits(), strict=True)
+        return "\n".join(_split_words(name, one) for name, one in pairs)
+
+    def linear(self, nabla: Any) -> dict[str, Any]:
+        """Σ c_k (∇²)^k u of each field that has such a part with constant numbers c_k."""
+        moment = Moment(self._traced)
+        found = {}
+        for name, one in zip(self.fields, self._splits(), strict=True):
+            if one.linear:
+                values = {power: moment.scalar(node) for power, node in one.linear.items()}
+                found[name] = _polynomial(values, nabla.laplacian)
+        return found
+
+    def rate(self, values: Values, nabla: Any) -> Values:
+        """All that is in the equations and neither in `linear` nor noise."""
+        moment = self._moment(values, nabla)
+        return tuple(
+            _total([moment.scalar(term) for term in one.rate], u)
+            for u, one in zip(values, self._splits(), strict=True)
+        )
+
+    def noise(self, values: Values, nabla: Any) -> tuple[tuple[Any, ...] | None, ...] | None:
+        """For each field the amplitudes of its independent noises."""
+        if not self.takes_key:
+            return None
+        moment = self._moment(values, nabla)
+        return tuple(
+            tuple(moment.scalar(one) for one in noises) or None for noises in self._equations.noises
+        )
+
+    def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
+        """Noise of standard deviation 0.01 about 0; the text of a start says what else it may be."""
+        start = noisy_state((0.0,) * len(self.fields), grid, 0.01, dtype, key=key)
+        return State(self.fields, start, jnp.int32(0))
+
+    def check(self, grid: Grid, dt: float) -> None:
+        """Concrete parameters are finite, and numbers or of the grid's shape."""
+        for name, value in self._traced.items():
+            if callable(value) or isinstance(value, jax.core.Tracer):
+                continue
+            if not np.all(np.isfinite(value)):
+                raise ParameterError(f"parameter {name!r} must be finite, got {shown(value)}")
+            if np.ndim(value) and np.shape(value) != grid.shape:
+                raise ParameterError(
+                    f"parameter {name!r} must be a number or have the grid's shape {grid.shape}, "
+                    f"got the shape {np.shape(value)}"
+                )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The model as plain values: the lines of ``equation``, and ``parameters``.
+
+        Raises:
+            ParameterError: A parameter is a function.
+        """
+        plain_values = {}
+        for name, value in self.parameters.items():
+            if callable(value):
+                raise ParameterError(f"parameter {name!r} is a function, and cannot be written out")
+            plain_values[name] = value if isinstance(value, str) else np.asarray(value).tolist()
+        return {"equation": list(self._equations.lines), "parameters": plain_values}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PDE:
+        """The model that `to_dict` wrote out.
+
+        Raises:
+            ParameterError: As the constructor, or other keys.
+        """
+        if not isinstance(values, Mapping) or not {"equation"} <= {*values} <= {*_KEYS}:
+            raise ParameterError(f"a PDE has the keys {' and '.join(_KEYS)}, got {shown(values)}")
+        parameters = values.get("parameters", {})
+        if not isinstance(parameters, Mapping) or not all(isinstance(k, str) for k in parameters):
+            raise ParameterError(f"parameters must be values by name, got {shown(parameters)}")
+        return cls(values["equation"], **parameters)
+
+    def _splits(self) -> tuple[Split, ...]:
+        used = self._equations.used
+        return split(self._equations, frozenset(n for n in used if _varies(getattr(self, n))))
+
+    def _moment(self, values: Values, nabla: Any) -> Moment:
+        given = dict(zip(self.fields, values, strict=True))
+        for name in self._names:
+            value = getattr(self, name)
+            if isinstance(value, str):
+                value = Formula(value, _label(name))
+            is_place = callable(value) and name in self._equations.used
+            given[name] = value(nabla) if is_place else value
+        return Moment(given, nabla, frozenset(self.fields))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PDE) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[Any, ...]:
+        return self._equations, tuple(self.parameters.items())
+
+    def __reduce__(self) -> tuple[Callable[..., PDE], tuple[str, dict[str, Any]]]:
+        return _build, (self.equation, self.parameters)
+
+    def __repr__(self) -> str:
+        lines = self._equations.lines
+        text = repr(lines[0]) if len(lines) == 1 else '"""\n    ' + "\n    ".join(lines) + '\n"""'
+        given = [f"{name}={shown(value)}" for name, value in self.parameters.items()]
+        return f"PDE({', '.join([text, *given])})"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex}$"
+
+
+_KEYS = ("equation", "parameters")
+_EQUATION, _PARAMETER = dataclasses.make_dataclass(
+    "Declared",
+    [("equation", InitVar[Any], field(default=None)), ("value", Any, field(default=None))],
+).__dataclass_fields__.values()
+
+
+class _OwnFields:
+    """The fields of a `PDE` as a dataclass: its parameters, which are its own and not its class's.
+
+    The equations are a variable of its construction, so that `dataclasses.replace` passes them on.
+    """
+
+    def __get__(self, model: PDE | None, cls: type) -> dict[str, Any]:
+        if model is None:
+            return {}
+        found = {"equation": _EQUATION}
+        for name, value in model.parameters.items():
+            number = isinstance(value, (int, float))
+            declared = Parameter(float(value) if number else dataclasses.MISSING, text=name)
+            made = copy.copy(_PARAMETER)
+            made.name, made.default = name, declared.default
+            made.metadata = MappingProxyType({"parameter": declared, "static": _is_fixed(value)})
+            found[name] = made
+        return found
+
+
+PDE.__dataclass_fields__ = _OwnFields()  # type: ignore[assignment]
+
+
+def _build(equation: str, parameters: dict[str, Any]) -> PDE:
+    return PDE(equation, **parameters)
+
+
+def _label(name: str) -> str:
+    return f"parameter {name!r}"
+
+
+def _check_names(equations: Equations, given: Mapping[str, Any]) -> None:
+    """Raise ParameterError unless the parameters are those that the equations name."""
+    wanted = {**equations.used, **equations.called}
+    unused = [name for name in given if name not in wanted]
+    for name, place in wanted.items():
+        if name in given:
+            if hasattr(PDE, name):
+                raise place.error(
+                    f"{name!r} is a word of every model: call the parameter otherwise"
+                )
+            continue
+        near = names.hint(name, unused)
+        if name in equations.called:
+            near = near or names.hint(name, names.CALLABLE)
+            what = f"unknown function {name!r}{near}"
+        else:
+            near = near or names.hint(name, {*equations.fields, *names.RESERVED})
+            what = f"parameter {name!r} is not given{near}"
+        raise place.error(what)
+    if unused:
+        near = names.hint(unused[0], (*wanted, *equations.fields))
+        which = "is a field" if unused[0] in equations.fields else "is not used in the equations"
+        raise ParameterError(f"parameter {shown(unused[0])} {which}{near}")
+
+
+def _value(equations: Equations, name: str, value: Any) -> Any:
+    """The value of a parameter, if it can be one."""
+    if isinstance(value, str) and name not in equations.called:
+        Formula(value, _label(name))
+        return value
+    if callable(value):
+        if _is_fixed(value):
+            try:
+                hash(value)
+            except TypeError:
+                raise ParameterError(f"{_label(name)}: this function has no hash") from None
+        return value
+    if name in equations.called:
+        place = equations.called[name]
+        raise place.error(f"{name!r} is called, and must be a function; got {shown(value)}")
+    if isinstance(value, (list, tuple)):
+        try:
+            value = np.asarray(value, float)
+        except (TypeError, ValueError):
+            value = None
+    is_number = isinstance(value, (int, float)) or hasattr(value, "dtype")
+    if not is_number or (isinstance(value, float) and not math.isfinite(value)):
+        raise ParameterError(
+            f"{_label(name)} must be a finite number, a field, a text or a function, "
+            f"got {shown(value)}"
+        )
+    return value
+
+
+def _is_fixed(value: Any) -> bool:
+    """Whether a value is no number and has none in it: a text, or a plain function."""
+    if isinstance(value, str):
+        return True
+    return callable(value) and all(leaf is value for leaf in jax.tree.leaves(value))
+
+
+def _varies(value: Any) -> bool:
+    """Whether a parameter may differ from place to place or in time."""
+    return isinstance(value, str) or callable(value) or getattr(value, "ndim", 0) > 0
+
+
+def _polynomial(coefficients: Mapping[int, Any], laplacian: Any) -> Any:
+    """Σ c_k L^k by Horner's rule."""
+    highest = max(coefficients)
+    result = coefficients[highest] * laplacian
+    for power in range(highest - 1, 0, -1):
+        if power in coefficients:
+            result = coefficients[power] + result
+        result = result @ laplacian
+    return result
+
+
+def _total(terms: list[Any], like: Any) -> Any:
+    """The sum of the terms, of the shape and kind of the field."""
+    total = sum(terms[1:], terms[0]) if terms else 0.0
+    same = jnp.shape(total) == jnp.shape(like) and jnp.result_type(total) == like.dtype
+    return total if same else jnp.zeros_like(like) + total
+
+
+def _split_words(name: str, one: Split) -> str:
+    rest = plain(_sum(one.rate)) if one.rate else "nothing"
+    if not one.linear:
+        return f"{name}: no part is linear and constant; all of it is in the rate, {rest}"
+    exact = plain(_sum(tuple(_term(name, *pair) for pair in one.linear.items())))
+    return f"{name}: {exact} is exact under an exponential stepper; the rest is {rest}"
+
+
+def _term(name: str, power: int, coefficient: Node) -> Node:
+    """c·(∇²)^k u as one would type it."""
+    if isinstance(coefficient, Negative):
+        return Negative(coefficient.place, (_term(name, power, coefficient.parts[0]),))
+    place, term = coefficient.place, Name(coefficient.place, name)
+    for _ in range(power):
+        term = Call(place, (term,), "lap")  # type: ignore[assignment]
+    if isinstance(coefficient, Number) and coefficient.value == 1:
+        return term
+    factors = coefficient.parts if isinstance(coefficient, Product) else (coefficient,)
+    return Product(place, (*factors, term))
+
+
+def _sum(terms: tuple[Node, ...]) -> Node:
+    return terms[0] if len(terms) == 1 else Sum(terms[0].place, terms)
