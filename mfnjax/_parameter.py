@@ -210,7 +210,7 @@ def parameters_of(owner: Any) -> dict[str, Parameter]:
 
     A field without a declaration has its name and default, and the symbols that the class lists.
     """
-    cls = owner if isinstance(owner, type) else type(owner)
+    cls: Any = owner if isinstance(owner, type) else type(owner)
     if owner.__dataclass_fields__ is not cls.__dataclass_fields__:
         return _read_parameters(owner)  # it has fields of its own
     return _parameters_of_class(cls)

@@ -1,4 +1,4 @@
-"""What an expression may say: known words, arguments of the right kind and number, finite constants."""
+"""What an expression may say: known words, the right kind and number of arguments."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -12,7 +13,7 @@ from mfnjax.errors import ParameterError
 from mfnjax.models.text import names
 from mfnjax.models.text.check import Checker
 from mfnjax.models.text.evaluate import Moment
-from mfnjax.models.text.parse import Token, check_length, parse, tokens_of
+from mfnjax.models.text.parse import MOST_TOKENS, Token, check_length, parse, tokens_of
 from mfnjax.models.text.tree import Call, Negative, Node, Place, Product, Sum, calls_in
 
 _KEPT = 64
@@ -59,10 +60,14 @@ def read_equations(text: str) -> Equations:
     """
     check_length(text, "the equations")
     lines: list[str] = []
+    left = MOST_TOKENS
     found: dict[str, tuple[Node, Place]] = {}
     for number, line in enumerate(text.split("\n"), 1):
+        if not line:
+            continue
         label = f"line {number}"
-        tokens = tokens_of(line, label)
+        tokens = tokens_of(line, label, most=left)
+        left -= len(tokens)
         if len(tokens) == 1:
             continue
         name, tree = _one_equation(tokens, label, found)
@@ -75,8 +80,9 @@ def read_equations(text: str) -> Equations:
     for tree, _ in found.values():
         checker.check(tree)
         terms = additive_terms(tree)
-        noises.append(tuple(_amplitude(term) for term in terms if "noise" in calls_in(term)))
-        rates.append(tuple(term for term in terms if "noise" not in calls_in(term)))
+        is_noisy = ["noise" in text and "noise" in calls_in(term) for term in terms]
+        noises.append(tuple(map(_amplitude, itertools.compress(terms, is_noisy))))
+        rates.append(tuple(term for term, noisy in zip(terms, is_noisy, strict=True) if not noisy))
     for name, place in checker.called.items():
         if name in found or name in checker.used:
             other = "a field" if name in found else "a number"

@@ -141,7 +141,7 @@ class Moment:
         axes = tuple(self.nabla.axes)
         if len(node.parts) != len(axes):
             raise node.place.error(
-                f"vec(…) has {len(node.parts)} entries; the grid has the directions {', '.join(axes)}"
+                f"vec(…) has {len(node.parts)} entries; the grid has {', '.join(axes)}"
             )
         return tuple(self.scalar(part) for part in node.parts)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections.abc import Sequence
+
 from mfnjax.models.text import names
 from mfnjax.models.text.tree import (
     Call,
@@ -19,14 +23,17 @@ from mfnjax.models.text.tree import (
 
 _OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _PREFIX, _POWER, _ATOM = range(9)
 _GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
-    "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()
+    re.findall(
+        r"\w+",
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
+        "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega",
+    )
 )
 _SIGNS = {"<=": r"\le", ">=": r"\ge", "==": "=", "!=": r"\ne", "<": "<", ">": ">"}
 _WORDS = {"and": r"\wedge", "or": r"\vee", "not": r"\neg"}
 
 
-def equation_latex(fields: tuple[str, ...], sides: list[Node | None]) -> str:
+def equation_latex(fields: tuple[str, ...], sides: Sequence[Node | None]) -> str:
     """The equations as LaTeX, one a line, without dollar signs."""
     lines = [
         rf"\partial_t {name_latex(name)} &= {'0' if side is None else latex(side)}"
@@ -107,7 +114,7 @@ def _times(factors: list[Node]) -> str:
     if len(factors) < 2:
         return latex(factors[0]) if factors else "1"
     text = latex(factors[0], _PRODUCT)
-    for before, factor in zip(factors, factors[1:], strict=False):
+    for before, factor in itertools.pairwise(factors):
         both = isinstance(factor, Number) or isinstance(before, Call)
         text += (r" \cdot " if both else r" \, ") + latex(factor, _PREFIX)
     return text

@@ -79,7 +79,7 @@ PLACES = ("x", "y", "z")
 COORDINATES = ("t", *PLACES)
 DERIVATIVES = {f"d{axis}": axis for axis in PLACES}
 OPERATORS = {"lap": (1, 1), "div": (1, 1), "grad": (1, 1), "dot": (2, 2), "vec": (1, 3)}
-OPERATORS |= {name: (1, 1) for name in DERIVATIVES}
+OPERATORS |= dict.fromkeys(DERIVATIVES, (1, 1))
 """Operator → the fewest and the most arguments."""
 RANDOM = {"noise": (1, 1), "normal": (0, 0), "uniform": (0, 0)}
 LOGIC = ("and", "or", "not")

@@ -7,8 +7,7 @@ length of its words, how deep it nests and how large its numbers are all have a 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple
 
 from mfnjax._checks import shown
 from mfnjax.errors import ParameterError
@@ -30,16 +29,16 @@ from mfnjax.models.text.tree import (
 
 LONGEST_TEXT = 20_000
 LONGEST_WORD = 60
-MOST_TOKENS = 5_000
+MOST_TOKENS = 2_000
 DEEPEST = 64
 LARGEST = 1e30
 
 _TOKEN = re.compile(
-    r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r"[ \t\r]*(?:(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
     r"|(?P<word>[A-Za-z][A-Za-z0-9_]*)"
-    r"|(?P<sign>\*\*|<=|>=|==|!=|[-+*/^<>(),=])"
+    r"|(?P<sign>\*\*|<=|>=|==|!=|[-+*/^<>(),=]))"
 )
-"""Each alternative begins with another character and is taken whole: no backtracking to speak of."""
+"""Each alternative begins with another character and is taken whole: it never looks back far."""
 
 _OR, _AND, _NOT, _COMPARE, _ADD, _MULTIPLY, _NEGATE, _POWER = range(1, 9)
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
@@ -51,12 +50,9 @@ _STRENGTH = {
     **dict.fromkeys("*/", _MULTIPLY),
     **dict.fromkeys(("^", "**"), _POWER),
 }
-_CLOSED = {"(": "parenthesis", "": "end"}
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A number, a word or a sign; the last of a text is the empty sign."""
 
     kind: str
@@ -72,24 +68,22 @@ def check_length(text: str, label: str) -> None:
         raise ParameterError(f"{label} may have {LONGEST_TEXT} characters, got {len(text)}")
 
 
-def tokens_of(text: str, label: str, *, column: int = 1) -> list[Token]:
-    """The tokens of one line; a ``#`` ends it. ``column`` is that of the first character."""
-    found, here = [], 0
-    while here < len(text) and text[here] != "#":
-        if text[here] in " \t\r":
-            here += 1
-            continue
-        match = _TOKEN.match(text, here)
-        place = Place(label, column + here)
-        if match is None:
-            raise place.error(_strange(text[here]))
-        if len(match[0]) > LONGEST_WORD:
-            raise place.error(f"a word or number may have {LONGEST_WORD} characters")
-        found.append(Token(str(match.lastgroup), match[0], column + here))
-        here = match.end()
-        if len(found) > MOST_TOKENS:
-            raise place.error(f"an expression may have {MOST_TOKENS} words and signs")
-    return [*found, Token("sign", "", column + here)]
+def tokens_of(text: str, label: str, *, most: int = MOST_TOKENS) -> list[Token]:
+    """The tokens of one line, ``most`` at the most; a ``#`` ends it."""
+    found: list[Token] = []
+    here = 0
+    while match := _TOKEN.match(text, here):
+        kind, word, here = match.lastgroup, match[match.lastgroup or 0], match.end()
+        found.append(Token(kind or "", word, here - len(word) + 1))
+        if len(word) > LONGEST_WORD:
+            message = f"a word or number may have {LONGEST_WORD} characters"
+            raise Place(label, found[-1].column).error(message)
+        if len(found) > most:
+            raise Place(label, found[-1].column).error(f"over {MOST_TOKENS} words and signs")
+    here += len(text[here:]) - len(text[here:].lstrip(" \t\r"))
+    if here < len(text) and text[here] != "#":
+        raise Place(label, here + 1).error(_strange(text[here]))
+    return [*found, Token("sign", "", here + 1)]
 
 
 def _strange(character: str) -> str:
@@ -103,9 +97,9 @@ def _strange(character: str) -> str:
         "!": "write 'not'",
     }
     reason = reasons.get(
-        character, "names are of plain letters, digits and _" * character.isalpha()
+        character, "names are of plain letters, digits and _, and begin with a letter"
     )
-    return f"unexpected character {ascii(character)}" + f": {reason}" * bool(reason)
+    return f"unexpected character {character!a}" + f": {reason}" * bool(reason)
 
 
 def parse(tokens: list[Token], label: str) -> Node:
@@ -137,10 +131,7 @@ class _Parser:
 
     def __init__(self, tokens: list[Token], label: str) -> None:
         self.tokens, self.label, self.position, self.depth = tokens, label, 0, 0
-
-    @property
-    def token(self) -> Token:
-        return self.tokens[self.position]
+        self.token = tokens[0]
 
     @property
     def place(self) -> Place:
@@ -150,8 +141,10 @@ class _Parser:
         return self.place.error(message)
 
     def take(self) -> str:
+        text = self.token.text
         self.position += 1
-        return self.tokens[self.position - 1].text
+        self.token = self.tokens[self.position]
+        return text
 
     def expression(self, least: int) -> Node:
         """An expression of operators that bind at least as strongly as ``least``."""

@@ -161,7 +161,7 @@ class PDE(Equation):
         )
 
     def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
-        """Noise of standard deviation 0.01 about 0; the text of a start says what else it may be."""
+        """Noise of standard deviation 0.01 about 0; a start of one's own may be text."""
         start = noisy_state((0.0,) * len(self.fields), grid, 0.01, dtype, key=key)
         return State(self.fields, start, jnp.int32(0))
 
@@ -268,7 +268,7 @@ class _OwnFields:
         return found
 
 
-PDE.__dataclass_fields__ = _OwnFields()  # type: ignore[assignment]
+PDE.__dataclass_fields__ = _OwnFields()  # type: ignore[attr-defined]
 
 
 def _build(equation: str, parameters: dict[str, Any]) -> PDE:

@@ -99,17 +99,14 @@ def _draws(
 def _centres(grid: Any, dtype: Any) -> dict[str, jax.Array]:
     """The coordinates of the cell centres, each an array of the grid's shape."""
     shape, number = grid.shape, len(grid.shape)
-    found = {}
+    spacing, origin = (
+        jnp.broadcast_to(jnp.asarray(value, dtype), (number,))
+        for value in (grid.spacing, getattr(grid, "origin", 0.0))
+    )
+    found = dict.fromkeys(PLACES, jnp.zeros(shape, dtype))
     for axis, name in zip(reversed(range(number)), PLACES, strict=False):
-        spacing, origin = (
-            value[axis] if isinstance(value, (tuple, list)) or jnp.ndim(value) else value
-            for value in (grid.spacing, getattr(grid, "origin", 0.0))
-        )
-        centre = jnp.asarray(origin, dtype) + (
-            jnp.arange(shape[axis], dtype=dtype) + jnp.asarray(0.5, dtype)
-        ) * jnp.asarray(spacing, dtype)
+        centre = origin[axis] + (jnp.arange(shape[axis], dtype=dtype) + 0.5) * spacing[axis]
         along = [1] * number
         along[axis] = shape[axis]
         found[name] = jnp.broadcast_to(centre.reshape(along), shape)
-    zero = jnp.zeros(shape, dtype)
-    return {name: found.get(name, zero) for name in PLACES}
+    return found
