@@ -126,6 +126,11 @@ class Moment:
     def _one_flux(self, vector: Call, scalars: tuple[Node, ...]) -> Any:
         if vector.name == "grad":
             return self.nabla.flux(self.scalar(_product(scalars)), self.operand(vector.parts[0]))
+        self._check_entries(vector)
+        if slopes := _slopes(vector):
+            inner, own = slopes
+            each = tuple(self.scalar(_product((*scalars, *factors))) for factors in own)
+            return self.nabla.flux(each, self.operand(inner))
         carrying = tuple(one for one in scalars if self.fields.isdisjoint(names_in(one)))
         carried = tuple(one for one in scalars if one not in carrying)
         speed = self._components(vector)
@@ -138,12 +143,15 @@ class Moment:
         return self.nabla.advective_flux(speed, self.operand(_product(carried)))
 
     def _components(self, node: Call) -> Vector:
+        self._check_entries(node)
+        return tuple(self.scalar(part) for part in node.parts)
+
+    def _check_entries(self, node: Call) -> None:
         axes = tuple(self.nabla.axes)
         if len(node.parts) != len(axes):
             raise node.place.error(
                 f"vec(…) has {len(node.parts)} entries; the grid has {', '.join(axes)}"
             )
-        return tuple(self.scalar(part) for part in node.parts)
 
     def _folded(self, node: Any, join: Any, kind: type, part_join: Any) -> Any:
         first, *others = node.parts
@@ -205,6 +213,22 @@ def vector_terms(node: Node) -> list[tuple[Call, tuple[Node, ...]]]:
         return [(one, (*scalars, *factors)) for one, factors in vector_terms(vector)]
     assert isinstance(node, Call)
     return [(node, ())]
+
+
+def _slopes(vector: Call) -> tuple[Node, list[tuple[Node, ...]]] | None:
+    """u and the factors (a, b) of vec(a*dx(u), b*dy(u)): anisotropic diffusion; else None."""
+    inner: list[Node] = []
+    own = []
+    for name, part in zip(names.DERIVATIVES, vector.parts, strict=False):
+        factors = part.children if isinstance(part, Product) else (part,)
+        if isinstance(part, Negative):
+            factors = (Number(part.place, -1.0), *part.children)
+        slope = [one for one in factors if isinstance(one, Call) and one.name == name]
+        if len(slope) != 1:
+            return None
+        inner.append(slope[0].parts[0])
+        own.append(tuple(one for one in factors if one is not slope[0]))
+    return (inner[0], own) if all(one == inner[0] for one in inner) else None
 
 
 def is_vector(node: Node) -> bool:

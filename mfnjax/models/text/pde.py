@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import InitVar, dataclass, field
 from types import MappingProxyType
@@ -22,12 +21,12 @@ from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
 from mfnjax.models._common import noisy_state
 from mfnjax.models.base import Equation, Values
-from mfnjax.models.text import names
 from mfnjax.models.text.equations import Equations, Formula, read_equations
 from mfnjax.models.text.evaluate import Moment
-from mfnjax.models.text.latex import equation_latex, plain
+from mfnjax.models.text.latex import equation_latex
+from mfnjax.models.text.parameters import accepted_value, check_names, is_fixed, label_of, varies
 from mfnjax.models.text.split import Split, split
-from mfnjax.models.text.tree import Call, Name, Negative, Node, Number, Product, Sum
+from mfnjax.models.text.tree import Call, Sum
 
 
 @final
@@ -80,10 +79,10 @@ class PDE(Equation):
         if not isinstance(text, str):
             raise ParameterError(f"the equations must be text, got {shown(text)}")
         equations = read_equations(text)
-        _check_names(equations, parameters)
-        given = {name: _value(equations, name, parameters[name]) for name in parameters}
+        check_names(equations, parameters, PDE)
+        given = {name: accepted_value(equations, name, parameters[name]) for name in parameters}
         wanted = (*equations.used, *equations.called)
-        fixed = tuple((name, given[name]) for name in wanted if _is_fixed(given[name]))
+        fixed = tuple((name, given[name]) for name in wanted if is_fixed(given[name]))
         traced = {name: given[name] for name in wanted if name not in dict(fixed)}
         self.__dict__.update(_equations=equations, _traced=traced, _fixed=fixed, _names=wanted)
 
@@ -131,7 +130,7 @@ class PDE(Equation):
     def split(self) -> str:
         """Which part of each equation an exponential stepper treats exactly, one a line."""
         pairs = zip(self.fields, self._splits(), strict=True)
-        return "\n".join(_split_words(name, one) for name, one in pairs)
+        return "\n".join(one.words(name) for name, one in pairs)
 
     def linear(self, nabla: Any) -> dict[str, Any]:
         """Σ c_k (∇²)^k u of each field that has such a part with constant numbers c_k."""
@@ -207,14 +206,14 @@ class PDE(Equation):
 
     def _splits(self) -> tuple[Split, ...]:
         used = self._equations.used
-        return split(self._equations, frozenset(n for n in used if _varies(getattr(self, n))))
+        return split(self._equations, frozenset(n for n in used if varies(getattr(self, n))))
 
     def _moment(self, values: Values, nabla: Any) -> Moment:
         given = dict(zip(self.fields, values, strict=True))
         for name in self._names:
             value = getattr(self, name)
             if isinstance(value, str):
-                value = Formula(value, _label(name))
+                value = Formula(value, label_of(name))
             is_place = callable(value) and name in self._equations.used
             given[name] = value(nabla) if is_place else value
         return Moment(given, nabla, frozenset(self.fields))
@@ -242,10 +241,17 @@ class PDE(Equation):
 
 
 _KEYS = ("equation", "parameters")
-_EQUATION, _PARAMETER = dataclasses.make_dataclass(
-    "Declared",
-    [("equation", InitVar[Any], field(default=None)), ("value", Any, field(default=None))],
-).__dataclass_fields__.values()
+
+
+@dataclass
+class _Declared:
+    """What the fields of a `PDE` are copied from."""
+
+    equation: InitVar[Any] = None
+    value: Any = None
+
+
+_TEMPLATES = _Declared.__dataclass_fields__
 
 
 class _OwnFields:
@@ -257,92 +263,23 @@ class _OwnFields:
     def __get__(self, model: PDE | None, cls: type) -> dict[str, Any]:
         if model is None:
             return {}
-        found = {"equation": _EQUATION}
+        found = {"equation": _TEMPLATES["equation"]}
         for name, value in model.parameters.items():
             number = isinstance(value, (int, float))
-            declared = Parameter(float(value) if number else dataclasses.MISSING, text=name)
-            made = copy.copy(_PARAMETER)
-            made.name, made.default = name, declared.default
-            made.metadata = MappingProxyType({"parameter": declared, "static": _is_fixed(value)})
+            default = float(value) if number else dataclasses.MISSING
+            declared = Parameter(default, text=name, static=is_fixed(value))
+            made = copy.copy(_TEMPLATES["value"])
+            made.name, made.default = name, default
+            made.metadata = MappingProxyType({"parameter": declared, "static": declared.static})
             found[name] = made
         return found
 
 
-PDE.__dataclass_fields__ = _OwnFields()  # type: ignore[attr-defined]
+PDE.__dataclass_fields__ = _OwnFields()  # type: ignore[assignment]
 
 
 def _build(equation: str, parameters: dict[str, Any]) -> PDE:
     return PDE(equation, **parameters)
-
-
-def _label(name: str) -> str:
-    return f"parameter {name!r}"
-
-
-def _check_names(equations: Equations, given: Mapping[str, Any]) -> None:
-    """Raise ParameterError unless the parameters are those that the equations name."""
-    wanted = {**equations.used, **equations.called}
-    unused = [name for name in given if name not in wanted]
-    for name, place in wanted.items():
-        if name in given:
-            if hasattr(PDE, name):
-                raise place.error(
-                    f"{name!r} is a word of every model: call the parameter otherwise"
-                )
-            continue
-        near = names.hint(name, unused)
-        if name in equations.called:
-            near = near or names.hint(name, names.CALLABLE)
-            what = f"unknown function {name!r}{near}"
-        else:
-            near = near or names.hint(name, {*equations.fields, *names.RESERVED})
-            what = f"parameter {name!r} is not given{near}"
-        raise place.error(what)
-    if unused:
-        near = names.hint(unused[0], (*wanted, *equations.fields))
-        which = "is a field" if unused[0] in equations.fields else "is not used in the equations"
-        raise ParameterError(f"parameter {shown(unused[0])} {which}{near}")
-
-
-def _value(equations: Equations, name: str, value: Any) -> Any:
-    """The value of a parameter, if it can be one."""
-    if isinstance(value, str) and name not in equations.called:
-        Formula(value, _label(name))
-        return value
-    if callable(value):
-        if _is_fixed(value):
-            try:
-                hash(value)
-            except TypeError:
-                raise ParameterError(f"{_label(name)}: this function has no hash") from None
-        return value
-    if name in equations.called:
-        place = equations.called[name]
-        raise place.error(f"{name!r} is called, and must be a function; got {shown(value)}")
-    if isinstance(value, (list, tuple)):
-        try:
-            value = np.asarray(value, float)
-        except (TypeError, ValueError):
-            value = None
-    is_number = isinstance(value, (int, float)) or hasattr(value, "dtype")
-    if not is_number or (isinstance(value, float) and not math.isfinite(value)):
-        raise ParameterError(
-            f"{_label(name)} must be a finite number, a field, a text or a function, "
-            f"got {shown(value)}"
-        )
-    return value
-
-
-def _is_fixed(value: Any) -> bool:
-    """Whether a value is no number and has none in it: a text, or a plain function."""
-    if isinstance(value, str):
-        return True
-    return callable(value) and all(leaf is value for leaf in jax.tree.leaves(value))
-
-
-def _varies(value: Any) -> bool:
-    """Whether a parameter may differ from place to place or in time."""
-    return isinstance(value, str) or callable(value) or getattr(value, "ndim", 0) > 0
 
 
 def _polynomial(coefficients: Mapping[int, Any], laplacian: Any) -> Any:
@@ -361,28 +298,3 @@ def _total(terms: list[Any], like: Any) -> Any:
     total = sum(terms[1:], terms[0]) if terms else 0.0
     same = jnp.shape(total) == jnp.shape(like) and jnp.result_type(total) == like.dtype
     return total if same else jnp.zeros_like(like) + total
-
-
-def _split_words(name: str, one: Split) -> str:
-    rest = plain(_sum(one.rate)) if one.rate else "nothing"
-    if not one.linear:
-        return f"{name}: no part is linear and constant; all of it is in the rate, {rest}"
-    exact = plain(_sum(tuple(_term(name, *pair) for pair in one.linear.items())))
-    return f"{name}: {exact} is exact under an exponential stepper; the rest is {rest}"
-
-
-def _term(name: str, power: int, coefficient: Node) -> Node:
-    """c·(∇²)^k u as one would type it."""
-    if isinstance(coefficient, Negative):
-        return Negative(coefficient.place, (_term(name, power, coefficient.parts[0]),))
-    place, term = coefficient.place, Name(coefficient.place, name)
-    for _ in range(power):
-        term = Call(place, (term,), "lap")  # type: ignore[assignment]
-    if isinstance(coefficient, Number) and coefficient.value == 1:
-        return term
-    factors = coefficient.parts if isinstance(coefficient, Product) else (coefficient,)
-    return Product(place, (*factors, term))
-
-
-def _sum(terms: tuple[Node, ...]) -> Node:
-    return terms[0] if len(terms) == 1 else Sum(terms[0].place, terms)

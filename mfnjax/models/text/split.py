@@ -6,6 +6,7 @@ Steppers that treat the linear part exactly are given it; all the rest is the ra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
@@ -13,6 +14,7 @@ from typing import final
 from mfnjax.models.text import names
 from mfnjax.models.text.equations import Equations
 from mfnjax.models.text.evaluate import vector_terms
+from mfnjax.models.text.latex import plain
 from mfnjax.models.text.tree import (
     Call,
     Inverse,
@@ -39,6 +41,14 @@ class Split:
 
     linear: dict[int, Node]
     rate: tuple[Node, ...]
+
+    def words(self, name: str) -> str:
+        """Which part of the equation of ``name`` an exponential stepper treats exactly."""
+        rest = plain(_sum(self.rate)) if self.rate else "nothing"
+        if not self.linear:
+            return f"{name}: no part is linear and constant; all of it is in the rate, {rest}"
+        exact = plain(_sum([_term(name, *pair) for pair in self.linear.items()]))
+        return f"{name}: {exact} is exact under an exponential stepper; the rest is {rest}"
 
 
 @lru_cache(64)
@@ -137,7 +147,7 @@ def _laplacian(node: Node, rest: list[Node]) -> list[Node]:
     return [Call(node.place, (_sum(rest),), "lap")] if rest else []
 
 
-def _sum(terms: list[Node]) -> Node:
+def _sum(terms: Sequence[Node]) -> Node:
     return terms[0] if len(terms) == 1 else Sum(terms[0].place, tuple(terms))
 
 
@@ -150,3 +160,16 @@ def _product(like: Node, factors: tuple[Node, ...]) -> Node:
     else:
         made = factors[0] if len(factors) == 1 else Product(like.place, factors)
     return Negative(like.place, (made,)) if signs % 2 else made
+
+
+def _term(name: str, power: int, coefficient: Node) -> Node:
+    """c·(∇²)^k u as one would type it."""
+    if isinstance(coefficient, Negative):
+        return Negative(coefficient.place, (_term(name, power, coefficient.parts[0]),))
+    place, term = coefficient.place, Name(coefficient.place, name)
+    for _ in range(power):
+        term = Call(place, (term,), "lap")  # type: ignore[assignment]
+    if isinstance(coefficient, Number) and coefficient.value == 1:
+        return term
+    factors = coefficient.parts if isinstance(coefficient, Product) else (coefficient,)
+    return Product(place, (*factors, term))
