@@ -31,3 +31,4 @@ from .registry import (
 )
 from .schnakenberg import SchnakenbergModel as SchnakenbergModel
 from .swift_hohenberg import SwiftHohenbergModel as SwiftHohenbergModel
+from .text import PDE as PDE

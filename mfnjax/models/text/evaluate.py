@@ -220,15 +220,22 @@ def _slopes(vector: Call) -> tuple[Node, list[tuple[Node, ...]]] | None:
     inner: list[Node] = []
     own = []
     for name, part in zip(names.DERIVATIVES, vector.parts, strict=False):
-        factors = part.children if isinstance(part, Product) else (part,)
-        if isinstance(part, Negative):
-            factors = (Number(part.place, -1.0), *part.children)
-        slope = [one for one in factors if isinstance(one, Call) and one.name == name]
-        if len(slope) != 1:
+        factors = _factors(part)
+        slopes = [one for one in factors if isinstance(one, Call) and one.name == name]
+        if len(slopes) != 1 and not (isinstance(part, Number) and part.value == 0):
             return None
-        inner.append(slope[0].parts[0])
-        own.append(tuple(one for one in factors if one is not slope[0]))
-    return (inner[0], own) if all(one == inner[0] for one in inner) else None
+        inner += [one.parts[0] for one in slopes]
+        own.append(tuple(one for one in factors if one not in slopes))
+    return (inner[0], own) if inner and all(one == inner[0] for one in inner) else None
+
+
+def _factors(node: Node) -> tuple[Node, ...]:
+    """The factors of a product, of products within it too."""
+    if isinstance(node, Negative):
+        return (Number(node.place, -1.0), *_factors(node.parts[0]))
+    if isinstance(node, Product):
+        return tuple(factor for part in node.parts for factor in _factors(part))
+    return (node,)
 
 
 def is_vector(node: Node) -> bool:

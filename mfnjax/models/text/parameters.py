@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from mfnjax._checks import shown
 from mfnjax.errors import ParameterError
 from mfnjax.models.text import names
 from mfnjax.models.text.equations import Equations, Formula
+from mfnjax.models.text.parse import LARGEST
 
 
 def label_of(name: str) -> str:
@@ -68,13 +68,19 @@ def accepted_value(equations: Equations, name: str, value: Any) -> Any:
             value = np.asarray(value, float)
         except (TypeError, ValueError):
             value = None
-    is_number = isinstance(value, (int, float)) or hasattr(value, "dtype")
-    if not is_number or (isinstance(value, float) and not math.isfinite(value)):
+    if not _is_number(value):
         raise ParameterError(
             f"{label_of(name)} must be a finite number, a field, a text or a function, "
             f"got {shown(value)}"
         )
     return value
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a finite number, or an array of numbers (which a run looks at)."""
+    if isinstance(value, (int, float)):
+        return abs(value) <= LARGEST
+    return hasattr(value, "dtype") and jax.dtypes.issubdtype(value.dtype, np.number)
 
 
 def is_fixed(value: Any) -> bool:

@@ -43,8 +43,12 @@ class PDE(Equation):
     white in space and time (Itô).
 
     ``div(D*grad(u))``, ``div(u*grad(c))``, ``div(vec(a, b)*u)`` and sums of such are conservative
-    fluxes through the faces. ``dx(dx(u))`` is the compact second difference. A function ``f(u, …)``
-    works cell by cell.
+    fluxes through the faces, and so is ``div(vec(a*dx(u), b*dy(u)))``, anisotropic diffusion.
+    ``dx(dx(u))`` is the compact second difference. A function ``f(u, …)`` works cell by cell.
+
+    Derivatives with respect to all of it are right. u^2, with a whole constant exponent, has one
+    everywhere; sqrt(u) has an infinite one at 0, and log(u) none: write sqrt(u + 1e-12) where
+    u may be 0.
 
     Args:
         equation: The equations, as one text or as a list of lines.
@@ -58,7 +62,7 @@ class PDE(Equation):
             field, a parameter that is missing or not used, a constant that is not finite.
 
     Examples:
-        >>> from mfnjax.models.text import PDE
+        >>> from mfnjax import PDE
         >>> model = PDE("u_t = D*lap(u) + u*(1 - u)", D=0.5)
         >>> model.fields, model.D
         (('u',), 0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -182,6 +183,10 @@ def test_what_is_refused_is_pointed_at(text: str) -> None:
         ("u_t = f(u)", {"f": 1.0}, "line 1, column 7: 'f' is called, and must be a function"),
         ("u_t = f(u) + f", {"f": 1.0}, "line 1, column 7: 'f' is a number, and cannot be called"),
         ("u_t = D*u", {"D": math.nan}, "parameter 'D' must be a finite number"),
+        ("u_t = D*u", {"D": 10**400}, "parameter 'D' must be a finite number"),
+        ("u_t = D*u", {"D": 1j}, "parameter 'D' must be a finite number"),
+        ("u_t = D*u", {"D": np.array(["a"])}, "parameter 'D' must be a finite number"),
+        ("u_t = f(u)", {"f": "u"}, "line 1, column 7: 'f' is called, and must be a function"),
         ("u_t = D*u", {"D": None}, "parameter 'D' must be a finite number"),
         ("u_t = D*u", {"D": [[1], [1, 2]]}, "parameter 'D' must be a finite number"),
         ("u_t = D*u", {"D": "1 + v"}, "parameter 'D', column 5: unknown name 'v'"),
