@@ -61,6 +61,7 @@ from .fitting import (
     fit as fit,
 )
 from .models import (
+    PDE as PDE,
     AllenCahnModel as AllenCahnModel,
     BrusselatorModel as BrusselatorModel,
     FisherKPPModel as FisherKPPModel,

@@ -191,11 +191,10 @@ def parameter(
     return dataclasses.field(default=made.default, metadata=metadata)
 
 
-@functools.cache
-def _parameters_of(cls: type) -> dict[str, Parameter]:
-    named: Mapping[str, str] = getattr(cls, "symbols", {})
+def _read_parameters(owner: Any) -> dict[str, Parameter]:
+    named: Mapping[str, str] = getattr(owner, "symbols", {})
     found = {}
-    for field in dataclasses.fields(cls):
+    for field in dataclasses.fields(owner):
         static = bool(field.metadata.get("static"))
         declared = field.metadata.get("parameter") or Parameter(field.default, static=static)
         symbols = declared.symbols or tuple(s for s, name in named.items() if name == field.name)
@@ -203,12 +202,18 @@ def _parameters_of(cls: type) -> dict[str, Parameter]:
     return found
 
 
+_parameters_of_class = functools.cache(_read_parameters)
+
+
 def parameters_of(owner: Any) -> dict[str, Parameter]:
     """Name → declaration for every field of a dataclass (or of an instance), in order.
 
     A field without a declaration has its name and default, and the symbols that the class lists.
     """
-    return _parameters_of(owner if isinstance(owner, type) else type(owner))
+    cls: Any = owner if isinstance(owner, type) else type(owner)
+    if owner.__dataclass_fields__ is not cls.__dataclass_fields__:
+        return _read_parameters(owner)  # it has fields of its own
+    return _parameters_of_class(cls)
 
 
 def declare(cls: Any) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self, final
 
 import jax
@@ -13,13 +13,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfnjax._checks import check_int, shown
-from mfnjax.core.pytree import register_pytree
+from mfnjax.core.pytree import register_partly_fixed
 from mfnjax.core.sides import AXES, Boundary, ByField, Place, Robin, Sides, as_boundary
 from mfnjax.errors import ParameterError
+from mfnjax.images import mask_from_levels, read_image
+
+
+def _is_fixed(name: str, value: Any) -> bool:
+    """The shape, and what there usually is nothing of: a mask, another origin than 0."""
+    if name == "shape":
+        return True
+    is_plain = value is None or type(value) in (float, int)
+    return name in ("mask", "origin") and is_plain and not value
 
 
 @final
-@register_pytree
+@register_partly_fixed(_is_fixed)
 @dataclass(frozen=True)
 class Grid:
     """A box of cells in one, two or three directions of space.
@@ -53,7 +62,7 @@ class Grid:
         ('x',)
     """
 
-    shape: tuple[int, ...] = field(metadata={"static": True})
+    shape: tuple[int, ...]
     spacing: Any = 1.0
     boundary: Any = "periodic"
     mask: Any = field(default=None, repr=False)
@@ -98,6 +107,24 @@ class Grid:
         inside = fine[:, None] ** 2 + fine[None, :] ** 2 <= radius**2
         mask = inside.reshape(size, 8, size, 8).mean((1, 3))
         return cls((size, size), spacing, "neumann", mask)
+
+    @classmethod
+    def from_image(
+        cls, path: str | Path, spacing: Any = 1.0, *, boundary: Any = "neumann", dark: bool = False
+    ) -> Self:
+        """A dish of the outline of a picture: its pixels are the cells, its levels the mask.
+
+        Args:
+            path: PNG, TIFF or JPEG; what is brighter than half of its range takes part.
+            spacing: Distance of the cells.
+            boundary: What lies outside the picture.
+            dark: The dark pixels take part instead.
+
+        Raises:
+            DataError: The file cannot be read.
+        """
+        inside = mask_from_levels(read_image(path), invert=dark)
+        return cls(inside.shape, spacing, boundary, inside)
 
     @property
     def num_cells(self) -> int:
@@ -179,13 +206,11 @@ class Grid:
     def layers_of(
         self, array: jax.Array, boundary: Boundary, axis: int, t: Any
     ) -> tuple[jax.Array, jax.Array]:
-        """The one-cell layers before and after an array, padded along the axes before ``axis``."""
-        spacing: Any = 1.0
-        place: Callable[[bool], Place] = lambda is_after: Place(t)  # noqa: E731
-        if not boundary.is_plain:
-            spacing = jnp.asarray(self.spacings[axis], array.dtype)
-            place = lambda is_after: self.face(axis, is_after, t, array.dtype)  # noqa: E731
-        return boundary.layers(array, axis, spacing, place)
+        """The one-cell layers before and after an array of the grid's shape along an axis."""
+        spacing = jnp.asarray(self.spacings[axis], array.dtype)
+        return boundary.layers(
+            array, axis, spacing, lambda is_after: self.face(axis, is_after, t, array.dtype)
+        )
 
 
 def _check_boundary(boundary: Boundary, grid: Grid) -> None:

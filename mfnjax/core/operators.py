@@ -20,12 +20,20 @@ from mfnjax.core.sides import Boundary
 
 
 def pad(field: jax.Array, grid: Grid, boundary: Boundary, t: Any = 0.0) -> jax.Array:
-    """The field with a halo of one cell along every direction of space, a plain buffer."""
-    for axis, size in enumerate(field.shape):
-        if size > 1:
-            before, after = grid.layers_of(field, boundary, axis, t)
-            field = jnp.concatenate([before, field, after], axis)
-    return lax.optimization_barrier(field)
+    """The field with a halo of one cell along every direction of space, a plain buffer.
+
+    Its corners belong to no face and are read by no operator.
+    """
+    if boundary.is_plain:
+        return lax.optimization_barrier(boundary.pad(field))
+    padded, done = field, []
+    for axis in _axes(field.shape):
+        layers = grid.layers_of(field, boundary, axis, t)
+        wide = [(1, 1) if k in done else (0, 0) for k in range(field.ndim)]
+        before, after = (jnp.pad(layer, wide, mode="edge") for layer in layers)
+        padded = jnp.concatenate([before, padded, after], axis)
+        done.append(axis)
+    return lax.optimization_barrier(padded)
 
 
 def inner(padded: jax.Array, shape: tuple[int, ...], shifts: dict[int, int] | None = None) -> Any:

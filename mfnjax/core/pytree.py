@@ -70,17 +70,27 @@ def register_pytree(cls: type[T]) -> type[T]:
     return cls
 
 
-def register_partly_fixed(is_fixed: Callable[[Any], bool]) -> Callable[[type[T]], type[T]]:
-    """As `register_pytree`, of a class whose fields are static where ``is_fixed`` says so."""
+def register_partly_fixed(
+    is_fixed: Callable[[str, Any], bool],
+) -> Callable[[type[T]], type[T]]:
+    """As `register_pytree`, of a class whose fields are static where ``is_fixed(name, value)``."""
 
     def register(cls: type[T]) -> type[T]:
         names = tuple(f.name for f in dataclasses.fields(cls))  # type: ignore[arg-type]
 
-        def flatten(node: T) -> tuple[list[Any], Any]:
-            values = [node.__dict__[name] for name in names]
-            fixed = tuple((value,) if is_fixed(value) else None for value in values)
-            children = [v for v, f in zip(values, fixed, strict=True) if f is None]
+        def flatten_with_keys(node: T) -> tuple[list[Any], Any]:
+            values = [(name, node.__dict__[name]) for name in names]
+            fixed = tuple([(value,) if is_fixed(name, value) else None for name, value in values])
+            children = [
+                (jax.tree_util.GetAttrKey(name), value)
+                for (name, value), one in zip(values, fixed, strict=True)
+                if one is None
+            ]
             return children, (cls, fixed)
+
+        def flatten(node: T) -> tuple[list[Any], Any]:
+            children, aux = flatten_with_keys(node)
+            return [child for _, child in children], aux
 
         def unflatten(aux: Any, children: Any) -> T:
             rest, node = iter(children), object.__new__(cls)
@@ -88,7 +98,7 @@ def register_partly_fixed(is_fixed: Callable[[Any], bool]) -> Callable[[type[T]]
             node.__dict__.update(zip(names, values, strict=True))
             return node
 
-        jax.tree_util.register_pytree_node(cls, flatten, unflatten)
+        jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
         return cls
 
     return register

@@ -108,7 +108,7 @@ def _is_zero(value: Any) -> bool:
     return type(value) in (int, float) and value == 0
 
 
-_register_side = register_partly_fixed(lambda value: _is_zero(value) or callable(value))
+_register_side = register_partly_fixed(lambda _, value: _is_zero(value) or callable(value))
 """A plain 0 and a function of the place are static: the customary sides have nothing traced."""
 
 

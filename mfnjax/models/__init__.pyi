@@ -31,3 +31,5 @@ from .registry import (
 )
 from .schnakenberg import SchnakenbergModel as SchnakenbergModel
 from .swift_hohenberg import SwiftHohenbergModel as SwiftHohenbergModel
+from .pde import PDE as PDE
+from .base import Equation as Equation

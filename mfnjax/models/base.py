@@ -123,7 +123,7 @@ class Equation(Model):
         """L u, one array a field (0 where a field has no operator)."""
         operators = self.linear(nabla)
         return tuple(
-            operators[name](u) if name in operators else 0.0
+            operators[name](u) if name in operators else jnp.zeros((), u.dtype)
             for name, u in zip(self.fields, values, strict=True)
         )
 
@@ -298,7 +298,7 @@ def concrete_parameters(model: Model) -> dict[str, Any]:
     return {k: v for k, v in values.items() if not isinstance(v, jax.core.Tracer)}
 
 
-def check_smoothing(model: Equation, grid: Grid) -> None:
+def check_smoothing(model: Any, grid: Grid) -> None:
     """Raise ParameterError where concrete parameters make a transport amplify the shortest waves.
 
     With a negative diffusivity the equation has no solution: the finer the grid, the faster it

@@ -1,0 +1,96 @@
+"""Starts as text: ``{"u": "1 - 0.5*(abs(x - 64) < 10)", "v": "0.01*uniform()"}``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from mfnjax.core.grid import Grid
+from mfnjax.core.rng import normal_field, uniform_field
+from mfnjax.core.state import State
+from mfnjax.errors import ParameterError
+from mfnjax.text.equations import read_formula
+from mfnjax.text.evaluate import Moment
+from mfnjax.text.names import hint
+from mfnjax.text.tree import Call, Node, walk
+
+_DRAWS: dict[str, Callable[..., jax.Array]] = {"normal": normal_field, "uniform": uniform_field}
+
+
+def start_from_text(
+    start: Mapping[str, Any],
+    fields: tuple[str, ...],
+    grid: Grid,
+    *,
+    dtype: Any = None,
+    parameters: Mapping[str, Any] | None = None,
+    key: jax.Array,
+) -> State:
+    """The state of a run from a text for each field.
+
+    Args:
+        start: Field → text, a number or an array. A text may hold t (0), x, y, z, the functions of
+            equations, the parameters, and ``normal()`` and ``uniform()``: independent cells, of
+            each call and each field its own.
+        fields: The fields of the model, in order.
+        grid: The grid, whose cell centres are x, y and z.
+        dtype: Kind of the numbers; None is JAX's default.
+        parameters: Numbers and arrays that a text may name.
+        key: Key of all draws.
+
+    Returns:
+        A `State` of arrays of the grid's shape.
+
+    Raises:
+        ParameterError: A field without a start, an unknown one, or a text that may not be said.
+
+    Examples:
+        >>> import jax
+        >>> from mfnjax import Grid
+        >>> from mfnjax.models.text_start import start_from_text
+        >>> state = start_from_text({"u": "x + 10*y"}, ("u",), Grid((2, 3)), key=jax.random.key(0))
+        >>> state["u"][1].tolist()
+        [15.5, 16.5, 17.5]
+    """
+    for name in start:
+        if name not in fields:
+            known = ", ".join(fields)
+            near = hint(str(name), fields)
+            raise ParameterError(f"the start names {name!r}{near}; the fields are {known}")
+    missing = [name for name in fields if name not in start]
+    if missing:
+        raise ParameterError(f"the start says nothing of {', '.join(missing)}")
+    dtype = jnp.result_type(float) if dtype is None else dtype
+    at = grid.place(0.0, dtype)
+    given = {} if parameters is None else dict(parameters)
+    values = []
+    for number, name in enumerate(fields):
+        value = start[name]
+        if isinstance(value, str):
+            label = f"start of {name!r}"
+            tree = read_formula(value, label, tuple(_DRAWS), frozenset(given))
+            draws = _draws(tree, grid.shape, dtype, jax.random.fold_in(key, number))
+            value = Moment(given, at, random=draws).scalar(tree)
+        try:
+            values.append(jnp.broadcast_to(jnp.asarray(value, dtype), grid.shape))
+        except (TypeError, ValueError):
+            raise ParameterError(
+                f"the start of {name!r} must have the grid's shape {grid.shape}, "
+                f"got {jnp.shape(value)}"
+            ) from None
+    return State(fields, tuple(values), jnp.int32(0))
+
+
+def _draws(
+    tree: Node, shape: tuple[int, ...], dtype: Any, key: jax.Array
+) -> dict[str, Callable[[Any], jax.Array]]:
+    """Each call draws by a key of its own, which its number in the text gives."""
+    calls = [node.place for node in walk(tree) if isinstance(node, Call) and node.name in _DRAWS]
+
+    def drawing(draw: Callable[..., jax.Array]) -> Callable[[Any], jax.Array]:
+        return lambda place: draw(shape, dtype, key=jax.random.fold_in(key, calls.index(place)))
+
+    return {name: drawing(draw) for name, draw in _DRAWS.items()}
