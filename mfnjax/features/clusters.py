@@ -270,6 +270,7 @@ def _merge_across_edges(labels: np.ndarray, count: int, connectivity: int) -> np
     from scipy.sparse.csgraph import connected_components
 
     offsets = (0,) if connectivity == 4 else (-1, 0, 1)
+    labels = np.atleast_2d(labels)
     along = tuple(range(labels.ndim - 1))
     pairs = [
         np.stack([last, np.roll(first, shift, along)]).reshape(2, -1)
