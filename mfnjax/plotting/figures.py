@@ -279,11 +279,23 @@ def plot_slices(
     space = space_of(np.shape(field), mask, extent)
     if len(space.shape) != 3:
         raise ParameterError(f"slices need a field (D, H, W), got shape {np.shape(field)}")
-    figure = _figure(6.4, 5.6)
+    figure = _figure(6.4, _slices_height(space, 6.4))
     _draw_slices(figure, space, field, quantity, projection)
     if title:
         figure.suptitle(title, fontsize=10)
     return figure
+
+
+def _slice_sides(space: Space) -> tuple[list[float], list[float]]:
+    """Room for the slices: the widths of the two columns, the heights of the two rows."""
+    deep, high, wide = (last - first for first, last in space.edges)
+    return [wide, max(wide, deep)], [high, max(high, deep)]
+
+
+def _slices_height(space: Space, width: float) -> float:
+    """The height of a figure of that width in which all slices have about one scale, in inches."""
+    widths, heights = _slice_sides(space)
+    return float(np.clip((width - 2.0) * sum(heights) / sum(widths) + 1.6, 3.2, 9.0))
 
 
 def _draw_slices(
@@ -302,7 +314,9 @@ def _draw_slices(
         (values[:, y], 0, 2, _at(space, 1, middle)),
         (along, 1, 2, {"max": "maximum", "mean": "mean"}[projection] + " along z"),
     )
-    panels = figure.subplots(2, 2)
+    # About one scale for all panels: columns and rows have room for the longest side in them.
+    widths, heights = _slice_sides(space)
+    panels = figure.subplots(2, 2, width_ratios=widths, height_ratios=heights)
     for axes, (plane, down, across, text) in zip(panels.flat, planes, strict=True):
         image = _image(axes, plane, quantity, space, down, across, **limits)
         axes.set_title(text, fontsize=9)
@@ -483,9 +497,11 @@ def plot_run(
     """
     space = space_of(np.shape(field), mask, extent)
     directions = len(space.shape)
-    widths, height = {1: ((5.2, 4.6), 0.9), 2: ((4.1, 4.7), 3.7), 3: ((5.8, 4.4), 5.0)}[directions]
+    widths, height = {1: (5.2, 4.6), 2: (4.1, 4.7), 3: (5.8, 4.4)}[directions], 3.7
     if directions == 1:
-        height = max(3.4, height + 1.7 * (1 + len(others)))
+        height = max(3.4, 2.6 + 1.7 * len(others))
+    elif directions == 3:
+        height = _slices_height(space, widths[0])
     if frames is None or len(frames) == 0:
         figure = _figure(4.8, 4.0) if directions == 2 else _figure(widths[0], height)
         left: FigureBase = figure

@@ -176,14 +176,17 @@ def _profile(indices: np.ndarray, zooms: Sequence[int]) -> np.ndarray:
     canvas[-1], canvas[:, 0] = _FRAME, _FRAME
     inside = indices != _WHITE
     rows = np.round((1 - indices / (_COLOURS - 1)) * (height - 3)).astype(int)
-    # From one cell centre to the next the curve is a straight line, two pixels thick.
-    centres = (np.arange(indices.size) + 0.5) * zooms[0]
+    # From one cell centre to the next the curve is a straight line, flat towards a blank cell.
     pixels = np.arange(width)
-    heights = np.interp(pixels, centres, rows)
-    shown = inside[pixels // zooms[0]]
+    cells = pixels // zooms[0]
+    offsets = (pixels + 0.5) / zooms[0] - cells - 0.5
+    others = np.clip(cells + np.sign(offsets).astype(int), 0, indices.size - 1)
+    others = np.where(inside[others], others, cells)
+    heights = rows[cells] + np.abs(offsets) * (rows[others] - rows[cells])
     before = np.concatenate([heights[:1], heights[:-1]])
+    before = np.where(np.roll(inside[cells], 1), before, heights)
     lows, highs = np.minimum(before, heights).round(), np.maximum(before, heights).round()
-    for pixel in pixels[shown]:
+    for pixel in pixels[inside[cells]]:
         canvas[int(lows[pixel]) : int(highs[pixel]) + 2, pixel] = _CURVE
     return canvas
 
