@@ -128,8 +128,8 @@ def compute_features(
     large images (over 512² cells) with SciPy on the host.
 
     All 18 have a meaning in one, two and three dimensions. An axis of one cell is no direction
-    of space: (1, W) has the features of (W,). Boxes are intervals, squares or cubes, `D_box` lies
-    between 0 and the number of directions, and 4 and 8 neighbours are 2 and 2, or 6 and 26.
+    of space: (1, W) has the features of (W,). Boxes are intervals, squares or cubes (`D_box` of a
+    solid is about 1, 2 or 3), and 4 and 8 neighbours are 2 and 2, or 6 and 26.
 
     Args:
         array: Potential in volts, (H, W) or (T, H, W), float32 or float64; or a boolean image

@@ -506,7 +506,10 @@ def plot_run(
         figure = _figure(4.8, 4.0) if directions == 2 else _figure(widths[0], height)
         left: FigureBase = figure
     else:
-        _check_history(frames, () if steps is None else steps)
+        moments = () if steps is None else steps
+        frames = _check_history(frames, moments)
+        if frames.shape[1:] != np.shape(field):
+            raise ParameterError(f"frames of {np.shape(field)} expected, got {frames.shape[1:]}")
         figure = _figure(sum(widths), height)
         left, right = figure.subfigures(1, 2, width_ratios=widths, wspace=0.03)
     if directions == 1:
@@ -517,10 +520,10 @@ def plot_run(
         _draw_slices(left, space, field, quantity)
     if left is not figure:
         if directions == 1:
-            _draw_kymograph(right, space, np.asarray(frames), steps, quantity)
+            _draw_kymograph(right, space, frames, moments, quantity)
         else:
             axes = right.subplots()
-            _draw_evolution(axes, np.asarray(frames), np.asarray(steps), quantity, mask)
+            _draw_evolution(axes, frames, np.asarray(moments), quantity, mask)
     if title:
         figure.suptitle(title, fontsize=10)
     return figure
