@@ -276,15 +276,16 @@ def test_frames_that_are_steps_apart_are_not_measured_as_neighbours(mfn, refused
     assert "3 steps apart" in refused("features", path)
 
 
-def test_lines_and_cubes_say_their_axes(mfn, tmp_path):
-    cube = np.random.default_rng(0).normal(-0.06, 0.01, (4, 5, 6))
-    np.save(tmp_path / "cube.npy", cube)
-    shapes = {}
-    for axes in ("1", "2", "3"):
-        if axes == "1":
-            np.save(tmp_path / "cube.npy", cube[0])
-        found = json.loads(mfn("features", "cube.npy", "--ndim", axes, "--json").output)
-        shapes[axes] = (found["kind"], found["shape"])
-        np.save(tmp_path / "cube.npy", cube)
-    expected = {"1": ("history", [6]), "2": ("history", [5, 6]), "3": ("field", [4, 5, 6])}
-    assert shapes == expected
+@pytest.mark.parametrize(
+    ("shape", "ndim", "kind", "frame"),
+    [
+        ((6,), None, "field", [6]),
+        ((5, 6), 1, "history", [6]),
+        ((4, 5, 6), None, "history", [5, 6]),
+        ((4, 5, 6), 3, "field", [4, 5, 6]),
+    ],
+)
+def test_lines_and_cubes_say_their_axes(mfn, tmp_path, shape, ndim, kind, frame):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(-0.06, 0.01, shape))
+    found = one(mfn, tmp_path / "a.npy", *([] if ndim is None else ["--ndim", ndim]))
+    assert (found["kind"], found["shape"]) == (kind, frame)
