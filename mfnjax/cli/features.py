@@ -66,6 +66,13 @@ class Sizes(click.ParamType):
     help="What to read of a colour image: red, green, blue or luma.  [default: refuse colour]",
 )
 @option("--field", section=_READING, help="Array of an .npz file.  [default: the result's own]")
+@option(
+    "--ndim",
+    type=click.IntRange(1, 3),
+    section=_READING,
+    help="Axes of space of an array: (D, H, W) has 3, (T, W) 1.  [default: a saved run's own; else "
+    "1 for one axis, 3 for four, 2 otherwise]",
+)
 @option("--sizes", type=Sizes(), section=_BOXES, help="Box sides in cells, in place of the scales.")
 @option(
     "--pad",
@@ -112,19 +119,19 @@ def features(files: tuple[str, ...], **options: Any) -> None:
     config = FeatureConfig.from_dict({**from_file, **given})
     from mfnjax.cli.sources import Reading, read_source
 
-    reading = Reading(options["threshold"], options["invert"], options["field"], options["channel"])
+    names = ("threshold", "invert", "field", "channel", "ndim")
+    reading = Reading(**{name: options[name] for name in names})
     # All files are looked at before any is measured: a mistake shows at once.
-    arrays = [(name, _naming(name, read_source, name, reading)) for name in files]
-    is_double = any(array.dtype == "float64" for _, array in arrays)
+    sources = [(name, _naming(name, read_source, name, reading)) for name in files]
+    is_double = any(source.array.dtype == "float64" for _, source in sources)
     start_jax(x64=options["x64"] or is_double, cache=options["cache"])
     rows: list[tuple[str, Measurement]] = []
     with Progress("measuring") as progress:
-        for name, array in arrays:
-            found = _naming(
-                name, measure, array, config, sizes=options["sizes"], pad=options["pad"]
-            )
-            rows.append((name, found))
-            progress(len(rows), len(arrays))
+        boxes = {name: options[name] for name in ("sizes", "pad")}
+        for name, source in sources:
+            space = {"fractions": source.fractions, "ndim": source.ndim}
+            rows.append((name, _naming(name, measure, source.array, config, **boxes, **space)))
+            progress(len(rows), len(sources))
     if options["as_json"]:
         click.echo(_json(rows))
     elif options["as_csv"]:

@@ -208,18 +208,18 @@ def _from_field(regressor: Regressor, path: Path, options: dict[str, Any]) -> np
     foreign = [name for name in regressor.input_names if name not in FEATURE_NAMES]
     if foreign:
         return _from_model_run(regressor, path, foreign[0])
-    array = read_source(path, Reading(options["threshold"], options["invert"]))
+    source = read_source(path, Reading(options["threshold"], options["invert"]))
+    try:
+        found = measure(source.array, fractions=source.fractions, ndim=source.ndim)
+    except (DataError, ParameterError) as error:
+        raise DataError(f"{path}: {error}") from error
     over_time = [name for name in TEMPORAL if name in regressor.input_names]
-    if over_time and array.dtype != np.bool_ and array.ndim == 2:
+    if over_time and found.kind == "field":
         raise DataError(
             f"{path}: the network reads {over_time[0]}, which needs a history, and this is one "
             "field (mfn simulate --history saves one)"
         )
-    try:
-        features = measure(array).features
-    except (DataError, ParameterError) as error:
-        raise DataError(f"{path}: {error}") from error
-    return np.array([_row(regressor, str(path), features)])
+    return np.array([_row(regressor, str(path), found.features)])
 
 
 TEMPORAL = ("dV_mean", "dV_max", "T_stable", "E_trend")

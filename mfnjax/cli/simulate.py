@@ -219,7 +219,7 @@ def _check_memory(shape: tuple[int, int], frames: int, fields: int, dtype: str) 
 
 
 def _write(run: Trajectory, outputs: dict[str, Path | None], field: str, *, history: bool) -> None:
-    from mfnjax.plotting import save_figure, write_movie
+    from mfnjax.plotting import save_figure
 
     if outputs["output"] is not None:
         kept = run if history else _without_frames(run)
@@ -227,14 +227,7 @@ def _write(run: Trajectory, outputs: dict[str, Path | None], field: str, *, hist
     if outputs["plot"] is not None:
         save_figure(run.plot(field), outputs["plot"])
     if outputs["movie"] is not None:
-        frames, steps = run.histories[field], run.history_steps
-        every = -(-len(frames) // _MOVIE_FRAMES)
-        write_movie(
-            outputs["movie"],
-            frames[every - 1 :: every],
-            steps=steps[every - 1 :: every].tolist(),
-            quantity=run.quantity(field),
-        )
+        run.movie(outputs["movie"], field, frames=_MOVIE_FRAMES)
 
 
 def _without_frames(run: Trajectory) -> Trajectory:

@@ -6,7 +6,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -31,15 +31,33 @@ class Reading:
         invert: The object is at or below it.
         field: Name of the array in an ``.npz``, or None.
         channel: Channel of a colour image, or None.
+        ndim: Axes of space of an array; None is a saved run's own, else what the array's axes say.
     """
 
     threshold: float | None = None
     invert: bool = False
     field: str | None = None
     channel: str | None = None
+    ndim: int | None = None
 
 
-def read_source(path: str | Path, reading: Reading) -> np.ndarray:
+@final
+@dataclass(frozen=True)
+class Source:
+    """What a file holds to be measured.
+
+    Attributes:
+        array: A field or history in volts (float), or a mask (boolean).
+        ndim: Its axes of space, or None where the array's axes say it.
+        fractions: The fraction of each cell that takes part, or None.
+    """
+
+    array: np.ndarray
+    ndim: int | None = None
+    fractions: np.ndarray | None = None
+
+
+def read_source(path: str | Path, reading: Reading) -> Source:
     """Read a file as a field or history in volts (float), or as a mask (boolean).
 
     Raises:
@@ -60,9 +78,11 @@ def read_source(path: str | Path, reading: Reading) -> np.ndarray:
     if suffix in IMAGE_SUFFIXES:
         with _quiet_decoders():
             levels = read_image(path, channel=reading.channel)
-        return mask_from_levels(levels, reading.threshold, invert=reading.invert)
-    array, is_potential = _read_arrays(path, reading.field)
-    return _field_or_mask(array, is_potential, reading)
+        return Source(mask_from_levels(levels, reading.threshold, invert=reading.invert))
+    source, is_potential = _read_arrays(path, reading.field)
+    if reading.ndim is not None:
+        source = replace(source, ndim=reading.ndim)
+    return _field_or_mask(source, is_potential, reading)
 
 
 @contextmanager
@@ -78,14 +98,14 @@ def _quiet_decoders() -> Iterator[None]:
         os.close(kept)
 
 
-def _read_arrays(path: Path, field: str | None) -> tuple[np.ndarray, bool]:
+def _read_arrays(path: Path, field: str | None) -> tuple[Source, bool]:
     """The array of a .npy or .npz file, and whether it is a potential in volts."""
     try:
         if path.suffix.lower() == ".npy":
             with path.open("rb") as start:
                 if start.read(6) != b"\x93NUMPY":
                     raise DataError("not a NumPy file")
-            return np.load(path, allow_pickle=False), True
+            return Source(np.load(path, allow_pickle=False)), True
         if not zipfile.is_zipfile(path):
             raise DataError("not an .npz file (a zip of arrays)")
         with np.load(path, allow_pickle=False) as file:
@@ -95,56 +115,67 @@ def _read_arrays(path: Path, field: str | None) -> tuple[np.ndarray, bool]:
     return _choose(path, arrays, field)
 
 
-def _choose(
-    path: Path, arrays: dict[str, np.ndarray], field: str | None
-) -> tuple[np.ndarray, bool]:
+def _choose(path: Path, arrays: dict[str, np.ndarray], field: str | None) -> tuple[Source, bool]:
     if is_run(arrays):
         return _of_run(path, Trajectory.load(path), field)
     arrays.pop("meta", None)
     if field is not None:
         if field not in arrays:
             raise DataError(f"{path}: no array {field!r}; it holds {', '.join(arrays) or 'none'}")
-        return arrays[field], True
+        return Source(arrays[field]), True
     for name in ("history", "field"):
         if name in arrays:
-            return arrays[name], True
+            return Source(arrays[name]), True
     if len(arrays) != 1:
         raise DataError(
             f"{path}: holds {len(arrays)} arrays ({', '.join(arrays) or 'none'}); "
             "say which with --field"
         )
-    return next(iter(arrays.values())), True
+    return Source(next(iter(arrays.values()))), True
 
 
-def _of_run(path: Path, run: Trajectory, field: str | None) -> tuple[np.ndarray, bool]:
+def _of_run(path: Path, run: Trajectory, field: str | None) -> tuple[Source, bool]:
     """A field of a run, or its history; whether it is a potential, which is measured in volts."""
     name = main_field(run.simulation.model) if field is None else field
     if name not in run.state.names:
         raise DataError(f"{path}: no field {name!r}; it holds {', '.join(run.state.names)}")
     is_potential = run.quantity(name).unit == POTENTIAL.unit
+    grid = run.simulation.grid
+    fractions = getattr(grid, "mask", None)
+    source = Source(
+        np.asarray(run.state[name]),
+        len(grid.shape),
+        None if fractions is None else np.asarray(fractions, np.float64),
+    )
     if not is_potential or name not in run.histories:
-        return np.asarray(run.state[name]), is_potential
+        return source, is_potential
     every = run.simulation.save_every
     if every != 1:
         raise DataError(
             f"{path}: its frames are {every} steps apart, and features over time compare each step "
             "with the next: save every frame (--save-every 1), or none"
         )
-    return np.asarray(run.histories[name]), True
+    return replace(source, array=np.asarray(run.histories[name])), True
 
 
-def _field_or_mask(array: np.ndarray, is_potential: bool, reading: Reading) -> np.ndarray:
+def _field_or_mask(source: Source, is_potential: bool, reading: Reading) -> Source:
     """Potentials stay; everything else, and what has a threshold, becomes a mask."""
+    array = source.array
     if is_potential and array.dtype.kind == "f" and reading.threshold is None:
         if reading.invert:
             raise ParameterError("--invert is for images and masks: give a --threshold")
-        return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
-    if array.ndim == 3 and array.dtype.kind == "f":
+        is_known = array.dtype in (np.float32, np.float64)
+        return source if is_known else replace(source, array=array.astype(np.float32))
+    if array.ndim == (source.ndim or 2) + 1 and array.dtype.kind == "f":
         array = array[-1]
     threshold = reading.threshold
     if not is_potential and threshold is None:
-        threshold = middle_level(array)
-    return mask_from_levels(array, threshold, invert=reading.invert)
+        inside = array if source.fractions is None else array[source.fractions > 0]
+        threshold = middle_level(inside)
+    # Cells are compared one by one: what is known to be a line or a cube may lie as an image.
+    image = array.reshape(-1, array.shape[-1]) if array.ndim == source.ndim else array
+    mask = mask_from_levels(image, threshold, invert=reading.invert)
+    return replace(source, array=mask.reshape(array.shape))
 
 
 def middle_level(array: np.ndarray) -> float:

@@ -16,16 +16,27 @@ from jax import lax
 _LONGEST = 64
 
 
-def cell_sum(values: jax.Array) -> jax.Array:
-    """Sum over both axes of (H, W), never more than about 64 terms (√H, √W) in one chain."""
+def cell_sum(values: jax.Array, weights: jax.Array | None = None) -> jax.Array:
+    """Weighted sum over all cells, never more than about 64 terms (√H, √W, …) in one chain."""
+    if weights is not None:
+        values = weights * values
     # The barriers keep XLA from merging the stages back into one long chain.
-    columns = lax.optimization_barrier(_leading_sum(values))
-    return _leading_sum(columns)
+    for _ in range(values.ndim - 1):
+        values = lax.optimization_barrier(_leading_sum(values))
+    return _leading_sum(values)
 
 
-def cell_mean(values: jax.Array) -> jax.Array:
-    """Mean over both axes of (H, W), by `cell_sum`."""
-    return cell_sum(values) / values.size
+def cell_mean(values: jax.Array, weights: jax.Array | None = None) -> jax.Array:
+    """Weighted mean over all cells, by `cell_sum`."""
+    return cell_sum(values, weights) / (values.size if weights is None else cell_sum(weights))
+
+
+def fill_outside(field: jax.Array, weights: jax.Array | None) -> jax.Array:
+    """Give the cells of weight 0 the value of the first other one, so that extrema pass them by."""
+    if weights is None:
+        return field
+    inside = weights > 0
+    return jnp.where(inside, field, field.reshape(-1)[jnp.argmax(inside)])
 
 
 def _leading_sum(values: jax.Array) -> jax.Array:

@@ -8,6 +8,7 @@ SciPy's sequential union–find takes milliseconds. Both are exact on every mask
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,11 +18,16 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from mfnjax._checks import check_bool, check_choice
+from mfnjax._checks import check_bool, check_choice, check_int
 from mfnjax.errors import ParameterError
 from mfnjax.features._sums import cell_sum
 
 CONNECTIVITIES = (4, 8)
+"""The two neighbourhoods, by their number in a plane: cells that share a face (2, 4 or 6 in one,
+two or three dimensions), or any part of their boundary (2, 8 or 26)."""
+
+AXES = {1: "W", 2: "H, W", 3: "D, H, W"}
+"""How the axes of a field are written, by their number."""
 
 
 class ClusterStatistics(NamedTuple):
@@ -33,7 +39,7 @@ class ClusterStatistics(NamedTuple):
 
 
 def label_components(
-    mask: ArrayLike, *, connectivity: int = 4, periodic: bool = False
+    mask: ArrayLike, *, connectivity: int = 4, periodic: bool = False, ndim: int = 2
 ) -> jax.Array:
     """Label the connected components of a mask, or of a stack of masks.
 
@@ -42,8 +48,9 @@ def label_components(
 
     Args:
         mask: Boolean, shape (H, W) or (B, H, W); the B masks are labelled separately.
-        connectivity: 4 or 8 neighbours, static.
+        connectivity: 4 or 8 neighbours (`CONNECTIVITIES`), static.
         periodic: Components continue across opposite edges, static.
+        ndim: Axes of one mask, 1 to 3: with 3 it has the shape (D, H, W) or (B, D, H, W).
 
     Returns:
         int32 labels of the same shape, −1 outside the mask.
@@ -61,11 +68,12 @@ def label_components(
         Y. Zhang, A. Azad, Z. Hu, FastSV: A distributed-memory connected component algorithm
         with fast convergence, SIAM PP 2020, doi:10.1137/1.9781611976137.5.
     """
-    _check(mask, (2, 3), connectivity, periodic)
+    ndim = check_int("ndim", ndim, 1, 3)
+    _check(mask, (ndim,), (ndim,), connectivity, periodic)
     mask = jnp.asarray(mask)
-    stack = mask if mask.ndim == 3 else mask[None]
+    stack = mask if mask.ndim > ndim else mask[None]
     roots = _find_roots(stack, connectivity=connectivity, periodic=periodic)
-    cells = stack.shape[1] * stack.shape[2]
+    cells = stack.size // len(stack)
     return jnp.where(stack, roots % cells, -1).reshape(mask.shape)
 
 
@@ -102,30 +110,43 @@ def _neighbour_minimum(
     """Smallest label among a set cell and its set neighbours; a cell outside keeps its own."""
     outside = masks.size
     inside = jnp.where(masks, labels, outside)
-    widths = ((0, 0), (1, 1), (1, 1))
+    axes = range(1, masks.ndim)
+    widths = ((0, 0), *[(1, 1)] * len(axes))
     if periodic:
         halo = jnp.pad(inside, widths, mode="wrap")
     else:
         halo = jnp.pad(inside, widths, constant_values=outside)
     # The barrier makes the halo a plain buffer: fused, it is a branch per element.
     halo = lax.optimization_barrier(halo)
-    vertical = jnp.minimum(halo[:, :-2], halo[:, 2:])
-    if connectivity == 8:
-        columns = jnp.minimum(vertical, halo[:, 1:-1])
-        lowest = jnp.minimum(columns[..., :-2], columns[..., 2:])
-    else:
-        lowest = jnp.minimum(halo[:, 1:-1, :-2], halo[:, 1:-1, 2:])
-    lowest = jnp.minimum(jnp.minimum(lowest, vertical[..., 1:-1]), inside)
+    lowest = halo if connectivity == 8 else inside
+    for axis in axes:
+        if connectivity == 8:
+            across = lowest
+            lowest = _part(lowest, axis, 1)
+        else:
+            across = halo
+            for other in axes:
+                across = across if other == axis else _part(across, other, 1)
+        sides = jnp.minimum(_part(across, axis, 0), _part(across, axis, 2))
+        lowest = jnp.minimum(lowest, sides)
     return jnp.where(masks, lowest, labels)
 
 
-def cluster_counts(masks: ArrayLike, *, connectivity: int = 4, periodic: bool = False) -> jax.Array:
+def _part(halo: jax.Array, axis: int, first: int) -> jax.Array:
+    """All but two of the cells along an axis, from the ``first`` on."""
+    return lax.slice_in_dim(halo, first, halo.shape[axis] - 2 + first, axis=axis)
+
+
+def cluster_counts(
+    masks: ArrayLike, *, connectivity: int = 4, periodic: bool = False, ndim: int = 2
+) -> jax.Array:
     """Number of components of each mask of a stack.
 
     Args:
         masks: Boolean, shape (B, H, W).
-        connectivity: 4 or 8 neighbours, static.
+        connectivity: 4 or 8 neighbours (`CONNECTIVITIES`), static.
         periodic: Components continue across opposite edges, static.
+        ndim: Axes of one mask, 1 to 3: with 3 the stack has the shape (B, D, H, W).
 
     Returns:
         int32, shape (B,).
@@ -140,14 +161,14 @@ def cluster_counts(masks: ArrayLike, *, connectivity: int = 4, periodic: bool = 
         >>> int(cluster_counts(diagonal)[0]), int(cluster_counts(diagonal, connectivity=8)[0])
         (3, 1)
     """
-    _check(masks, (3,), connectivity, periodic)
+    _check(masks, (), (check_int("ndim", ndim, 1, 3),), connectivity, periodic)
     masks = jnp.asarray(masks)
     return _count_roots(masks, _find_roots(masks, connectivity=connectivity, periodic=periodic))
 
 
 def _count_roots(masks: jax.Array, roots: jax.Array) -> jax.Array:
     own = jnp.arange(masks.size, dtype=jnp.int32).reshape(masks.shape)
-    return jnp.sum(masks & (roots == own), axis=(1, 2), dtype=jnp.int32)
+    return jnp.sum(masks & (roots == own), axis=tuple(range(1, masks.ndim)), dtype=jnp.int32)
 
 
 def cluster_statistics(
@@ -160,8 +181,8 @@ def cluster_statistics(
     differentiable relative of the count.
 
     Args:
-        mask: Boolean, shape (H, W).
-        connectivity: 4 or 8 neighbours, static.
+        mask: Boolean, with one to three axes.
+        connectivity: 4 or 8 neighbours (`CONNECTIVITIES`), static.
         periodic: Components continue across opposite edges, static.
 
     Returns:
@@ -177,7 +198,7 @@ def cluster_statistics(
         >>> int(result.count), int(result.largest), float(result.size_std)
         (2, 3, 1.0)
     """
-    _check(mask, (2,), connectivity, periodic)
+    _check(mask, (1, 2, 3), (), connectivity, periodic)
     masks = jnp.asarray(mask)[None]
     roots = _find_roots(masks, connectivity=connectivity, periodic=periodic)
     counts = _count_roots(masks, roots)
@@ -210,8 +231,8 @@ def cluster_statistics_host(
     """The same statistics of a host image by ``scipy.ndimage.label``: quick on large images.
 
     Args:
-        mask: Boolean NumPy array, shape (H, W).
-        connectivity: 4 or 8 neighbours.
+        mask: Boolean NumPy array, with one to three axes.
+        connectivity: 4 or 8 neighbours (`CONNECTIVITIES`).
         periodic: Components continue across opposite edges.
 
     Returns:
@@ -228,9 +249,9 @@ def cluster_statistics_host(
     """
     from scipy import ndimage
 
-    _check(mask, (2,), connectivity, periodic)
+    _check(mask, (1, 2, 3), (), connectivity, periodic)
     mask = np.asarray(mask)
-    structure = ndimage.generate_binary_structure(2, 1 if connectivity == 4 else 2)
+    structure = ndimage.generate_binary_structure(mask.ndim, 1 if connectivity == 4 else mask.ndim)
     labels, count = ndimage.label(mask, structure=structure)
     sizes = np.bincount(labels.reshape(-1), minlength=count + 1)
     sizes[0] = 0
@@ -249,10 +270,14 @@ def _merge_across_edges(labels: np.ndarray, count: int, connectivity: int) -> np
     from scipy.sparse.csgraph import connected_components
 
     offsets = (0,) if connectivity == 4 else (-1, 0, 1)
+    labels = np.atleast_2d(labels)
+    along = tuple(range(labels.ndim - 1))
     pairs = [
-        np.stack([last, np.roll(first, offset)])
-        for last, first in ((labels[-1], labels[0]), (labels[:, -1], labels[:, 0]))
-        for offset in offsets
+        np.stack([last, np.roll(first, shift, along)]).reshape(2, -1)
+        for last, first in (
+            (labels.take(-1, axis), labels.take(0, axis)) for axis in range(labels.ndim)
+        )
+        for shift in itertools.product(offsets, repeat=labels.ndim - 1)
     ]
     rows, columns = np.concatenate(pairs, axis=1)
     both = (rows > 0) & (columns > 0)
@@ -261,15 +286,22 @@ def _merge_across_edges(labels: np.ndarray, count: int, connectivity: int) -> np
     return connected_components(graph, directed=False)[1]
 
 
-def _check(mask: Any, ndims: tuple[int, ...], connectivity: Any, periodic: Any) -> None:
+def _check(
+    mask: Any,
+    ndims: tuple[int, ...],
+    ndims_of_stack: tuple[int, ...],
+    connectivity: Any,
+    periodic: Any,
+) -> None:
     check_choice("connectivity", connectivity, CONNECTIVITIES)
     check_bool("periodic", periodic)
     shape, dtype = np.shape(mask), getattr(mask, "dtype", None)
-    if dtype is None or dtype != np.bool_ or len(shape) not in ndims or 0 in shape:
-        names = " or ".join("(H, W)" if ndim == 2 else "(B, H, W)" for ndim in ndims)
+    names = {ndim: f"({AXES[ndim]})" for ndim in ndims}
+    names.update({ndim + 1: f"(B, {AXES[ndim]})" for ndim in ndims_of_stack})
+    if dtype is None or dtype != np.bool_ or len(shape) not in names or 0 in shape:
         raise ParameterError(
-            f"mask must be a boolean array of shape {names}, got shape {shape} and "
-            f"dtype {dtype if dtype is not None else type(mask).__name__}"
+            f"mask must be a boolean array of shape {' or '.join(names.values())}, got shape "
+            f"{shape} and dtype {dtype if dtype is not None else type(mask).__name__}"
         )
     if np.prod(shape, dtype=np.int64) >= 2**31 - 1:
         raise ParameterError(f"mask has shape {shape}: 2³¹ cells or more cannot be labelled")

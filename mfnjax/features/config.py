@@ -46,7 +46,9 @@ class FeatureConfig(PlainConfig):
     stability_window: int = parameter(
         10, unit="steps", low=1, high=2**20, text="Calm steps in a row that make a field stable"
     )
-    connectivity: int = parameter(4, choices=(4, 8), text="4 or 8 neighbours join a cluster")
+    connectivity: int = parameter(
+        4, choices=(4, 8), text="4 or 8 neighbours join a cluster (in 1-D 2, in 3-D 6 or 26)"
+    )
     periodic: bool = parameter(False, text="Clusters wrap around the edges")
 
     def __post_init__(self) -> None:

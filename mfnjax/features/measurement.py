@@ -7,6 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
+from mfnjax.errors import ParameterError
 from mfnjax.features.config import FeatureConfig
 from mfnjax.images import pad_to_power_of_two
 
@@ -18,17 +19,17 @@ class Measurement:
 
     Attributes:
         kind: ``field``, ``history`` or ``mask``.
-        shape: (H, W).
+        shape: Of a frame: (H, W), (W,) or (D, H, W).
         features: The 18 by name; None for what a mask does not have.
         area: Set cells of the mask (a field: above the low threshold).
-        n4: Its components with 4-connectivity.
-        n8: Its components with 8-connectivity.
+        n4: Its components of cells that share a face (4 neighbours in the plane).
+        n8: Its components of cells that touch (8 neighbours in the plane).
         box_sizes: Box sides, cells.
         box_counts: Occupied boxes of each side.
     """
 
     kind: str
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     features: dict[str, float | int | None]
     area: int
     n4: int
@@ -56,15 +57,21 @@ def measure(
     *,
     sizes: tuple[int, ...] | None = None,
     pad: bool = False,
+    fractions: np.ndarray | None = None,
+    ndim: int | None = None,
 ) -> Measurement:
     """Measure a field (H, W) or history (T, H, W) in volts, or a boolean mask (H, W).
+
+    They may have one or three axes of space instead.
 
     Args:
         array: What to measure.
         config: How; None is the default configuration.
         sizes: Box sides in place of the configuration's.
         pad: Count boxes on the mask padded with background to the next power of two, square.
-            Only box counts, D_box and D_r2 see the padding.
+            Only box counts, D_box and D_r2 see the padding. For (H, W).
+        fractions: The fraction of each cell that takes part: `compute_features`' ``mask``.
+        ndim: Axes of space, as in `compute_features`.
 
     Returns:
         The measurement.
@@ -74,13 +81,20 @@ def measure(
         DataError: A cell is not finite.
     """
     from mfnjax.features import cluster_statistics_host, compute_features
+    from mfnjax.features.vector import _check_array
     from mfnjax.fractal.box_counting import box_counting_dimension
 
     config = FeatureConfig() if config is None else config
-    features = compute_features(array, config).to_json_dict()
-    mask = _mask(array, config)
+    found = compute_features(array, config, mask=fractions, ndim=ndim)
+    features = found.to_json_dict()
+    kind = _check_array(array, fractions, ndim)
+    mask = _mask(array[-1] if kind.has_time else array, config)
+    if fractions is not None:
+        mask = mask & (np.asarray(fractions) > 0)
+    if pad and mask.ndim != 2:
+        raise ParameterError(f"padding is for an image (H, W), got shape {mask.shape}")
     boxes = box_counting_dimension(
-        pad_to_power_of_two(mask) if pad else mask,
+        pad_to_power_of_two(mask) if pad else mask.reshape(kind.space),
         sizes=sizes,
         min_box_size=config.min_box_size,
         max_box_size=config.max_box_size,
@@ -93,10 +107,10 @@ def measure(
         cluster_statistics_host(mask, connectivity=c, periodic=config.periodic).count
         for c in (4, 8)
     )
-    kind = "mask" if array.dtype == np.bool_ else ("field" if array.ndim == 2 else "history")
+    name = "mask" if array.dtype == np.bool_ else ("history" if kind.has_time else "field")
     return Measurement(
-        kind=kind,
-        shape=(mask.shape[0], mask.shape[1]),
+        kind=name,
+        shape=mask.shape,
         features=features,
         area=int(mask.sum()),
         n4=n4,
@@ -106,13 +120,12 @@ def measure(
     )
 
 
-def _mask(array: np.ndarray, config: FeatureConfig) -> np.ndarray:
+def _mask(final: np.ndarray, config: FeatureConfig) -> np.ndarray:
     """The mask that features 1, 2, 13, 14, 17 and 18 speak of."""
-    if array.dtype == np.bool_:
-        return array
+    if final.dtype == np.bool_:
+        return final
     import jax
 
-    final = array if array.ndim == 2 else array[-1]
     # Compared in the dtype that the features were computed in.
     final = final.astype(jax.dtypes.canonicalize_dtype(final.dtype), copy=False)
     return final > np.asarray(config.threshold_low_mv / 1000, final.dtype)

@@ -19,11 +19,12 @@ from jax.typing import ArrayLike
 
 from mfnjax._checks import check_choice, check_real
 from mfnjax.errors import ParameterError
-from mfnjax.features.clusters import CONNECTIVITIES
+from mfnjax.features._sums import fill_outside
+from mfnjax.features.clusters import AXES, CONNECTIVITIES
 from mfnjax.features.config import FeatureConfig
 from mfnjax.features.record import FEATURE_NAMES
 from mfnjax.features.statistics import SIGMA_MIN_MV
-from mfnjax.features.vector import _check_array, _item, _static
+from mfnjax.features.vector import _check_array, _frames, _item, _static, _weights
 from mfnjax.fractal.box_counting import check_sizes
 
 SOFT_FEATURES: tuple[str, ...] = tuple(
@@ -35,7 +36,12 @@ SOFT_FEATURES: tuple[str, ...] = tuple(
 
 
 def soft_features(
-    history: ArrayLike, width: ArrayLike, config: FeatureConfig | None = None
+    history: ArrayLike,
+    width: ArrayLike,
+    config: FeatureConfig | None = None,
+    *,
+    mask: ArrayLike | None = None,
+    ndim: int | None = None,
 ) -> dict[str, jax.Array]:
     """Differentiable twins of the features that have one, under the same names.
 
@@ -48,9 +54,12 @@ def soft_features(
     `cluster_size_std`: they are steps in the field, with a gradient of zero almost everywhere.
 
     Args:
-        history: Potential in volts, (T, H, W) or one frame (H, W); all frames count.
+        history: Potential in volts, (T, H, W) or one frame (H, W), or with one or three axes of
+            space (see `ndim`); all frames count.
         width: Width w > 0 in mV, traced.
         config: Thresholds and box sizes; None takes the documented defaults.
+        mask: Fractions φ of the cells, as in `compute_features`; traced. Σ exp weighs by φ, too.
+        ndim: Axes of space, as in `compute_features`.
 
     Returns:
         Name → scalar, for the names in `SOFT_FEATURES`, in the units of `FEATURE_UNITS`.
@@ -67,18 +76,19 @@ def soft_features(
         50 1/V
     """
     config = FeatureConfig() if config is None else config
-    shape, dtype = _check_array(history)
-    if dtype == np.bool_:
+    kind = _check_array(history, mask, ndim)
+    if kind.dtype == np.bool_:
         raise ParameterError("soft_features needs potentials in volts, got a boolean mask")
     if not isinstance(width, jax.core.Tracer):
         width = check_real("width", _item(width), 0.0, 1e6, open_low=True)
-    frames = jnp.asarray(history)
-    threshold = np.asarray(config.threshold_low_mv, dtype)
+    frames = _frames(jnp.asarray(history), kind)
+    threshold = np.asarray(config.threshold_low_mv, kind.dtype)
     values = _soft_features(
-        frames if len(shape) == 3 else frames[None],
+        frames,
         jnp.asarray(width, frames.dtype),
         threshold.astype(frames.dtype),
-        sizes=_static(shape, config)["sizes"],
+        _weights(mask, kind, frames.dtype),
+        sizes=_static(kind, config)["sizes"],
     )
     # A dict comes back from jit with its names sorted.
     return {name: values[name] for name in SOFT_FEATURES}
@@ -86,32 +96,50 @@ def soft_features(
 
 @partial(jax.jit, static_argnames="sizes")
 def _soft_features(
-    frames: jax.Array, width: jax.Array, threshold: jax.Array, *, sizes: tuple[int, ...]
+    frames: jax.Array,
+    width: jax.Array,
+    threshold: jax.Array,
+    weights: jax.Array | None = None,
+    *,
+    sizes: tuple[int, ...],
 ) -> dict[str, jax.Array]:
+    if weights is not None:
+        frames = jax.vmap(fill_outside, (0, None))(frames, weights)
     final = frames[-1] * 1e3
     active = jax.nn.sigmoid((final - threshold) / width)
-    dimension, r_squared = _soft_dimension(active, sizes=sizes)
+    occupied = active if weights is None else jnp.where(weights > 0, active, 0)
+    dimension, r_squared = _soft_dimension(occupied, sizes=sizes)
     return {
         "D_box": dimension,
         "D_r2": r_squared,
-        "V_min": -_soft_maximum(-final, width),
-        "V_max": _soft_maximum(final, width),
-        **_moments(final),
-        **_temporal(frames * 1e3, width),
-        "f_active": jnp.mean(active),
+        "V_min": -_soft_maximum(-final, width, weights),
+        "V_max": _soft_maximum(final, width, weights),
+        **_moments(final, weights),
+        **_temporal(frames * 1e3, width, weights),
+        "f_active": _mean(active, weights),
     }
 
 
-def _soft_maximum(values: jax.Array, width: jax.Array) -> jax.Array:
-    return width * jax.nn.logsumexp(values / width)
+def _mean(values: jax.Array, weights: jax.Array | None) -> jax.Array:
+    if weights is None:
+        return jnp.mean(values)
+    return jnp.mean(jnp.sum(weights * values, axis=_space(weights))) / jnp.sum(weights)
 
 
-def _moments(field: jax.Array) -> dict[str, jax.Array]:
-    origin = field[0, 0]
+def _space(frame: jax.Array) -> tuple[int, ...]:
+    return tuple(range(-frame.ndim, 0))
+
+
+def _soft_maximum(values: jax.Array, width: jax.Array, weights: jax.Array | None) -> jax.Array:
+    return width * jax.nn.logsumexp(values / width, b=weights)
+
+
+def _moments(field: jax.Array, weights: jax.Array | None) -> dict[str, jax.Array]:
+    origin = field[(0,) * field.ndim]
     offsets = field - origin
-    shift = jnp.mean(offsets)
+    shift = _mean(offsets, weights)
     residuals = offsets - shift
-    variance = jnp.mean(residuals**2)
+    variance = _mean(residuals**2, weights)
     # Double where: neither branch may see √0 or 0/0, or its gradient would be NaN.
     varied = variance > SIGMA_MIN_MV**2
     sigma = jnp.where(varied, jnp.sqrt(jnp.where(varied, variance, 1)), 0)
@@ -119,12 +147,14 @@ def _moments(field: jax.Array) -> dict[str, jax.Array]:
     return {
         "V_mean": origin + shift,
         "V_std": sigma,
-        "V_skew": jnp.where(varied, jnp.mean(z**3), 0),
-        "V_kurt": jnp.where(varied, jnp.mean(z**4) - 3, 0),
+        "V_skew": jnp.where(varied, _mean(z**3, weights), 0),
+        "V_kurt": jnp.where(varied, _mean(z**4, weights) - 3, 0),
     }
 
 
-def _temporal(frames: jax.Array, width: jax.Array) -> dict[str, jax.Array]:
+def _temporal(
+    frames: jax.Array, width: jax.Array, weights: jax.Array | None
+) -> dict[str, jax.Array]:
     if frames.shape[0] < 2:
         zero = jnp.zeros((), frames.dtype)
         return {"dV_mean": zero, "dV_max": zero, "E_trend": zero}
@@ -132,13 +162,15 @@ def _temporal(frames: jax.Array, width: jax.Array) -> dict[str, jax.Array]:
     squared = jnp.diff(frames, axis=0) ** 2
     change = squared / (jnp.sqrt(squared + width**2) + width)
     # E_t − E_0 without the large common part, see `temporal_features`.
-    energy = jnp.sum((frames - frames[0]) * (frames + frames[0]), axis=(1, 2))
+    energies = (frames - frames[0]) * (frames + frames[0])
+    energies = energies if weights is None else weights * energies
+    energy = jnp.sum(energies, axis=_space(frames[0]))
     time = np.arange(frames.shape[0]) - (frames.shape[0] - 1) / 2
-    weights = jnp.asarray(time / np.sum(time**2), frames.dtype)
+    slope = jnp.asarray(time / np.sum(time**2), frames.dtype)
     return {
-        "dV_mean": jnp.mean(change),
-        "dV_max": _soft_maximum(change, width),
-        "E_trend": jnp.sum(weights * energy),
+        "dV_mean": _mean(change, weights),
+        "dV_max": _soft_maximum(change, width, weights),
+        "E_trend": jnp.sum(slope * energy),
     }
 
 
@@ -149,7 +181,7 @@ def soft_box_counts(probabilities: ArrayLike, sizes: Iterable[int]) -> jax.Array
     are expectations. Boxes are cut as in `mfnjax.fractal.box_counts`.
 
     Args:
-        probabilities: Cell occupancies m in [0, 1], shape (H, W).
+        probabilities: Cell occupancies m in [0, 1], shape (H, W), or with one or three axes.
         sizes: Distinct box sizes in cells, static.
 
     Returns:
@@ -182,11 +214,13 @@ def _soft_counts(m: jax.Array, *, sizes: tuple[int, ...]) -> jax.Array:
 
 
 def _soft_pool(occupied: jax.Array, factor: int) -> jax.Array:
-    """Soft OR over factor × factor tiles; incomplete tiles at the far edges are cut."""
-    rows, columns = (side // factor for side in occupied.shape)
-    tiles = occupied[: rows * factor, : columns * factor]
-    bands = _soft_any(tiles.reshape(rows, factor, columns * factor), axis=1)
-    return _soft_any(bands.reshape(rows, columns, factor), axis=2)
+    """Soft OR over tiles of that many cells a side; the incomplete ones at the end are cut."""
+    tiles = [side // factor for side in occupied.shape]
+    occupied = occupied[tuple(slice(count * factor) for count in tiles)]
+    for axis, count in enumerate(tiles):
+        shape = (*occupied.shape[:axis], count, factor, *occupied.shape[axis + 1 :])
+        occupied = _soft_any(occupied.reshape(shape), axis=axis + 1)
+    return occupied
 
 
 def _soft_any(values: jax.Array, axis: int) -> jax.Array:
@@ -214,7 +248,7 @@ def soft_box_counting_dimension(
     smoothly, and 0/1 occupancies give the hard D and R² exactly.
 
     Args:
-        probabilities: Cell occupancies m in [0, 1], shape (H, W).
+        probabilities: Cell occupancies m in [0, 1], shape (H, W), or with one or three axes.
         sizes: Distinct box sizes in cells, static.
 
     Returns:
@@ -297,7 +331,7 @@ def soft_euler_characteristic(probabilities: ArrayLike, *, connectivity: int = 4
         C-20:551 (1971), doi:10.1109/T-C.1971.223289.
     """
     check_choice("connectivity", connectivity, CONNECTIVITIES)
-    return _euler(_probabilities(probabilities), connectivity=connectivity)
+    return _euler(_probabilities(probabilities, (2,)), connectivity=connectivity)
 
 
 @partial(jax.jit, static_argnames="connectivity")
@@ -317,11 +351,12 @@ def _soft_or(first: jax.Array, second: jax.Array) -> jax.Array:
     return first + second * (1 - first)
 
 
-def _probabilities(values: Any) -> jax.Array:
+def _probabilities(values: Any, ndims: tuple[int, ...] = (2, 1, 3)) -> jax.Array:
     shape, dtype = np.shape(values), getattr(values, "dtype", None)
-    if dtype not in (np.float32, np.float64) or len(shape) != 2 or 0 in shape:
+    if dtype not in (np.float32, np.float64) or len(shape) not in ndims or 0 in shape:
+        names = " or ".join(f"({AXES[ndim]})" for ndim in ndims)
         raise ParameterError(
-            f"probabilities must be a float array of shape (H, W), got shape {shape} and "
+            f"probabilities must be a float array of shape {names}, got shape {shape} and "
             f"dtype {dtype if dtype is not None else type(values).__name__}"
         )
     return jnp.asarray(values)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from mfnjax.features._sums import cell_mean, cell_sum, compensated_add
+from mfnjax.features._sums import cell_mean, cell_sum, compensated_add, fill_outside
 
 
 class TemporalFeatures(NamedTuple):
@@ -37,6 +37,7 @@ def temporal_features(
     length: ArrayLike,
     stability_threshold_mv: ArrayLike = 0.001,
     stability_window: ArrayLike = 10,
+    mask: jax.Array | None = None,
 ) -> TemporalFeatures:
     """Step sizes, time of rest and energy trend of the first `length` frames.
 
@@ -50,10 +51,12 @@ def temporal_features(
     works, reverse mode does not (`mfnjax.features.soft_features` has both).
 
     Args:
-        history: Potential in volts, shape (T, H, W).
+        history: Potential in volts, shape (T, H, W), or with one or three axes of space.
         length: Number of frames that count, 1 … T, traced.
         stability_threshold_mv: A step is calm below this std of d [mV], traced.
         stability_window: Calm steps in a row w, ≥ 1, traced.
+        mask: Fraction φ ∈ [0, 1] of each cell that takes part, of a frame's shape: means, the
+            standard deviation and Σ weigh by it, the maximum is over cells with φ > 0. None is 1.
 
     Returns:
         Mean and maximum step [mV/step], time of rest [steps, int32], trend [mV²/step].
@@ -71,21 +74,21 @@ def temporal_features(
     window = jnp.asarray(stability_window, jnp.int32)
     threshold = jnp.asarray(stability_threshold_mv, dtype)
     middle = (length - 1).astype(dtype) / 2
-    first = history[0]
+    first = fill_outside(history[0], mask)
 
     def frame(step: jax.Array) -> jax.Array:
-        return lax.dynamic_index_in_dim(history, step, keepdims=False)
+        return fill_outside(lax.dynamic_index_in_dim(history, step, keepdims=False), mask)
 
     def advance(step: jax.Array, running: _Running) -> _Running:
         current = frame(step)
         change = jnp.abs(current - frame(step - 1))
         # Both are centred on a value of the field itself, for the reason of `field_statistics`.
-        origin = change[0, 0]
-        mean = origin + cell_mean(change - origin)
+        origin = change[(0,) * change.ndim]
+        mean = origin + cell_mean(change - origin, mask)
         deviation = change - mean
-        std_mv = jnp.sqrt(cell_mean(deviation * deviation)) * 1e3
+        std_mv = jnp.sqrt(cell_mean(deviation * deviation, mask)) * 1e3
         # E_t − E_0 = Σ (V_t − V_0)(V_t + V_0): a sum of 1e7 mV² never enters, only its change.
-        energy = cell_sum((current - first) * (current + first))
+        energy = cell_sum((current - first) * (current + first), mask)
         moment = energy * (step.astype(dtype) - middle)
         calm_run = jnp.where(std_mv < threshold, running.calm_run + 1, 0)
         # The difference that ends here has the 0-based index step − 1, hence + 1 for + 2.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,9 @@ from jax.typing import ArrayLike
 
 from mfnjax._checks import check_int, shown
 from mfnjax.errors import DataError, ParameterError
+from mfnjax.features._sums import cell_mean
 from mfnjax.features.clusters import (
+    AXES,
     ClusterStatistics,
     _count_roots,
     _find_roots,
@@ -52,6 +55,9 @@ def feature_vector(
     history: ArrayLike,
     length: ArrayLike | None = None,
     config: FeatureConfig | None = None,
+    *,
+    mask: ArrayLike | None = None,
+    ndim: int | None = None,
 ) -> jax.Array:
     """The 18 features as an array; jitted, and usable under ``jit`` and ``vmap``.
 
@@ -64,9 +70,12 @@ def feature_vector(
     differentiate `mfnjax.features.soft_features`.
 
     Args:
-        history: Potential in volts, (T, H, W) or one frame (H, W); or a boolean mask (H, W).
+        history: Potential in volts, (T, H, W) or one frame (H, W); or a boolean mask (H, W); or
+            these with one or three axes of space (see `ndim`).
         length: Frames that count, 1 … T; None counts all. Only for a history.
         config: How to measure; None takes the documented defaults.
+        mask: As in `compute_features`; traced.
+        ndim: As in `compute_features`.
 
     Returns:
         Shape (18,), in the order of `FEATURE_NAMES` and the units of `FEATURE_UNITS`, in the
@@ -83,40 +92,63 @@ def feature_vector(
         -70.0 mV
     """
     config = FeatureConfig() if config is None else config
-    shape, dtype = _check_array(history)
-    if dtype == np.bool_:
+    kind = _check_array(history, mask, ndim)
+    if kind.dtype == np.bool_:
         if length is not None:
             raise ParameterError(f"length is for a history (T, H, W), got {length!r} with a mask")
-        return _mask_vector(jnp.asarray(history), **_static(shape, config))
+        weights = _weights(mask, kind, jnp.zeros(()).dtype)
+        return _mask_vector(
+            jnp.asarray(history).reshape(kind.space), weights, **_static(kind, config)
+        )
     # JAX reads the machine's own byte order only.
-    frames = jnp.asarray(np.asarray(history, dtype) if isinstance(history, np.ndarray) else history)
-    frames = frames if len(shape) == 3 else frames[None]
+    is_host = isinstance(history, np.ndarray)
+    frames = _frames(jnp.asarray(np.asarray(history, kind.dtype) if is_host else history), kind)
+    weights = _weights(mask, kind, frames.dtype)
     if length is None:
         length = len(frames)
     if isinstance(length, jax.core.Tracer):
         length = length.astype(jnp.int32)
     else:
         length = np.int32(check_int("length", _item(length), 1, len(frames)))
-    return _history_vector(frames, length, *_traced(config, frames.dtype), **_static(shape, config))
+    traced = _traced(config, frames.dtype)
+    return _history_vector(frames, length, *traced, weights, **_static(kind, config))
 
 
-def compute_features(array: Any, config: FeatureConfig | None = None) -> FeatureVector:
+def compute_features(
+    array: Any,
+    config: FeatureConfig | None = None,
+    *,
+    mask: ArrayLike | None = None,
+    ndim: int | None = None,
+) -> FeatureVector:
     """The 18 features of a field, a history or a mask, checked and as a record.
 
     The eager door to `feature_vector`: it looks for NaN, keeps the number of compilations
     small (histories are padded to a power of two of frames), and counts the components of
     large images (over 512² cells) with SciPy on the host.
 
+    All 18 have a meaning in one, two and three dimensions. An axis of one cell is no direction
+    of space: (1, W) has the features of (W,). Boxes are intervals, squares or cubes (`D_box` of a
+    solid is about 1, 2 or 3), and 4 and 8 neighbours are 2 and 2, or 6 and 26.
+
     Args:
-        array: Potential in volts, (H, W) or (T, H, W), float32 or float64; or a boolean mask
-            (H, W). float64 is measured in float32 unless ``jax_enable_x64`` is on.
+        array: Potential in volts, (H, W) or (T, H, W), float32 or float64; or a boolean image
+            (H, W); or these with one or three axes of space. float64 is measured in float32
+            unless ``jax_enable_x64`` is on.
         config: How to measure; None takes the documented defaults.
+        mask: Fraction φ ∈ [0, 1] of each cell that takes part, of a frame's shape. Means,
+            moments, `f_active` and `E_trend` weigh by φ; extrema, boxes and components are of the
+            cells with φ > 0, whole. None is 1 everywhere.
+        ndim: Axes of space of the array, 1 to 3. None: those of `mask`, or all of a boolean image;
+            else potentials (W,), (H, W), (T, H, W) and (T, D, H, W) have 1, 2, 2 and 3. So (T, W)
+            needs ``ndim=1``, and one frame (D, H, W) ``ndim=3``.
 
     Returns:
-        The features; for a mask those of `MASK_FEATURES`, the others NaN.
+        The features; for a boolean image those of `MASK_FEATURES`, the others NaN.
 
     Raises:
-        ParameterError: Wrong number of axes, an empty array, or neither float nor boolean.
+        ParameterError: Wrong number of axes, an empty array, or neither float nor boolean; or
+            a mask of another shape, outside [0, 1], or 0 everywhere.
         DataError: A cell holds NaN or infinity; the message says which.
 
     Examples:
@@ -128,33 +160,41 @@ def compute_features(array: Any, config: FeatureConfig | None = None) -> Feature
         >>> features.N_clusters_low, features.max_cluster_size, features.f_active
         (1, 256, 0.0625)
     """
-    if isinstance(array, jax.core.Tracer):
-        return FeatureVector(feature_vector(array, config=config))
+    if isinstance(array, jax.core.Tracer) or isinstance(mask, jax.core.Tracer):
+        return FeatureVector(feature_vector(array, config=config, mask=mask, ndim=ndim))
     config = FeatureConfig() if config is None else config
-    shape, dtype = _check_array(array)
-    array = array if isinstance(array, jax.Array) else np.asarray(array, dtype)
-    large = shape[-2] * shape[-1] > HOST_CELLS
-    static = {**_static(shape, config), "with_clusters": not large}
-    if dtype == np.bool_:
-        values = _mask_vector(jnp.asarray(array), **static)
-        return FeatureVector(_with_host_clusters(values, [array], config) if large else values)
-    frames = array if len(shape) == 3 else array[None]
-    frames = frames.astype(jax.dtypes.canonicalize_dtype(dtype), copy=False)
+    kind = _check_array(array, mask, ndim)
+    array = array if isinstance(array, jax.Array) else np.asarray(array, kind.dtype)
+    large = math.prod(kind.space) > HOST_CELLS
+    static = {**_static(kind, config), "with_clusters": not large}
+    if kind.dtype == np.bool_:
+        weights = _weights(mask, kind, jnp.zeros(()).dtype)
+        image = jnp.asarray(array).reshape(kind.space)
+        values = _mask_vector(image, weights, **static)
+        if large:
+            values = _with_host_clusters(values, [_inside(image, weights)], config)
+        return FeatureVector(values)
+    frames = _frames(array, kind).astype(jax.dtypes.canonicalize_dtype(kind.dtype), copy=False)
+    weights = _weights(mask, kind, frames.dtype)
     traced = _traced(config, frames.dtype)
-    values = _history_vector(_padded(frames), np.int32(len(frames)), *traced, **static)
+    values = _history_vector(_padded(frames), np.int32(len(frames)), *traced, weights, **static)
     # Any NaN or infinity in a frame reaches V_mean or dV_mean, so the input itself is only
     # searched when an output is not finite.
     looked_at = np.asarray(values)[: FEATURE_NAMES.index("f_active")]
     if not np.isfinite(looked_at).all():
-        _refuse_non_finite(np.asarray(array))
-        largest = np.abs(np.asarray(array)).max()
+        found = np.asarray(array)
+        if mask is not None:
+            found = np.where(np.asarray(mask) > 0, found, 0)
+        _refuse_non_finite(found, kind)
+        largest = np.abs(found).max()
         raise DataError(
             f"a potential of {largest:.3g} V overflows the features in {frames.dtype}: "
             "potentials are volts, of the order of 0.1"
         )
     if large:
         final = np.asarray(frames)[-1]
-        values = _with_host_clusters(values, [final > level for level in traced[0]], config)
+        masks = [_inside(final > level, weights) for level in traced[0]]
+        values = _with_host_clusters(values, masks, config)
     return FeatureVector(values)
 
 
@@ -165,6 +205,7 @@ def _history_vector(
     levels: jax.Array,
     stability_threshold_mv: jax.Array,
     stability_window: jax.Array,
+    weights: jax.Array | None = None,
     *,
     sizes: tuple[int, ...],
     connectivity: int,
@@ -175,11 +216,11 @@ def _history_vector(
     length = jnp.clip(length, 1, history.shape[0])
     # The barrier keeps what follows apart from the buffer, whose length differs by padding.
     final = lax.optimization_barrier(lax.dynamic_index_in_dim(history, length - 1, keepdims=False))
-    statistics = field_statistics(final)
-    temporal = temporal_features(history, length, stability_threshold_mv, stability_window)
-    masks = final > levels[:, None, None]
+    statistics = field_statistics(final, weights)
+    temporal = temporal_features(history, length, stability_threshold_mv, stability_window, weights)
+    masks = _inside(final > levels[(..., *[None] * final.ndim)], weights)
     dimension, r_squared, active, counts, largest, size_std = _geometry(
-        masks, dtype, sizes, connectivity, periodic, with_clusters
+        masks, weights, dtype, sizes, connectivity, periodic, with_clusters
     )
     return jnp.stack(
         [
@@ -197,6 +238,7 @@ def _history_vector(
 @partial(jax.jit, static_argnames=("sizes", "connectivity", "periodic", "with_clusters"))
 def _mask_vector(
     mask: jax.Array,
+    weights: jax.Array | None = None,
     *,
     sizes: tuple[int, ...],
     connectivity: int,
@@ -205,7 +247,7 @@ def _mask_vector(
 ) -> jax.Array:
     dtype = jnp.zeros(()).dtype
     dimension, r_squared, active, counts, largest, size_std = _geometry(
-        mask[None], dtype, sizes, connectivity, periodic, with_clusters
+        _inside(mask[None], weights), weights, dtype, sizes, connectivity, periodic, with_clusters
     )
     values = jnp.full(len(FEATURE_NAMES), jnp.nan, dtype)
     known = jnp.stack([dimension, r_squared, active, counts[0], largest, size_std])
@@ -214,6 +256,7 @@ def _mask_vector(
 
 def _geometry(
     masks: jax.Array,
+    weights: jax.Array | None,
     dtype: Any,
     sizes: tuple[int, ...],
     connectivity: int,
@@ -228,7 +271,10 @@ def _geometry(
 
     def measure() -> tuple[jax.Array, ...]:
         dimension, r_squared = fit_box_counts(_box_counts(masks[0], sizes=sizes), sizes, dtype)
-        area = jnp.sum(masks[0], dtype=jnp.int32).astype(dtype) / masks[0].size
+        if weights is None:
+            area = jnp.sum(masks[0], dtype=jnp.int32).astype(dtype) / masks[0].size
+        else:
+            area = cell_mean(masks[0].astype(dtype), weights)
         if not with_clusters:
             unknown = jnp.full((), jnp.nan, dtype)
             return dimension, r_squared, area, jnp.full(len(masks), unknown), unknown, unknown
@@ -244,10 +290,10 @@ def _geometry(
     return lax.cond(jnp.any(masks[0]), measure, nothing)
 
 
-def _static(shape: tuple[int, ...], config: FeatureConfig) -> dict[str, Any]:
+def _static(kind: _Kind, config: FeatureConfig) -> dict[str, Any]:
     """What shapes a program: box sizes, connectivity, periodicity."""
     sizes = box_sizes(
-        min(shape[-2:]),
+        min(kind.space),
         min_box_size=config.min_box_size,
         max_box_size=config.max_box_size,
         num_scales=config.num_scales,
@@ -292,22 +338,40 @@ def _with_host_clusters(values: jax.Array, masks: list[Any], config: FeatureConf
     return result
 
 
-def _check_array(array: Any) -> tuple[tuple[int, ...], Any]:
-    """Shape and dtype of something that has features, or a ParameterError that says why not."""
+class _Kind(NamedTuple):
+    """What an array is: a frame's shape, its directions of space, whether it has many frames."""
+
+    shape: tuple[int, ...]
+    space: tuple[int, ...]
+    has_time: bool
+    dtype: Any
+
+
+def _check_array(array: Any, mask: Any = None, ndim: int | None = None) -> _Kind:
+    """What something that has features is, or a ParameterError that says why it has none."""
     try:
         shape = np.shape(array)
         dtype = np.dtype(getattr(array, "dtype", None) or np.asarray(array).dtype)
     except (TypeError, ValueError):
         raise ParameterError(f"array must be one of numbers, got {shown(array)}") from None
     dtype = dtype.newbyteorder("=")
-    kind = "mask" if dtype == np.bool_ else "array"
-    if len(shape) not in ((2,) if kind == "mask" else (2, 3)):
-        expected = "(H, W)" if kind == "mask" else "(H, W) or (T, H, W)"
-        raise ParameterError(f"{kind} must have shape {expected}, got {len(shape)}-D {shape}")
+    name, is_image = ("mask", True) if dtype == np.bool_ else ("array", False)
+    if ndim is not None:
+        ndim = check_int("ndim", ndim, 1, 3)
+    elif mask is not None:
+        ndim = np.ndim(mask)
+    usual = len(shape) if is_image or len(shape) < 3 else len(shape) - 1
+    chosen = usual if ndim is None else ndim
+    if chosen not in AXES or len(shape) - chosen not in ((0,) if is_image else (0, 1)):
+        axes = AXES.get(2 if ndim is None else ndim, "H, W")
+        expected = f"({axes})" if is_image else f"({axes}) or (T, {axes})"
+        raise ParameterError(f"{name} must have shape {expected}, got {len(shape)}-D {shape}")
     if 0 in shape:
-        raise ParameterError(f"{kind} must have at least one cell, got shape {shape}")
+        raise ParameterError(f"{name} must have at least one cell, got shape {shape}")
     if dtype in (np.bool_, np.float32, np.float64):
-        return shape, dtype
+        frame = shape[len(shape) - chosen :]
+        space = tuple(size for size in frame if size > 1) or (1,)
+        return _Kind(frame, space, len(shape) > chosen, dtype)
     hint = ""
     if dtype.kind in "iu":
         hint = "; compare an integer image with a threshold first (array > level)"
@@ -317,12 +381,40 @@ def _check_array(array: Any) -> tuple[tuple[int, ...], Any]:
     )
 
 
-def _refuse_non_finite(array: np.ndarray) -> None:
+def _frames(array: Any, kind: _Kind) -> Any:
+    """A field or a history as frames over its directions of space."""
+    frames = array if kind.has_time else array[None]
+    return frames.reshape(frames.shape[0], *kind.space)
+
+
+def _weights(mask: Any, kind: _Kind, dtype: Any) -> jax.Array | None:
+    """The fractions φ over the directions of space, or a ParameterError that says why not."""
+    if mask is None:
+        return None
+    if np.shape(mask) != kind.shape:
+        raise ParameterError(
+            f"mask must have the shape of a frame, {kind.shape}, got {np.shape(mask)}"
+        )
+    if not isinstance(mask, jax.core.Tracer):
+        fractions = np.asarray(mask)
+        is_fraction = fractions.dtype.kind in "biuf" and np.all((fractions >= 0) & (fractions <= 1))
+        if not is_fraction or not fractions.any():
+            raise ParameterError("mask must hold fractions from 0 to 1, not all of them 0")
+    return jnp.asarray(mask, dtype).reshape(kind.space)
+
+
+def _inside(masks: Any, weights: Any) -> Any:
+    """The set cells that take part."""
+    return masks if weights is None else masks & (weights > 0)
+
+
+def _refuse_non_finite(array: np.ndarray, kind: _Kind) -> None:
     bad = np.argwhere(~np.isfinite(array))
     if not len(bad):
         return
     first = tuple(int(index) for index in bad[0])
-    where = f"cell {first[-2:]}" + (f" of frame {first[0]}" if len(first) == 3 else "")
+    cell = first[len(first) - len(kind.shape) :]
+    where = f"cell {cell}" + (f" of frame {first[0]}" if kind.has_time else "")
     raise DataError(
         f"the field holds {array[first]} at {where} (0-based; {len(bad)} such "
         f"value{'s' if len(bad) > 1 else ''}); features need finite potentials"

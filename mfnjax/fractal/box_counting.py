@@ -114,10 +114,11 @@ def box_counts(mask: ArrayLike, sizes: Iterable[int]) -> jax.Array:
     """Count the boxes of each size that hold at least one set cell.
 
     For a size s, rows and columns are each cut to their largest multiple of s (the top-left
-    corner stays) and tiled by s × s boxes. A size over min(H, W) has no box and counts 0.
+    corner stays) and tiled by s × s boxes. A size over min(H, W) has no box and counts 0. In one
+    and three dimensions boxes are intervals and cubes.
 
     Args:
-        mask: Boolean image, shape (H, W).
+        mask: Boolean image, shape (H, W), or a mask with one or three axes.
         sizes: Distinct box sizes in cells, in any order; static under jit.
 
     Returns:
@@ -155,12 +156,15 @@ def _box_counts(mask: jax.Array, *, sizes: tuple[int, ...]) -> jax.Array:
 
 
 def _pool(occupied: jax.Array, factor: int) -> jax.Array:
-    """Logical OR over factor × factor tiles; the incomplete tiles at the far edges are cut."""
+    """Logical OR over tiles of that many cells a side; the incomplete ones at the end are cut."""
     if factor == 1:
         return occupied
-    rows, columns = (side // factor for side in occupied.shape)
-    bands = occupied[: rows * factor].reshape(rows, factor, -1).any(axis=1)
-    return bands[:, : columns * factor].reshape(rows, columns, factor).any(axis=2)
+    for axis, side in enumerate(occupied.shape):
+        tiles = side // factor
+        kept = jax.lax.slice_in_dim(occupied, 0, tiles * factor, axis=axis)
+        shape = (*kept.shape[:axis], tiles, factor, *kept.shape[axis + 1 :])
+        occupied = kept.reshape(shape).any(axis=axis + 1)
+    return occupied
 
 
 def box_counting_dimension(
@@ -179,7 +183,7 @@ def box_counting_dimension(
     has no useful gradient; see `mfnjax.features.soft_box_counting_dimension`.
 
     Args:
-        mask: Boolean image, shape (H, W).
+        mask: Boolean image, shape (H, W), or a mask with one or three axes.
         sizes: Explicit box sizes in cells; None takes `box_sizes` of the shorter side.
         min_box_size: Smallest box, cells (without `sizes`).
         max_box_size: Largest box, cells (without `sizes`); None lets the field decide.
@@ -258,8 +262,8 @@ def _log_ratio(counts: jax.Array, largest: jax.Array, dtype: Any) -> jax.Array:
 
 def _check_mask(mask: Any) -> None:
     shape, dtype = getattr(mask, "shape", ()), getattr(mask, "dtype", None)
-    if dtype is None or dtype != np.bool_ or len(shape) != 2 or 0 in shape:
+    if dtype is None or dtype != np.bool_ or not 1 <= len(shape) <= 3 or 0 in shape:
         raise ParameterError(
-            f"mask must be a boolean array of shape (H, W), got shape {shape} and "
-            f"dtype {dtype if dtype is not None else type(mask).__name__}"
+            f"mask must be a boolean array of shape (H, W), (W,) or (D, H, W), got shape {shape} "
+            f"and dtype {dtype if dtype is not None else type(mask).__name__}"
         )

@@ -10,9 +10,12 @@ from mfnjax.plotting.figures import (
     plot_evolution,
     plot_field,
     plot_frames,
+    plot_kymograph,
     plot_mask,
+    plot_profile,
     plot_result,
     plot_run,
+    plot_slices,
 )
 from mfnjax.plotting.html import picture_and_table
 from mfnjax.plotting.movie import write_movie
@@ -27,9 +30,12 @@ __all__ = [
     "plot_evolution",
     "plot_field",
     "plot_frames",
+    "plot_kymograph",
     "plot_mask",
+    "plot_profile",
     "plot_result",
     "plot_run",
+    "plot_slices",
     "plot_training",
     "png_bytes",
     "save_figure",

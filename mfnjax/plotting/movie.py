@@ -17,10 +17,12 @@ import numpy as np
 from mfnjax._files import check_writable, replacing
 from mfnjax.core.quantity import POTENTIAL, Quantity
 from mfnjax.errors import DataError, ParameterError
+from mfnjax.plotting.space import Extent, Space, space_of
 
 _COLOURS, _GREYS = 240, 16
 _WHITE = _COLOURS + _GREYS - 1
-_MARGIN, _CAPTION, _BAR = 10, 24, 14
+_CURVE, _FRAME = _COLOURS // 3, _COLOURS + _GREYS // 2
+_MARGIN, _CAPTION, _BAR, _GAP = 10, 24, 14, 6
 _BLOCK = 16  # H.264 codes blocks of 16 pixels: whole blocks need no rescaling
 
 
@@ -47,31 +49,37 @@ def write_movie(
     quantity: Quantity = POTENTIAL,
     frames_per_second: float = 15.0,
     size_pixels: int = 384,
+    mask: Any = None,
+    extent: Extent | None = None,
 ) -> Path:
     """Write a history as a film with a colour bar and the step number.
 
     One colour scale for the whole film: the middle 99 % of all its values. Written whole or not
-    at all.
+    at all. A field along a line is filmed as its profile, from the least to the largest value;
+    one in space as its three middle planes (x–y, with z–y beside and x–z beneath it).
 
     Args:
         path: ``.gif`` or ``.mp4``.
-        history: (T, H, W), in the stored unit.
+        history: (T, H, W), or with one or three axes of space, in the stored unit.
         steps: The step that each frame stands at.
         quantity: What it is.
         frames_per_second: Speed.
         size_pixels: Longer side of the field on the screen, about (cells are whole pixels).
+        mask: Fractions of the cells that take part, of a frame's shape; cells of 0 are blank.
+        extent: Outer edges (low, high) along each axis of a frame, for cells that are not square.
 
     Returns:
         The path.
 
     Raises:
-        ParameterError: Not a (T, H, W) array, or another number of steps.
+        ParameterError: Not such an array, or another number of steps.
         DataError: Another suffix, no encoder, or the file cannot be written.
     """
     path = Path(path)
     array = np.asarray(history)
-    if array.ndim != 3 or array.size == 0:
-        raise ParameterError(f"a movie needs a history (T, H, W), got shape {array.shape}")
+    if array.ndim < 2 or array.size == 0:
+        raise ParameterError(f"a movie needs a history (T, …), got shape {array.shape}")
+    space = space_of(array.shape[1:], mask, extent)
     if len(steps) != len(array):
         raise ParameterError(f"{len(array)} frames need as many steps, got {len(steps)}")
     suffix = path.suffix.lower()
@@ -80,7 +88,7 @@ def write_movie(
     encoder = require_encoder() if suffix == ".mp4" else None
     check_writable(path)
     palette = _palette(quantity.colour_map)
-    canvases = _canvases(array, steps, quantity, size_pixels)
+    canvases = _canvases(space.laid(array), steps, quantity, size_pixels, space)
     with replacing(path) as beside:
         if encoder is None:
             _write_gif(beside, canvases, palette, frames_per_second)
@@ -99,13 +107,27 @@ def _palette(colour_map: str) -> np.ndarray:
 
 
 def _canvases(
-    array: np.ndarray, steps: Sequence[int], quantity: Quantity, size_pixels: int
+    frames: np.ma.MaskedArray,
+    steps: Sequence[int],
+    quantity: Quantity,
+    size_pixels: int,
+    space: Space,
 ) -> Iterator[np.ndarray]:
     """The film's frames as palette indices (height, width)."""
-    low, high = (float(q) for q in np.percentile(quantity.shown(array), (0.5, 99.5)))
+    is_line = len(space.shape) == 1
+    ends = (0, 100) if is_line else (0.5, 99.5)
+    low, high = (float(q) for q in np.percentile(quantity.shown(frames.compressed()), ends))
     span = high - low if high > low else 1.0
-    zoom = max(1, round(size_pixels / max(array.shape[1:])))
-    height, width = (zoom * side for side in array.shape[1:])
+    longest = max(size * side for size, side in zip(space.shape, space.sides, strict=True))
+    zooms = [max(1, round(size_pixels * side / longest)) for side in space.sides]
+    draw = _PICTURES[len(space.shape)]
+
+    def picture(frame: np.ma.MaskedArray) -> np.ndarray:
+        share = np.clip((quantity.shown(frame.data) - low) / span, 0, 1)
+        indices = np.round(share * (_COLOURS - 1)).astype(np.uint8)
+        return draw(np.where(np.ma.getmaskarray(frame), np.uint8(_WHITE), indices), zooms)
+
+    height, width = picture(frames[0]).shape
     decimals = max(0, 2 - math.floor(math.log10(span)))
     labels = [f"{value:.{decimals}f}" for value in (high, low)]
     bar_left = _MARGIN + width + _MARGIN
@@ -113,19 +135,63 @@ def _canvases(
     shape = tuple(-(-size // _BLOCK) * _BLOCK for size in needed)
     base = np.full(shape, _WHITE, np.uint8)
     ramp = np.linspace(_COLOURS - 1, 0, height).round().astype(np.uint8)
-    base[_MARGIN : _MARGIN + height, bar_left : bar_left + _BAR] = ramp[:, None]
+    if not is_line:
+        base[_MARGIN : _MARGIN + height, bar_left : bar_left + _BAR] = ramp[:, None]
     text_left = bar_left + _BAR + 6
     _write_text(base, (text_left, _MARGIN - 2), labels[0])
     _write_text(base, (text_left, _MARGIN + height - 15), labels[1])
-    for frame, step in zip(array, steps, strict=True):
-        share = np.clip((quantity.shown(frame) - low) / span, 0, 1)
-        indices = np.round(share * (_COLOURS - 1)).astype(np.uint8)
+    for frame, step in zip(frames, steps, strict=True):
         canvas = base.copy()
-        area = canvas[_MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width]
-        area[:] = indices.repeat(zoom, axis=0).repeat(zoom, axis=1)
+        canvas[_MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width] = picture(frame)
         caption = f"{quantity.title}   step {step}"
         _write_text(canvas, (_MARGIN, _MARGIN + height + 6), caption)
         yield canvas
+
+
+def _plane(indices: np.ndarray, zooms: Sequence[int]) -> np.ndarray:
+    return indices.repeat(zooms[0], axis=0).repeat(zooms[1], axis=1)
+
+
+def _slices(indices: np.ndarray, zooms: Sequence[int]) -> np.ndarray:
+    """The middle planes: x–y, z–y to its right, x–z beneath."""
+    z, y, x = (size // 2 for size in indices.shape)
+    front = _plane(indices[z], (zooms[1], zooms[2]))
+    side = _plane(indices[:, :, x].T, (zooms[1], zooms[0]))
+    below = _plane(indices[:, y], (zooms[0], zooms[2]))
+    height, width = front.shape
+    canvas = np.full(
+        (height + _GAP + below.shape[0], width + _GAP + side.shape[1]), _WHITE, np.uint8
+    )
+    canvas[:height, :width] = front
+    canvas[:height, width + _GAP :] = side
+    canvas[height + _GAP :, :width] = below
+    return canvas
+
+
+def _profile(indices: np.ndarray, zooms: Sequence[int]) -> np.ndarray:
+    """A curve in a frame, half as high as it is wide."""
+    width = indices.size * zooms[0]
+    height = max(width // 2, 32)
+    canvas = np.full((height, width), _WHITE, np.uint8)
+    canvas[-1], canvas[:, 0] = _FRAME, _FRAME
+    inside = indices != _WHITE
+    rows = np.round((1 - indices / (_COLOURS - 1)) * (height - 3)).astype(int)
+    # From one cell centre to the next the curve is a straight line, flat towards a blank cell.
+    pixels = np.arange(width)
+    cells = pixels // zooms[0]
+    offsets = (pixels + 0.5) / zooms[0] - cells - 0.5
+    others = np.clip(cells + np.sign(offsets).astype(int), 0, indices.size - 1)
+    others = np.where(inside[others], others, cells)
+    heights = rows[cells] + np.abs(offsets) * (rows[others] - rows[cells])
+    before = np.concatenate([heights[:1], heights[:-1]])
+    before = np.where(np.roll(inside[cells], 1), before, heights)
+    lows, highs = np.minimum(before, heights).round(), np.maximum(before, heights).round()
+    for pixel in pixels[inside[cells]]:
+        canvas[int(lows[pixel]) : int(highs[pixel]) + 2, pixel] = _CURVE
+    return canvas
+
+
+_PICTURES = {1: _profile, 2: _plane, 3: _slices}
 
 
 def _font() -> Any:

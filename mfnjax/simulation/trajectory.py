@@ -178,6 +178,8 @@ class Trajectory:
     def plot(self, field: str | None = None) -> Figure:
         """Draw the last state of a field, beside its evolution where its frames were saved.
 
+        Along a line these are the profiles of all fields and a kymograph, in space slices.
+
         Args:
             field: Name; None takes the one that alone was saved, else the model's main field.
 
@@ -190,8 +192,45 @@ class Trajectory:
         is_known = self.simulation is not None or isinstance(self.history, State)
         frames = self.histories.get(name) if is_known else None
         steps = None if frames is None else self.history_steps.tolist()
-        values = np.asarray(self.state[name])
-        return plot_run(values, self.quantity(name), frames=frames, steps=steps, title=self._title)
+        others = [other for other in self.state.names if other != name]
+        return plot_run(
+            np.asarray(self.state[name]),
+            self.quantity(name),
+            frames=frames,
+            steps=steps,
+            title=self._title,
+            mask=self._mask,
+            extent=self._extent,
+            others=[(np.asarray(self.state[other]), self.quantity(other)) for other in others],
+        )
+
+    def movie(self, path: str | Path, field: str | None = None, *, frames: int = 300) -> Path:
+        """Film the saved frames of a field: an image, a moving profile or moving slices.
+
+        Args:
+            path: ``.gif`` or ``.mp4``.
+            field: Name; None takes the one that alone was saved, else the model's main field.
+            frames: Frames of the film, at most; the last one is the last that was saved.
+
+        Raises:
+            ParameterError: No such field, its frames were not saved, or this is an ensemble.
+            DataError: Another suffix, no encoder, or the file cannot be written.
+        """
+        from mfnjax.plotting import write_movie
+
+        name = self._shown_field(field)
+        if name not in self.histories:
+            raise ParameterError(f"a movie needs saved frames of {name}: give save_every=")
+        history, steps = self.histories[name], self.history_steps
+        every = -(-len(history) // frames)
+        return write_movie(
+            path,
+            history[every - 1 :: every],
+            steps=steps[every - 1 :: every].tolist(),
+            quantity=self.quantity(name),
+            mask=self._mask,
+            extent=self._extent,
+        )
 
     def summary(self) -> list[tuple[str, str]]:
         """The facts of the run, as (name, text), for people."""
@@ -201,10 +240,11 @@ class Trajectory:
             rows.append(("seed", str(self.seed)))
         for name, value in self.state.asdict().items():
             quantity = self.quantity(name)
-            shown, unit = quantity.shown(value), f" {quantity.unit}".rstrip()
+            shown, unit = self._inside(quantity.shown(value)), f" {quantity.unit}".rstrip()
             span = f"{shown.min():.4g} … {shown.max():.4g}{unit}"
             rows.append((name, span.replace("-", "−")))
-            centre = f"{shown.mean():.4g} ± {shown.std():.4g}{unit}"
+            mean, std = self._moments(shown)
+            centre = f"{mean:.4g} ± {std:.4g}{unit}"
             rows.append((f"{name}, mean ± std", centre.replace("-", "−")))
         for name, count in self.counts.items():
             rows.append((name.replace("_", " "), str(np.asarray(count).sum())))
@@ -222,7 +262,7 @@ class Trajectory:
         parts = [self._title]
         for name, value in self.state.asdict().items():
             quantity = self.quantity(name)
-            shown = quantity.shown(value)
+            shown = self._inside(quantity.shown(value))
             text = f"{name} {shown.min():.4g}…{shown.max():.4g} {quantity.unit}"
             parts.append(text.rstrip())
         if self.history is not None:
@@ -232,15 +272,52 @@ class Trajectory:
     def _repr_html_(self) -> str:
         from mfnjax.plotting import picture_and_table
 
-        if self.state.values[0].ndim != 2:
-            return picture_and_table(None, self.summary())
-        return picture_and_table(self.plot(), self.summary())
+        figure = None if self._is_ensemble else self.plot()
+        return picture_and_table(figure, self.summary())
+
+    @property
+    def _is_ensemble(self) -> bool:
+        return np.ndim(self.state.step) > 0
+
+    @property
+    def _mask(self) -> Any:
+        """The fraction of each cell that takes part, or None."""
+        mask = None if self.simulation is None else getattr(self.simulation.grid, "mask", None)
+        return None if mask is None else np.asarray(mask, np.float64)
+
+    @property
+    def _extent(self) -> list[tuple[float, float]] | None:
+        """Where the grid's outer edges lie, an axis; None where cells are counted."""
+        if self.simulation is None:
+            return None
+        grid = self.simulation.grid
+        origin = getattr(grid, "origin", 0.0)
+        if not np.any(np.not_equal(grid.spacing, 1)) and not np.any(origin):
+            return None
+        sizes = np.asarray(grid.shape)
+        low = np.broadcast_to(np.asarray(origin, np.float64), sizes.shape)
+        high = low + sizes * np.asarray(grid.spacing, np.float64)
+        return list(zip(low.tolist(), high.tolist(), strict=True))
+
+    def _inside(self, shown: np.ndarray) -> np.ndarray:
+        """The values of the cells that take part."""
+        mask = self._mask
+        return shown if mask is None else shown[..., mask > 0]
+
+    def _moments(self, inside: np.ndarray) -> tuple[float, float]:
+        """Mean and standard deviation of `_inside`, weighed by the fractions."""
+        mask = self._mask
+        if mask is None:
+            return float(inside.mean()), float(inside.std())
+        weights = np.broadcast_to(mask[mask > 0], inside.shape)
+        mean = float(np.average(inside, weights=weights))
+        return mean, float(np.sqrt(np.average((inside - mean) ** 2, weights=weights)))
 
     @property
     def _num_frames(self) -> int:
         """Frames of a run that saved some (of each, in an ensemble)."""
         frames = self.history.values[0] if isinstance(self.history, State) else self.history
-        return int(frames.shape[-3])
+        return int(frames.shape[np.ndim(self.state.step)])
 
     @property
     def _title(self) -> str:
@@ -259,7 +336,7 @@ class Trajectory:
             raise ParameterError(
                 f"field must be one of {', '.join(self.state.names)}; got {chosen!r}"
             )
-        if np.ndim(self.state[chosen]) != 2:
+        if self._is_ensemble:
             raise ParameterError("an ensemble has many fields: take one member to draw it")
         return chosen
 

@@ -212,8 +212,8 @@ def _nan_field() -> np.ndarray:
 @pytest.mark.parametrize(
     ("name", "content", "parts"),
     [
-        ("line.npy", np.zeros(5, np.float32), ("1-D", "(5,)", "(H, W)")),
-        ("four.npy", np.zeros((2, 2, 2, 2), np.float32), ("4-D", "(T, H, W)")),
+        ("number.npy", np.zeros((), np.float32), ("0-D", "()", "(H, W)")),
+        ("five.npy", np.zeros((1, 2, 2, 2, 2), np.float32), ("5-D", "(T, H, W)")),
         ("line.npy", np.zeros(5, np.uint8), ("1-D", "(H, W)")),
         ("words.npy", np.array([["a"]]), ("numbers",)),
         ("nan.npy", _nan_field(), ("nan", "(3, 4)")),
@@ -274,3 +274,18 @@ def test_frames_that_are_steps_apart_are_not_measured_as_neighbours(mfn, refused
     path = tmp_path / "run.npz"
     mfn("simulate", "--grid-size", 8, "--steps", 6, "--save-every", 3, "--history", "-o", path)
     assert "3 steps apart" in refused("features", path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "ndim", "kind", "frame"),
+    [
+        ((6,), None, "field", [6]),
+        ((5, 6), 1, "history", [6]),
+        ((4, 5, 6), None, "history", [5, 6]),
+        ((4, 5, 6), 3, "field", [4, 5, 6]),
+    ],
+)
+def test_lines_and_cubes_say_their_axes(mfn, tmp_path, shape, ndim, kind, frame):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(-0.06, 0.01, shape))
+    found = one(mfn, tmp_path / "a.npy", *([] if ndim is None else ["--ndim", ndim]))
+    assert (found["kind"], found["shape"]) == (kind, frame)

@@ -164,7 +164,7 @@ def test_sizes_that_are_large_and_nearly_equal_keep_their_spread_in_float32():
     ("mask", "options", "words"),
     [
         (np.zeros((3, 3)), {}, "boolean array of shape"),
-        (np.zeros(3, bool), {}, r"got shape \(3,\)"),
+        (np.zeros((2, 2, 2, 2), bool), {}, r"got shape \(2, 2, 2, 2\)"),
         (np.zeros((0, 3), bool), {}, "boolean array"),
         ([[True]], {}, "list"),
         (np.ones((2, 2), bool), {"connectivity": 6}, "connectivity must be one of 4, 8; got 6"),

@@ -195,9 +195,9 @@ def test_large_arrays_take_the_host_path_to_the_same_numbers(monkeypatch):
 @pytest.mark.parametrize(
     ("array", "words"),
     [
-        (np.zeros(5), r"1-D \(5,\)"),
-        (np.zeros((2, 2, 2, 2)), "4-D"),
-        (np.zeros((2, 3, 3), bool), r"mask must have shape \(H, W\)"),
+        (np.float32(5), r"0-D \(\)"),
+        (np.zeros((2, 2, 2, 2, 2)), "5-D"),
+        (np.zeros((2, 2, 3, 3), bool), r"mask must have shape \(H, W\)"),
         (np.zeros((0, 3)), "at least one cell"),
         (np.zeros((3, 3), np.int32), "integer image"),
         (np.zeros((3, 3), np.uint8), "threshold first"),

@@ -139,7 +139,7 @@ def test_jit_vmap_and_loop_agree():
     ("mask", "words"),
     [
         (np.zeros((4, 4)), "float64"),
-        (np.zeros(4, bool), r"shape \(4,\)"),
+        (np.zeros((2, 2, 2, 2), bool), r"shape \(2, 2, 2, 2\)"),
         (np.zeros((0, 4), bool), r"shape \(0, 4\)"),
         ([[True, False]], "list"),
     ],
