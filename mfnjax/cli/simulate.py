@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import time
 from pathlib import Path
@@ -203,9 +204,9 @@ def _with_frames(
     return simulation.replace(save_every=every, save=save)
 
 
-def _check_memory(shape: tuple[int, int], frames: int, fields: int, dtype: str) -> None:
+def _check_memory(shape: tuple[int, ...], frames: int, fields: int, dtype: str) -> None:
     """Refuse a history that would not fit into half of the machine's memory."""
-    needed = frames * shape[0] * shape[1] * fields * (8 if dtype == "float64" else 4)
+    needed = frames * math.prod(shape) * fields * (8 if dtype == "float64" else 4)
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

@@ -324,11 +324,9 @@ def check_smoothing(model: Any, grid: Grid) -> None:
             elif operator.decays is not None:
                 rates[name] = -operator.decays[0]
     for name, rate in rates.items():
-        if isinstance(rate, float):  # the usual case: arrays cost a call ten microseconds more
-            grows = rate > 0
-        else:
-            grows = not isinstance(rate, jax.core.Tracer) and np.any(np.asarray(rate) > 0)
-        if grows:
+        is_known = not isinstance(rate, jax.core.Tracer)
+        # The usual case is a float: arrays cost a call ten microseconds more.
+        if rate > 0 if isinstance(rate, float) else is_known and np.any(np.asarray(rate) > 0):
             raise ParameterError(
                 f"{type(model).__name__}: the transport of {name!r} amplifies short waves without "
                 "bound; its diffusivity must be ≥ 0"

@@ -108,7 +108,7 @@ def pattern_rows(side: int = 24, steps: int = 20_000) -> list[Row]:
     rest = simulate(model, start, grid=grid, steps=steps, dt=dt, stepper="rk4").state
 
     def advance(values: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        return STEPPERS["rk4"].step(model, grid, dt, (), values, draw=None).values
+        return STEPPERS["rk4"].step(model, grid, dt, (), values, time=0.0, draw=None).values
 
     found = lyapunov_exponents(
         advance, tuple(rest.values), 1, steps=4_000, transient=4_000, dt=dt, qr_every=10

@@ -133,7 +133,7 @@ def obstacle_of_modes(model: Model, grid: Grid) -> str | None:
 
 
 def _as_equation(model: Any) -> Equation:
-    return model  # type: ignore[no-any-return]
+    return model
 
 
 def transport_symbols(model: Equation, grid: Grid, eigenvalues: Eigenvalues) -> tuple[Any, ...]:
