@@ -1,6 +1,7 @@
 """Twenty equations as text, each on a domain, each with a picture.
 
-``python -m experiments.gallery``: the pictures go to ``docs/gallery/``, the table of ``docs/equations.md`` is printed.
+``python -m experiments.gallery`` draws the pictures of ``docs/gallery/`` and prints the table of
+``docs/equations.md``.
 """
 
 from __future__ import annotations
