@@ -12,7 +12,7 @@ JOBS ?= 2
 # more, alone. PYTEST_ARGS takes options (-k fit,
 # -x), and then a pass that selects nothing is no failure; a path in it (tests/fitting) is what is
 # run. Lines are counted where CI is set: counting slows the tests.
-TOOLS := tests/bench tests/load
+TOOLS := tests/bench tests/load tests/experiments
 TIMED := tests/perf tests/performance
 COVERAGE := $(if $(CI),--cov --cov-report=term)
 PATHS := $(filter tests%,$(PYTEST_ARGS))
