@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import psutil
 import pytest
 
 from mfnjax._cache import cache_folder
-from mfnjax.models import model_names
+from mfnjax.models import model_names, registry
+from mfnjax.models.user_modules import import_module
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -73,6 +75,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (kept if is_new else dropped).append(item)
     config.hook.pytest_deselected(items=dropped)
     items[:] = kept
+
+
+@pytest.fixture(scope="module")
+def own_model() -> Iterator[None]:
+    """The model of a user's own file, known for as long as a module of tests runs."""
+    before = dict(registry._REGISTRY)
+    import_module(str(Path(__file__).parent / "serve" / "own_model.py"))
+    yield
+    registry._REGISTRY.clear()
+    registry._REGISTRY.update(before)
+    del sys.modules["_mfn_import_own_model"]
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -15,8 +15,6 @@ import pytest
 from litestar.testing import TestClient
 
 from mfnjax import Simulation
-from mfnjax.models import registry
-from mfnjax.models.user_modules import import_module
 from serve.app import create_app
 from serve.engine.simulations import BATCHES, PROGRAMS, SMALL, Run
 from serve.http.arrays import read_array
@@ -24,6 +22,7 @@ from serve.settings import Settings
 from tests.serve.conftest import ServerProcess
 from tests.tolerances import RELATIVE
 
+pytestmark = pytest.mark.usefixtures("own_model")
 OWN_MODEL = str(Path(__file__).with_name("own_model.py"))
 GRAY_SCOTT = {"model": "gray-scott", "preset": "spots", "grid_size": 16, "steps": 24}
 DOCUMENTED = {"grid_size": 16, "steps": 24}
@@ -35,28 +34,13 @@ BODIES = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def own_model() -> Iterator[None]:
-    """The user's model, in the process of the test, for as long as this file is tested."""
-    before = dict(registry._REGISTRY)
-    import_module(OWN_MODEL)
-    yield
-    registry._REGISTRY.clear()
-    registry._REGISTRY.update(before)
-    del sys.modules["_mfn_import_own_model"]
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server that knows a user's model; it need not be warm."""
     folder = tmp_path_factory.mktemp("server")
-    process = ServerProcess(
-        folder, "--import", OWN_MODEL, MFN_WARM_GRID_SIZES="none", MFN_QUEUE_SECONDS="60"
-    )
-    try:
+    settings = {"MFN_WARM_GRID_SIZES": "none", "MFN_QUEUE_SECONDS": "60"}
+    with ServerProcess(folder, "--import", OWN_MODEL, **settings) as process:
         yield process.wait_ready()
-    finally:
-        process.stop()
 
 
 @pytest.fixture(scope="module")

@@ -33,11 +33,8 @@ def start(folder: Path) -> ServerProcess:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    process = start(tmp_path_factory.mktemp("server"))
-    try:
+    with start(tmp_path_factory.mktemp("server")) as process:
         yield process
-    finally:
-        process.stop()
 
 
 @pytest.fixture(scope="module")
