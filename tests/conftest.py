@@ -22,7 +22,7 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 _MODELS = frozenset(model_names())
 _CACHE = "JAX_COMPILATION_CACHE_DIR"
-_PROCESS_FIXTURES = {"server", "browser"}
+_PROCESS_FIXTURES = {"server", "chrome"}
 _MEMORY_BYTES = 2 * 2**30
 
 
@@ -58,21 +58,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With ``--quick`` keep the first case of each test, and of each model that it is run for."""
+    """With ``--quick`` keep the first case of each test, and of each model that it is run for.
+
+    What is marked ``thorough`` is left out: it starts a process, or takes over half a second.
+    """
     if not config.getoption("--quick"):
         return
     seen: set[tuple[str, object]] = set()
     kept, dropped = [], []
     for item in items:
-        module = getattr(item, "module", None)
-        starts_process = hasattr(module, "subprocess") or hasattr(module, "multiprocessing")
-        starts_process |= bool(_PROCESS_FIXTURES.intersection(getattr(item, "fixturenames", ())))
+        is_slow = any(mark.name in ("slow", "thorough") for mark in item.iter_markers())
+        is_slow |= bool(_PROCESS_FIXTURES.intersection(getattr(item, "fixturenames", ())))
         cases = getattr(getattr(item, "callspec", None), "params", {})
         model = next((v for v in cases.values() if isinstance(v, str) and v in _MODELS), None)
         key = (item.nodeid.partition("[")[0], model)
-        is_new = key not in seen and not starts_process
-        seen.add(key)
-        (kept if is_new else dropped).append(item)
+        (dropped if is_slow or key in seen else kept).append(item)
+        if not is_slow:
+            seen.add(key)
     config.hook.pytest_deselected(items=dropped)
     items[:] = kept
 

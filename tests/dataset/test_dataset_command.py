@@ -148,6 +148,7 @@ def test_a_scheduler_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Monke
     assert "pip install mfnjax[cluster]" in result.output
 
 
+@pytest.mark.thorough
 def test_the_documented_script_is_the_same_command() -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run(

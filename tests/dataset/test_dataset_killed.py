@@ -39,6 +39,7 @@ def killed_after(parts: int, path: Path, environment: dict[str, str]) -> int:
     return there()
 
 
+@pytest.mark.thorough
 def test_killed_at_three_moments(tmp_path: Path) -> None:
     """The killed processes run without 64-bit JAX, this one with it: that changes nothing."""
     path = tmp_path / "killed.parquet"

@@ -41,6 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @needs_promtool
+@pytest.mark.thorough
 def test_example_configuration_and_alerts_are_valid() -> None:
     config = FOLDER / "prometheus.yml"
     told = subprocess.run(

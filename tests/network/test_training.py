@@ -89,6 +89,7 @@ train(CONFIG, x, y, options=OPTIONS, checkpoints=sys.argv[1], on_epoch=kill)
 """
 
 
+@pytest.mark.thorough
 def test_killed_process_and_another_process_goes_on(tmp_path):
     root = str(Path(__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root, "JAX_ENABLE_X64": "1"}

@@ -202,6 +202,7 @@ def test_what_cannot_be_run_is_refused_and_the_field_is_named(
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.thorough
 def test_a_module_that_cannot_be_imported_is_told_in_a_line(tmp_path: Path, workers: str) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("1 / 0\n", encoding="utf-8")

@@ -39,6 +39,7 @@ print(sorted(devices))
 """
 
 
+@pytest.mark.thorough
 def test_each_thread_of_an_ensemble_has_a_device_of_its_own() -> None:
     done = subprocess.run(
         [sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, check=False
