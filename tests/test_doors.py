@@ -116,6 +116,7 @@ def test_the_server_runs_it(values: dict[str, Any], web: TestClient[Any]) -> Non
     assert answer.json()["counts"] == run.counts
 
 
+@pytest.mark.thorough
 def test_the_server_fits_it_with_an_interval(values: dict[str, Any], tmp_path: Path) -> None:
     parameters = dict(values.get("parameters", {}))
     if values["model"] == "mycelium":

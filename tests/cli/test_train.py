@@ -66,6 +66,7 @@ def test_what_a_run_leaves(trained):
     assert network.metrics["mse"] == report["test"]["mse"]
 
 
+@pytest.mark.thorough
 def test_ctrl_c_and_resume_give_the_same_weights_bit_for_bit(mfn, trained, tmp_path, monkeypatch):
     whole, table, _ = trained
 
@@ -96,6 +97,7 @@ def test_ctrl_c_and_resume_give_the_same_weights_bit_for_bit(mfn, trained, tmp_p
     assert first == second
 
 
+@pytest.mark.thorough
 def test_resuming_as_another_run_is_refused(refused, trained):
     folder, _, _ = trained
     assert "another network" in refused("train", "-o", folder, "--resume", "--hidden-dim", 16)
@@ -106,6 +108,7 @@ def test_resuming_as_another_run_is_refused(refused, trained):
     assert "not both" in refused("train", "-o", folder, "--resume", "--overwrite")
 
 
+@pytest.mark.thorough
 def test_overwrite_begins_anew_and_never_takes_the_users_table(mfn, tmp_path):
     table = write_table(tmp_path / "data.csv")  # the shapes of the run above: nothing compiles
     run = ("train", table, "--target", "y", *OPTIONS[2:], "--epochs", 1, "-o", tmp_path)
@@ -156,6 +159,7 @@ def reader(mfn, tmp_path_factory):
     return folder
 
 
+@pytest.mark.thorough
 def test_it_makes_its_own_runs_and_reads_alpha_off_their_features(mfn, reader, tmp_path):
     report = json.loads((reader / "report.json").read_text())
     assert report["target"] == "alpha"
@@ -171,6 +175,7 @@ def test_it_makes_its_own_runs_and_reads_alpha_off_their_features(mfn, reader, t
     assert 0.05 < one["prediction"] < 0.25
 
 
+@pytest.mark.thorough
 def test_one_field_is_no_history(mfn, refused, reader, tmp_path):
     mfn("simulate", "--grid-size", 64, "--steps", 50, "-o", tmp_path / "field.npz")
     assert "dV_mean, which needs a history" in refused("predict", reader, tmp_path / "field.npz")
@@ -222,6 +227,7 @@ def test_bad_options_are_one_line(refused, tmp_path):
     assert "no option 'speed'" in refused(*run, "--config", tmp_path / "options.toml")
 
 
+@pytest.mark.thorough
 def test_a_loss_that_is_not_finite_is_a_failed_run_and_one_line(mfn, refused, tmp_path):
     rows = ["0.5,1"] * 20 + ["1.5,2"] * 20
     rows[split_places(40, command.SPLIT, 42)[1][0]] = "1,1e30"  # its square is beyond float32
@@ -234,6 +240,7 @@ def test_a_loss_that_is_not_finite_is_a_failed_run_and_one_line(mfn, refused, tm
     assert "their squares overflow" in refused(*run, "--overwrite")
 
 
+@pytest.mark.thorough
 def test_a_file_of_options(mfn, tmp_path):
     table = write_table(tmp_path / "table.csv", 60)
     lines = (f'data = "{table}"', 'target = "y"', 'inputs = ["b"]', "epochs = 1")

@@ -38,6 +38,7 @@ def lotka(tmp_path) -> Path:
     return path
 
 
+@pytest.mark.thorough
 def test_the_tutorials_model_is_simulated_described_and_analysed(mfn, lotka):
     run = ("--model", "lotka-volterra", "--set", "r=0.4", "--dt", 0.05, "--steps", 20)
     mfn("simulate", "--import", lotka, *run, "--grid-size", 8, "--stepper", "rk4", "-o", "run.npz")
@@ -52,6 +53,7 @@ def test_the_tutorials_model_is_simulated_described_and_analysed(mfn, lotka):
     assert empty["jacobian"] == [[1.0, 0.0], [0.0, -0.5]]  # diag(1, −r)
 
 
+@pytest.mark.thorough
 def test_the_tutorials_model_is_swept_as_the_tutorial_says(mfn, lotka):
     """No row fails: the command is read from the page, on fewer and smaller grids."""
     (line,) = re.findall(

@@ -32,6 +32,7 @@ def _no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MFNJAX_CACHE", "off")
 
 
+@pytest.mark.thorough
 def test_the_command_makes_the_same_table(small: DatasetSummary, tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     result = mfn(*SMALL, "--output", path, "--plot", tmp_path / "a.png")
@@ -48,6 +49,7 @@ def test_the_command_makes_the_same_table(small: DatasetSummary, tmp_path: Path)
     assert "there already" in resumed.output
 
 
+@pytest.mark.thorough
 def test_every_field_of_the_configuration_is_an_option(tmp_path: Path) -> None:
     path = tmp_path / "b.parquet"
     result = mfn(
@@ -162,6 +164,7 @@ def test_the_documented_script_is_the_same_command() -> None:
     assert "sweep must be one of minimal, default, extended; got 'huge'" in done.stderr
 
 
+@pytest.mark.thorough
 def test_a_contact_sheet_shows_the_fields(small_file: Path, tmp_path: Path) -> None:
     path = contact_sheet(small_file, tmp_path / "sheet.png", count=1)
     picture = np.asarray(Image.open(path).convert("RGB"), float)
@@ -171,6 +174,7 @@ def test_a_contact_sheet_shows_the_fields(small_file: Path, tmp_path: Path) -> N
         contact_sheet(small_file, tmp_path / "sheet.png", count=0)
 
 
+@pytest.mark.thorough
 def test_pictures_of_another_model_and_of_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ DOCUMENTED = {
 }
 
 
+@pytest.mark.thorough
 def test_the_demo_dataset(tmp_path: Path) -> None:
     """Five rows, the documented columns in order, read alike by pyarrow, pandas and polars."""
     path = tmp_path / "new" / "folder" / "demo.parquet"
@@ -121,6 +122,7 @@ def test_what_a_file_says_about_itself(small: DatasetSummary, small_file: Path) 
     assert said["content_hash"] == content.hexdigest()
 
 
+@pytest.mark.thorough
 def test_row_groups_hold_many_parts(
     small: DatasetSummary, tmp_path: Path, monkeypatch: Any
 ) -> None:

@@ -53,6 +53,7 @@ def run_of(row: dict[str, Any]) -> Any:
     return simulation.run(seed=row["random_seed"])
 
 
+@pytest.mark.thorough
 def test_a_row_is_the_run_of_its_simulation_and_is_measured_over_time(path: Path) -> None:
     """Final statistics by the public run; the changes by NumPy, in float64."""
     assert inspect_dataset(path).problems == ()
@@ -76,6 +77,7 @@ def test_a_row_is_the_run_of_its_simulation_and_is_measured_over_time(path: Path
     assert "v_change_mean" not in features_of_run(run_of({**row, "steps": 0}))
 
 
+@pytest.mark.thorough
 def test_the_same_from_a_simulation_from_the_command_and_one_by_one(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,7 @@ def test_quarantine_within_clusters():
         hierarchical_krum(jnp.asarray(x), num_clusters=5, strict=False, key=KEY)
 
 
+@pytest.mark.thorough
 def test_streaming_asks_for_the_drawn_clients_only_and_answers_the_same():
     x = np.random.default_rng(4).normal(size=(2000, 6))
     x[::10] = 1e6

@@ -107,6 +107,7 @@ def test_batch_of_systems_equals_a_loop() -> None:
         np.testing.assert_allclose(batched.points[n], single, atol=1e-12)
 
 
+@pytest.mark.thorough
 def test_gradients_of_points_and_of_the_dimension() -> None:
     @jax.jit
     def spread(ratios: jax.Array, angles: jax.Array) -> jax.Array:

@@ -74,6 +74,7 @@ def test_forty_eight_at_once_have_the_bits_of_one_alone(server: ServerProcess, k
     ],
     ids=["gray-scott", "spectral"],
 )
+@pytest.mark.thorough
 def test_a_batch_is_kept_only_where_it_changes_no_bit(values: dict[str, Any]) -> None:
     simulation = Simulation.from_dict(values)
     runs = [Run.of(simulation, seed) for seed in range(8)]
