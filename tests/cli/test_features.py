@@ -74,6 +74,7 @@ def test_dimension_of_a_colony_is_the_slope_over_the_given_sizes(colonies):
         assert row["N_clusters_low"] == row["n4"]
 
 
+@pytest.mark.thorough
 def test_a_colony_takes_less_than_two_seconds_once_compiled(mfn, shared_data, colonies):
     file = shared_data / "yeast_colonies" / "awri796_50um_s1.tif"
     times = []
@@ -84,6 +85,7 @@ def test_a_colony_takes_less_than_two_seconds_once_compiled(mfn, shared_data, co
     assert min(times) < 2.0
 
 
+@pytest.mark.thorough
 def test_a_result_is_measured_as_the_library_does(mfn, tmp_path, result):
     row = one(mfn, result.save(tmp_path / "run.npz"))
     expected = compute_fractal_features(result).to_json_dict()

@@ -32,6 +32,7 @@ def test_a_turing_model_with_its_threshold_and_picture(tmp_path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.thorough
 def test_json_holds_the_same() -> None:
     told = json.loads(run("brusselator", "--set", "B=3.5", "--json").output)
     assert "no pattern" in told["sentence"] or told["verdict"] == "stable"

@@ -67,6 +67,7 @@ def test_every_field_of_the_configuration_is_an_option(tmp_path: Path) -> None:
     assert (plan["base_seed"], plan["num_samples"]) == (3, 4)
 
 
+@pytest.mark.thorough
 def test_a_sweep_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "c.parquet"
     small_config(num_samples=3, output_path=str(path)).to_file(tmp_path / "sweep.toml")

@@ -111,6 +111,7 @@ def test_a_simulation_alone_has_its_own_grid_and_steps(tmp_path: Path) -> None:
     assert (config.grid_sizes, config.steps_range) == ((16,), (7, 7))
 
 
+@pytest.mark.thorough
 def test_another_setting_is_another_dataset(path: Path) -> None:
     said = json.loads(pq.read_metadata(path).metadata[METADATA_KEY])
     assert said["plan"]["simulation"]["stepper"] == "rk4"

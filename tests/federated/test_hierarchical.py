@@ -72,6 +72,7 @@ def test_one_cluster_is_plain_krum():
     assert int(one.index) == int(plain.index)
 
 
+@pytest.mark.thorough
 def test_the_key_decides_and_jit_changes_nothing():
     x = jnp.asarray(np.random.default_rng(2).normal(size=(40, 4)))
 

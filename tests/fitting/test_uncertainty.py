@@ -131,6 +131,7 @@ def test_what_the_hessian_loses_in_rounding_is_not_seen() -> None:
     assert kinds == ["determined", "unseen", "unseen"]
 
 
+@pytest.mark.thorough
 def test_the_profile_of_a_linear_problem_is_its_interval(line) -> None:
     found = profile(line, "growth_rate")
     assert found.interval == pytest.approx(covariance(line).intervals()["growth_rate"], rel=1e-6)

@@ -103,6 +103,7 @@ def test_killed_process_and_another_process_goes_on(tmp_path):
     assert same(resumed.params, train(CONFIG, x, y, options=OPTIONS).params)
 
 
+@pytest.mark.thorough
 def test_more_epochs_later_equal_all_at_once(tmp_path):
     x, y = problem()
     short = dataclasses.replace(OPTIONS, epochs=2)

@@ -106,6 +106,7 @@ def test_a_fourier_mode_decays_with_the_discrete_eigenvalue() -> None:
     np.testing.assert_allclose(run.state["potential"], expected, rtol=0, atol=1e-15)
 
 
+@pytest.mark.thorough
 def test_growth_events_are_what_they_should_be() -> None:
     """p events a step; each one cell, uniform over the grid; magnitude Normal(20 mV, 5 mV)."""
     shape, steps, p = (6, 10), 4000, 0.3

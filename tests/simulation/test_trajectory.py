@@ -91,6 +91,7 @@ def test_a_boundary_is_not_saved_as_another_of_its_name(tmp_path) -> None:
         ({"save_every": 3}, "3 steps apart"),
     ],
 )
+@pytest.mark.thorough
 def test_a_result_has_no_configuration_that_is_not_its_own(changes, named, tmp_path) -> None:
     simulation = Simulation(MyceliumModel(), GRID, 9).replace(**changes)
     path = simulation.run(seed=1).save(tmp_path / "run.npz")

@@ -105,6 +105,7 @@ def test_a_grid_has_its_own_dispersion() -> None:
         (GiererMeinhardtModel(), 48),
     ],
 )
+@pytest.mark.thorough
 def test_early_growth_is_the_predicted_rate(model, width: int) -> None:
     """The fastest mode that fits the line grows by e^{σt} within 2 %, from an amplitude of 1e-6."""
     grid = Grid((1, width))
@@ -219,6 +220,7 @@ def test_no_state_at_all(tmp_path) -> None:
     plot_dispersion(analysis, tmp_path / "empty.png")
 
 
+@pytest.mark.thorough
 def test_own_guesses_are_used() -> None:
     model = FisherKPPModel(capacity=5000.0)
     assert [r.state.tolist() for r in analyse(model, guesses=[[4000.0]]).reports][-1] == [5000.0]
