@@ -13,7 +13,7 @@ import jax
 import psutil
 import pytest
 
-from mfnjax._cache import cache_folder
+from mfnjax._cache import CACHE_VARIABLE, cache_folder
 from mfnjax.models import model_names, registry
 from mfnjax.models.user_modules import import_module
 
@@ -39,7 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Heed Ctrl-C; keep compiled programs between runs, for the tests and for what they start.
 
     Compilation is more than half of the suite. A cache of your own (``JAX_COMPILATION_CACHE_DIR``)
-    is left alone; ``MFNJAX_CACHE`` moves this one, or switches it off.
+    is left alone; ``MFNJAX_CACHE`` moves this one, or switches it off. The commands keep to it:
+    in a folder of their own, which JAX hashes with each program, nothing would be found again.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A run in the background of a script ignores Ctrl-C, and so would what the tests interrupt.
@@ -51,6 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[_CACHE] = str(kept)
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+    os.environ[CACHE_VARIABLE] = "off"
     if _CACHE in os.environ:
         jax.config.update("jax_compilation_cache_dir", os.environ[_CACHE])
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

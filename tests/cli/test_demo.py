@@ -18,12 +18,7 @@ from mfnjax.v41.config import make_simulation_config_demo
 @pytest.fixture(scope="module")
 def demo(mfn, tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "out" / "demo"
-    patch = pytest.MonkeyPatch()
-    patch.setenv("MFNJAX_CACHE", "off")
-    try:
-        return folder, mfn("demo", "-o", folder).stdout
-    finally:
-        patch.undo()
+    return folder, mfn("demo", "-o", folder).stdout
 
 
 @pytest.mark.thorough

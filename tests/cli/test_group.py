@@ -129,7 +129,6 @@ def test_a_real_ctrl_c_stops_a_long_run(tmp_path):
         capture_output=True,
         text=True,
         timeout=120,
-        env={**os.environ, "MFNJAX_CACHE": "off"},
     )
     assert run.returncode == 130, run.stderr
     assert run.stderr == "Interrupted: no file is left half-written.\n"

@@ -33,10 +33,11 @@ def trained(mfn, tmp_path_factory):
     """(folder of a finished run, its table, what was printed)."""
     folder = tmp_path_factory.mktemp("train")
     table = write_table(folder / "table.csv")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MFNJAX_CACHE", "off")
-        result = mfn("train", table, "--target", "y", *OPTIONS, "-o", folder / "run")
-    return folder / "run", table, result
+    return (
+        folder / "run",
+        table,
+        mfn("train", table, "--target", "y", *OPTIONS, "-o", folder / "run"),
+    )
 
 
 def weights(folder):
@@ -152,10 +153,8 @@ def test_a_prediction_far_from_the_training_data_is_marked(mfn, trained, tmp_pat
 def reader(mfn, tmp_path_factory):
     """A network trained on runs that the command made itself: enough to test the plumbing."""
     folder = tmp_path_factory.mktemp("reader") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MFNJAX_CACHE", "off")
-        small = ("--epochs", 3, "--hidden-dim", 8, "--no-use-attention")
-        mfn("train", "--num-samples", 30, *small, "-o", folder, "--json")
+    small = ("--epochs", 3, "--hidden-dim", 8, "--no-use-attention")
+    mfn("train", "--num-samples", 30, *small, "-o", folder, "--json")
     return folder
 
 

@@ -27,11 +27,6 @@ def mfn(*arguments: Any) -> Result:
     return CliRunner().invoke(main, ["dataset", *map(str, arguments)])
 
 
-@pytest.fixture(autouse=True)
-def _no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MFNJAX_CACHE", "off")
-
-
 @pytest.mark.thorough
 def test_the_command_makes_the_same_table(small: DatasetSummary, tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"

@@ -88,7 +88,6 @@ def test_the_same_from_a_simulation_from_the_command_and_one_by_one(
     simulation = simulation.replace(model=model)
     again = generate_dataset(sweep(), simulation=simulation, ranges=RANGES, workers=1)
     assert values_of(again.table).equals(whole)
-    monkeypatch.setenv("MFNJAX_CACHE", "off")
     options = [f"--{name.replace('_', '-')}={value}" for name, value in described.items()]
     command = ["dataset", "--model", "gray-scott", "--set", "k=0.058", "--range", "F=0.03:0.05"]
     command += ["--num-samples", "4", "--grid-sizes", "16", "--steps-range", "30:40", "--seed", "7"]
