@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -88,6 +86,9 @@ def test_the_demo_dataset(tmp_path: Path) -> None:
     stamp = datetime.datetime.fromisoformat(arrow["timestamp"][0].as_py())
     assert stamp.utcoffset() == datetime.timedelta(0)
     assert os.listdir(path.parent) == ["demo.parquet"]
+    import pandas as pd
+    import polars as pl
+
     pandas, polars = pd.read_parquet(path), pl.read_parquet(path)
     assert list(pandas.columns) == polars.columns == list(DOCUMENTED)
     for name in DOCUMENTED:

@@ -155,6 +155,7 @@ def test_a_change_of_unit_changes_no_verdict() -> None:
     assert CALM == 1e-5
 
 
+@pytest.mark.thorough
 def test_a_file_of_the_first_version_is_read(path: Path, tmp_path: Path) -> None:
     """It has no changes over time, and says no more of its simulation than model and dt."""
     table = pq.read_table(path)

@@ -112,6 +112,7 @@ def test_third_factor_weights_the_samples():
     assert third_factor(jnp.zeros(1), jnp.asarray(0.0)).tolist() == [0.0]
 
 
+@pytest.mark.thorough
 def test_stronger_activations_spike_earlier_and_silent_ones_never():
     latency = np.asarray(spike_latency(jnp.array([-1.0, 0.0, 0.5, 1.0, 9.0]), 0.05))
     assert np.all(np.isinf(latency[:2]))

@@ -424,6 +424,7 @@ def test_a_traced_dt_leaves_the_other_checks_on() -> None:
         jax.jvp(run, (0.5,), (1.0,))
 
 
+@pytest.mark.thorough
 def test_the_memory_budget_picks_the_cheapest_policy_that_fits() -> None:
     from mfnjax.simulation.adjoint import choose_policy
 
