@@ -7,12 +7,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 JOBS ?= 2
 
-# The tests of the measuring tools, and those that measure time or memory, are a pass of their own:
-# two timed tests at once on two cores would measure each other, and one that fails is looked at once
-# more, alone. PYTEST_ARGS takes options (-k fit,
-# -x), and then a pass that selects nothing is no failure; a path in it (tests/fitting) is what is
-# run. Lines are counted where CI is set: counting slows the tests.
-TOOLS := tests/bench tests/load
+# The tests of the measuring tools, the notebooks, and the tests that measure time or memory are a
+# pass of their own: two timed tests at once on two cores would measure each other, and one that
+# fails is looked at once more, alone. PYTEST_ARGS takes options (-k fit, -x), and then a pass that
+# selects nothing is no failure; a path in it (tests/fitting) is what is run. Lines are counted where CI is set: counting slows the tests.
+TOOLS := tests/bench tests/load tests/experiments
 TIMED := tests/perf tests/performance
 COVERAGE := $(if $(CI),--cov --cov-report=term)
 PATHS := $(filter tests%,$(PYTEST_ARGS))
@@ -25,9 +24,9 @@ LIBRARY := $(if $(PATHS),,$(addprefix --ignore=,$(TOOLS) $(TIMED)))
 
 help:
 	@echo "make demo      run the demonstration; pictures and a report in out/demo/"
-	@echo "make quick     one case of each test, in a minute or two: no processes, nothing slow"
+	@echo "make quick     one case of each test, in a minute or so: no processes, nothing slow"
 	@echo "make test      lint, types, import directions, and the tests of the library and the server"
-	@echo "make test-tools  the tests of the measuring tools, and the documented baselines of time and memory"
+	@echo "make test-tools  the tests of the measuring tools, the notebooks, and the documented baselines of time and memory"
 	@echo "make test-all  all tests, the slow ones too"
 	@echo "make lint      lint, types and import directions alone"
 	@echo "make bench     the speed tables; exits 1 if a target is missed"
@@ -60,7 +59,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 quick: $(VENV)/.dev
-	$(PARALLEL) --quick $(LIBRARY) $(ALLOWED)
+	$(PARALLEL) --quick --durations=5 --durations-min=2 $(LIBRARY) $(ALLOWED)
 
 test: lint
 	$(PARALLEL) $(COVERAGE) $(LIBRARY) $(ALLOWED)
@@ -116,11 +115,12 @@ clean:
 test-docs: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/test_docs.py
 
-# All tests but the timed ones, in an environment of their own in out/$(1), installed with pip's options $(2).
+# The tests of the library and the notebooks, in an environment of their own in out/$(1), which pip
+# installs with the options $(2).
 define test_in
 $(PYTHON) -m venv out/$(1)
 out/$(1)/bin/python -m pip install --quiet $(2) --editable ".[all,dev]"
-out/$(1)/bin/python -m pytest -n $(JOBS) --dist worksteal $(LIBRARY) $(PYTEST_ARGS)
+out/$(1)/bin/python -m pytest -n $(JOBS) --dist worksteal $(filter-out %/experiments,$(LIBRARY)) $(PYTEST_ARGS)
 endef
 
 # The lowest versions that pyproject.toml allows of what the package itself needs.

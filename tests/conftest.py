@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,15 +13,16 @@ import jax
 import psutil
 import pytest
 
-from mfnjax._cache import cache_folder
-from mfnjax.models import model_names
+from mfnjax._cache import CACHE_VARIABLE, cache_folder
+from mfnjax.models import model_names, registry
+from mfnjax.models.user_modules import import_module
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 _MODELS = frozenset(model_names())
 _CACHE = "JAX_COMPILATION_CACHE_DIR"
-_PROCESS_FIXTURES = {"server", "browser"}
+_PROCESS_FIXTURES = {"server", "chrome"}
 _MEMORY_BYTES = 2 * 2**30
 
 
@@ -37,7 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Heed Ctrl-C; keep compiled programs between runs, for the tests and for what they start.
 
     Compilation is more than half of the suite. A cache of your own (``JAX_COMPILATION_CACHE_DIR``)
-    is left alone; ``MFNJAX_CACHE`` moves this one, or switches it off.
+    is left alone; ``MFNJAX_CACHE`` moves this one, or switches it off. The commands keep to it:
+    in a folder of their own, which JAX hashes with each program, nothing would be found again.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A run in the background of a script ignores Ctrl-C, and so would what the tests interrupt.
@@ -49,6 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[_CACHE] = str(kept)
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+    os.environ[CACHE_VARIABLE] = "off"
     if _CACHE in os.environ:
         jax.config.update("jax_compilation_cache_dir", os.environ[_CACHE])
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
@@ -56,23 +60,38 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With ``--quick`` keep the first case of each test, and of each model that it is run for."""
+    """With ``--quick`` keep the first case of each test, and of each model that it is run for.
+
+    What is marked ``thorough`` is left out: it starts a process, or takes over half a second. What
+    is ``compile_bound`` comes first: all that is traced is lost between it and the others.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("compile_bound") is None)
     if not config.getoption("--quick"):
         return
     seen: set[tuple[str, object]] = set()
     kept, dropped = [], []
     for item in items:
-        module = getattr(item, "module", None)
-        starts_process = hasattr(module, "subprocess") or hasattr(module, "multiprocessing")
-        starts_process |= bool(_PROCESS_FIXTURES.intersection(getattr(item, "fixturenames", ())))
+        is_slow = any(mark.name in ("slow", "thorough") for mark in item.iter_markers())
+        is_slow |= bool(_PROCESS_FIXTURES.intersection(getattr(item, "fixturenames", ())))
         cases = getattr(getattr(item, "callspec", None), "params", {})
         model = next((v for v in cases.values() if isinstance(v, str) and v in _MODELS), None)
         key = (item.nodeid.partition("[")[0], model)
-        is_new = key not in seen and not starts_process
-        seen.add(key)
-        (kept if is_new else dropped).append(item)
+        (dropped if is_slow or key in seen else kept).append(item)
+        if not is_slow:
+            seen.add(key)
     config.hook.pytest_deselected(items=dropped)
     items[:] = kept
+
+
+@pytest.fixture(scope="module")
+def own_model() -> Iterator[None]:
+    """The model of a user's own file, known for as long as a module of tests runs."""
+    before = dict(registry._REGISTRY)
+    import_module(str(Path(__file__).parent / "serve" / "own_model.py"))
+    yield
+    registry._REGISTRY.clear()
+    registry._REGISTRY.update(before)
+    del sys.modules["_mfn_import_own_model"]
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -81,7 +81,8 @@ def test_a_folder_that_cannot_be_written_is_no_failure(monkeypatch, tmp_path):
     assert enable_compilation_cache() is None
 
 
-def test_an_unknown_processor_still_has_a_name(monkeypatch):
+def test_an_unknown_processor_still_has_a_name(monkeypatch, tmp_path):
+    monkeypatch.setenv("MFNJAX_CACHE", str(tmp_path))
     read_text = Path.read_text
 
     def missing(path: Path, *args: object, **kwargs: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,26 +19,14 @@ from mfnjax.cli import main
 from mfnjax.core import Grid
 from mfnjax.models import model_names, registry
 from mfnjax.models.base import IteratedMap, main_field
-from mfnjax.models.user_modules import import_module
 from serve.app import create_app
 from serve.jobs.fitting import run_fit
 from serve.schemas import FitRequest
 from serve.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("own_model")
 OWN = "rivals"
-OWN_FILE = Path(__file__).parent / "serve" / "own_model.py"
 SEED, SIDE, STEPS, EVERY, DT = 3, 12, 8, 2, 0.005
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_model() -> Iterator[None]:
-    """A user's model from a file, for as long as this file is tested."""
-    before = dict(registry._REGISTRY)
-    import_module(str(OWN_FILE))
-    yield
-    registry._REGISTRY.clear()
-    registry._REGISTRY.update(before)
-    sys.modules.pop("_mfn_import_own_model", None)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +116,7 @@ def test_the_server_runs_it(values: dict[str, Any], web: TestClient[Any]) -> Non
     assert answer.json()["counts"] == run.counts
 
 
+@pytest.mark.thorough
 def test_the_server_fits_it_with_an_interval(values: dict[str, Any], tmp_path: Path) -> None:
     parameters = dict(values.get("parameters", {}))
     if values["model"] == "mycelium":

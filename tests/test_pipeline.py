@@ -86,6 +86,7 @@ def test_every_seed_is_its_own(seed: int) -> None:
     assert not np.array_equal(one.field, other.field)
 
 
+@pytest.mark.thorough
 def test_same_bits_in_fresh_processes() -> None:
     """The default precision of a user, twice, in processes of their own."""
     script = textwrap.dedent(

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("mfnjax", "serve")
 
@@ -42,8 +44,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment(installed: Path) -> dict[str, str]:
-    """The installed copy before every other one; no cache of the user's."""
-    return {**os.environ, "PYTHONPATH": str(installed), "MFNJAX_CACHE": "off"}
+    """The installed copy before every other one."""
+    return {**os.environ, "PYTHONPATH": str(installed)}
 
 
 def run(installed: Path, folder: Path, name: str, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""What the tests of the command share: a runner, and no cache outside the test."""
+"""What the tests of the command share: a runner."""
 
 from __future__ import annotations
 
@@ -10,12 +10,6 @@ from click.testing import CliRunner, Result
 from mfnjax.cli import main
 
 Mfn = Callable[..., Result]
-
-
-@pytest.fixture(autouse=True)
-def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The persistent cache is a setting of the process: keep it off."""
-    monkeypatch.setenv("MFNJAX_CACHE", "off")
 
 
 @pytest.fixture(scope="session")

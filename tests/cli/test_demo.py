@@ -18,14 +18,10 @@ from mfnjax.v41.config import make_simulation_config_demo
 @pytest.fixture(scope="module")
 def demo(mfn, tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "out" / "demo"
-    patch = pytest.MonkeyPatch()
-    patch.setenv("MFNJAX_CACHE", "off")
-    try:
-        return folder, mfn("demo", "-o", folder).stdout
-    finally:
-        patch.undo()
+    return folder, mfn("demo", "-o", folder).stdout
 
 
+@pytest.mark.thorough
 def test_it_says_where_everything_is(demo):
     folder, output = demo
     written = {path.name for path in folder.iterdir()}
@@ -35,6 +31,7 @@ def test_it_says_where_everything_is(demo):
     assert "forms no pattern" in output
 
 
+@pytest.mark.thorough
 def test_the_pictures_are_pictures(demo):
     folder, _ = demo
     pictures = sorted(folder.glob("*.png"))
@@ -46,6 +43,7 @@ def test_the_pictures_are_pictures(demo):
     assert Image.open(folder / "gray_scott.gif").n_frames >= 50
 
 
+@pytest.mark.thorough
 def test_the_pattern_really_forms(demo):
     folder, _ = demo
     result = Trajectory.load(folder / "gray_scott.npz")
@@ -53,6 +51,7 @@ def test_the_pattern_really_forms(demo):
     assert result.state["v"].std() > 2 * result.histories["v"][0].std()
 
 
+@pytest.mark.thorough
 def test_the_documented_run_and_its_features(demo):
     folder, _ = demo
     result = SimulationResult.load(folder / "mycelium.npz")
@@ -63,6 +62,7 @@ def test_the_documented_run_and_its_features(demo):
     assert 1 < found["gray_scott"]["D_box"] < 2
 
 
+@pytest.mark.thorough
 def test_the_report_holds_everything_itself(demo):
     folder, _ = demo
     page = (folder / "report.html").read_text()

@@ -51,6 +51,7 @@ def colonies(mfn, shared_data) -> dict[str, dict]:
     return {Path(row["file"]).stem: row for row in json.loads(text)}
 
 
+@pytest.mark.thorough
 def test_colonies_have_the_reference_area_components_and_box_counts(colonies, shared_data):
     reference = json.loads((shared_data / "yeast_colonies" / "reference.json").read_text())
     assert set(colonies) == set(reference)
@@ -64,6 +65,7 @@ def test_colonies_have_the_reference_area_components_and_box_counts(colonies, sh
         assert counts == {int(size): count for size, count in expected["boxcount"].items()}
 
 
+@pytest.mark.thorough
 def test_dimension_of_a_colony_is_the_slope_over_the_given_sizes(colonies):
     for row in colonies.values():
         x, y = np.log(row["box_sizes"]), np.log(row["box_counts"])
@@ -72,6 +74,7 @@ def test_dimension_of_a_colony_is_the_slope_over_the_given_sizes(colonies):
         assert row["N_clusters_low"] == row["n4"]
 
 
+@pytest.mark.thorough
 def test_a_colony_takes_less_than_two_seconds_once_compiled(mfn, shared_data, colonies):
     file = shared_data / "yeast_colonies" / "awri796_50um_s1.tif"
     times = []
@@ -82,6 +85,7 @@ def test_a_colony_takes_less_than_two_seconds_once_compiled(mfn, shared_data, co
     assert min(times) < 2.0
 
 
+@pytest.mark.thorough
 def test_a_result_is_measured_as_the_library_does(mfn, tmp_path, result):
     row = one(mfn, result.save(tmp_path / "run.npz"))
     expected = compute_fractal_features(result).to_json_dict()

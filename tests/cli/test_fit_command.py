@@ -22,6 +22,7 @@ def cells(shared_data: Path) -> Path:
     return shared_data / "scratch_assay" / "CellDensity_18.csv"
 
 
+@pytest.mark.thorough
 def test_the_scratch_assay(mfn, cells, tmp_path) -> None:
     told = mfn("fit", "--model", "fisher-kpp", "--data", cells, *COLUMNS, *QUICK, "--out", tmp_path)
     assert "FisherKPPModel: converged" in told.stdout
@@ -111,6 +112,7 @@ def front_table(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.mark.thorough
 def test_profiles_are_told_written_and_drawn(mfn, front_table, tmp_path) -> None:
     given = ("fit", "--model", "fisher-kpp", "--data", front_table, "--x", "Ort", "--t", "Zeit")
     given += ("--y", "Dichte", "--fix", "K=1", "--refine", 1, "--starts", 1, "--profiles")
@@ -130,6 +132,7 @@ def test_an_empty_file_is_called_empty(refused, tmp_path) -> None:
     assert "row 1: no column 'x'; columns: none, the file is empty" in line
 
 
+@pytest.mark.thorough
 def test_a_start_that_nobody_gave_lies_inside_the_bounds(refused, cells, tmp_path) -> None:
     """The guess from the table does not contradict --bound; a start that was given may."""
     given = ("fit", "--model", "fisher-kpp", "--data", cells, *COLUMNS, "--bound", "D=1:2")
@@ -137,6 +140,7 @@ def test_a_start_that_nobody_gave_lies_inside_the_bounds(refused, cells, tmp_pat
     assert "no checkpoint to resume from" in refused(*given, "--out", tmp_path, "--resume")
 
 
+@pytest.mark.thorough
 def test_nothing_to_resume(refused, cells, tmp_path) -> None:
     line = refused(
         *("fit", "--model", "fisher-kpp", "--data", cells, *COLUMNS, *QUICK),

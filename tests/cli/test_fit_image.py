@@ -22,6 +22,7 @@ def picture(tmp_path_factory):
     return path
 
 
+@pytest.mark.thorough
 def test_a_picture(mfn, picture, tmp_path) -> None:
     told = mfn(
         *("fit", "--model", "gray-scott", "--image", picture, "--boundary", "periodic"),

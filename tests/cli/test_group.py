@@ -33,6 +33,7 @@ def test_every_command_of_the_table_exists_and_explains_itself(mfn, name):
     assert f"Usage: mfn {name}" in mfn(name, "--help").stdout
 
 
+@pytest.mark.thorough
 def test_help_waits_for_no_heavy_library():
     code = (
         "import sys; from mfnjax.cli import main\n"
@@ -109,6 +110,7 @@ def test_ctrl_c_while_writing_leaves_the_old_file(mfn, monkeypatch, tmp_path):
     assert target.read_bytes() == b"the old file"
 
 
+@pytest.mark.thorough
 def test_a_real_ctrl_c_stops_a_long_run(tmp_path):
     # The signal comes when the run has begun; the run itself would take minutes.
     code = (
@@ -127,7 +129,6 @@ def test_a_real_ctrl_c_stops_a_long_run(tmp_path):
         capture_output=True,
         text=True,
         timeout=120,
-        env={**os.environ, "MFNJAX_CACHE": "off"},
     )
     assert run.returncode == 130, run.stderr
     assert run.stderr == "Interrupted: no file is left half-written.\n"

@@ -251,6 +251,7 @@ def test_plots(mfn, tmp_path, suffix):
     assert path.read_bytes().startswith(start)
 
 
+@pytest.mark.thorough
 def test_pictures_of_another_model(mfn, tmp_path):
     plot, movie = tmp_path / "u.png", tmp_path / "u.gif"
     mfn("simulate", *GRAY_SCOTT, "--field", "u", "--plot", plot, "--movie", movie)

@@ -14,6 +14,7 @@ def run(*arguments: str):
     return CliRunner().invoke(main, ["stability", *arguments])
 
 
+@pytest.mark.thorough
 def test_the_documented_model_forms_no_pattern() -> None:
     told = run("mycelium")
     assert told.exit_code == 0
@@ -21,6 +22,7 @@ def test_the_documented_model_forms_no_pattern() -> None:
     assert "-0 at" not in told.output
 
 
+@pytest.mark.thorough
 def test_a_turing_model_with_its_threshold_and_picture(tmp_path) -> None:
     picture = tmp_path / "dispersion.png"
     told = run("schnakenberg", "--set", "D_v=17", "--critical", "d_v", "--plot", str(picture))
@@ -30,6 +32,7 @@ def test_a_turing_model_with_its_threshold_and_picture(tmp_path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.thorough
 def test_json_holds_the_same() -> None:
     told = json.loads(run("brusselator", "--set", "B=3.5", "--json").output)
     assert "no pattern" in told["sentence"] or told["verdict"] == "stable"

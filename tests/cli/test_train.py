@@ -33,10 +33,11 @@ def trained(mfn, tmp_path_factory):
     """(folder of a finished run, its table, what was printed)."""
     folder = tmp_path_factory.mktemp("train")
     table = write_table(folder / "table.csv")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MFNJAX_CACHE", "off")
-        result = mfn("train", table, "--target", "y", *OPTIONS, "-o", folder / "run")
-    return folder / "run", table, result
+    return (
+        folder / "run",
+        table,
+        mfn("train", table, "--target", "y", *OPTIONS, "-o", folder / "run"),
+    )
 
 
 def weights(folder):
@@ -66,6 +67,7 @@ def test_what_a_run_leaves(trained):
     assert network.metrics["mse"] == report["test"]["mse"]
 
 
+@pytest.mark.thorough
 def test_ctrl_c_and_resume_give_the_same_weights_bit_for_bit(mfn, trained, tmp_path, monkeypatch):
     whole, table, _ = trained
 
@@ -96,6 +98,7 @@ def test_ctrl_c_and_resume_give_the_same_weights_bit_for_bit(mfn, trained, tmp_p
     assert first == second
 
 
+@pytest.mark.thorough
 def test_resuming_as_another_run_is_refused(refused, trained):
     folder, _, _ = trained
     assert "another network" in refused("train", "-o", folder, "--resume", "--hidden-dim", 16)
@@ -106,6 +109,7 @@ def test_resuming_as_another_run_is_refused(refused, trained):
     assert "not both" in refused("train", "-o", folder, "--resume", "--overwrite")
 
 
+@pytest.mark.thorough
 def test_overwrite_begins_anew_and_never_takes_the_users_table(mfn, tmp_path):
     table = write_table(tmp_path / "data.csv")  # the shapes of the run above: nothing compiles
     run = ("train", table, "--target", "y", *OPTIONS[2:], "--epochs", 1, "-o", tmp_path)
@@ -149,13 +153,12 @@ def test_a_prediction_far_from_the_training_data_is_marked(mfn, trained, tmp_pat
 def reader(mfn, tmp_path_factory):
     """A network trained on runs that the command made itself: enough to test the plumbing."""
     folder = tmp_path_factory.mktemp("reader") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MFNJAX_CACHE", "off")
-        small = ("--epochs", 3, "--hidden-dim", 8, "--no-use-attention")
-        mfn("train", "--num-samples", 30, *small, "-o", folder, "--json")
+    small = ("--epochs", 3, "--hidden-dim", 8, "--no-use-attention")
+    mfn("train", "--num-samples", 30, *small, "-o", folder, "--json")
     return folder
 
 
+@pytest.mark.thorough
 def test_it_makes_its_own_runs_and_reads_alpha_off_their_features(mfn, reader, tmp_path):
     report = json.loads((reader / "report.json").read_text())
     assert report["target"] == "alpha"
@@ -171,6 +174,7 @@ def test_it_makes_its_own_runs_and_reads_alpha_off_their_features(mfn, reader, t
     assert 0.05 < one["prediction"] < 0.25
 
 
+@pytest.mark.thorough
 def test_one_field_is_no_history(mfn, refused, reader, tmp_path):
     mfn("simulate", "--grid-size", 64, "--steps", 50, "-o", tmp_path / "field.npz")
     assert "dV_mean, which needs a history" in refused("predict", reader, tmp_path / "field.npz")
@@ -222,6 +226,7 @@ def test_bad_options_are_one_line(refused, tmp_path):
     assert "no option 'speed'" in refused(*run, "--config", tmp_path / "options.toml")
 
 
+@pytest.mark.thorough
 def test_a_loss_that_is_not_finite_is_a_failed_run_and_one_line(mfn, refused, tmp_path):
     rows = ["0.5,1"] * 20 + ["1.5,2"] * 20
     rows[split_places(40, command.SPLIT, 42)[1][0]] = "1,1e30"  # its square is beyond float32
@@ -234,6 +239,7 @@ def test_a_loss_that_is_not_finite_is_a_failed_run_and_one_line(mfn, refused, tm
     assert "their squares overflow" in refused(*run, "--overwrite")
 
 
+@pytest.mark.thorough
 def test_a_file_of_options(mfn, tmp_path):
     table = write_table(tmp_path / "table.csv", 60)
     lines = (f'data = "{table}"', 'target = "y"', 'inputs = ["b"]', "epochs = 1")

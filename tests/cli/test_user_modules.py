@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from mfnjax.models import registry
@@ -38,6 +38,7 @@ def lotka(tmp_path) -> Path:
     return path
 
 
+@pytest.mark.thorough
 def test_the_tutorials_model_is_simulated_described_and_analysed(mfn, lotka):
     run = ("--model", "lotka-volterra", "--set", "r=0.4", "--dt", 0.05, "--steps", 20)
     mfn("simulate", "--import", lotka, *run, "--grid-size", 8, "--stepper", "rk4", "-o", "run.npz")
@@ -52,13 +53,14 @@ def test_the_tutorials_model_is_simulated_described_and_analysed(mfn, lotka):
     assert empty["jacobian"] == [[1.0, 0.0], [0.0, -0.5]]  # diag(1, −r)
 
 
+@pytest.mark.thorough
 def test_the_tutorials_model_is_swept_as_the_tutorial_says(mfn, lotka):
     """No row fails: the command is read from the page, on fewer and smaller grids."""
     (line,) = re.findall(
         r"^\$ mfn (dataset .*)$", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE
     )
     mfn(*line.split(), "--num-samples", 3, "--grid-sizes", 8)
-    rows = pd.read_parquet("lotka.parquet")
+    rows = pq.read_table("lotka.parquet").to_pandas()
     assert len(rows) == 3
     assert rows["rate"].between(0.2, 0.8).all()
     assert (rows["predator_change_max"] > 0).all()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import pytest
+
 from mfnjax.v41.config import ValidationConfig
 from mfnjax.v41.validation import run_validation
 
 SMALL = {"seed": 7, "grid_size": 16, "steps": 8, "epochs": 2}
 
 
+@pytest.mark.thorough
 def test_it_reports_what_the_library_finds(mfn, tmp_path):
     (tmp_path / "cycle.toml").write_text("grid_size = 16\nsteps = 8\nepochs = 9\n")
     options = ("--config", tmp_path / "cycle.toml", "--epochs", 2, "--seed", 7)

@@ -56,6 +56,7 @@ def test_is_its_own_transpose(boundary: str) -> None:
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("shape", [(4, 5), (1, 6)])
+@pytest.mark.thorough
 def test_gradients_to_order_two(shape: tuple[int, int], boundary: str) -> None:
     grid = Grid(shape, 1.3, boundary)
     field = jnp.asarray(np.random.default_rng(2).normal(size=shape))

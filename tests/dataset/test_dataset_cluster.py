@@ -17,6 +17,8 @@ from dataset_sweeps import small_config, values_of
 from mfnjax import DataError, ParameterError
 from mfnjax.dataset import DatasetSummary, cluster, generate_dataset
 
+pytestmark = pytest.mark.thorough
+
 distributed = pytest.importorskip("distributed", reason="needs the extra mfnjax[cluster]")
 
 

@@ -27,11 +27,7 @@ def mfn(*arguments: Any) -> Result:
     return CliRunner().invoke(main, ["dataset", *map(str, arguments)])
 
 
-@pytest.fixture(autouse=True)
-def _no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MFNJAX_CACHE", "off")
-
-
+@pytest.mark.thorough
 def test_the_command_makes_the_same_table(small: DatasetSummary, tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     result = mfn(*SMALL, "--output", path, "--plot", tmp_path / "a.png")
@@ -48,6 +44,7 @@ def test_the_command_makes_the_same_table(small: DatasetSummary, tmp_path: Path)
     assert "there already" in resumed.output
 
 
+@pytest.mark.thorough
 def test_every_field_of_the_configuration_is_an_option(tmp_path: Path) -> None:
     path = tmp_path / "b.parquet"
     result = mfn(
@@ -65,6 +62,7 @@ def test_every_field_of_the_configuration_is_an_option(tmp_path: Path) -> None:
     assert (plan["base_seed"], plan["num_samples"]) == (3, 4)
 
 
+@pytest.mark.thorough
 def test_a_sweep_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "c.parquet"
     small_config(num_samples=3, output_path=str(path)).to_file(tmp_path / "sweep.toml")
@@ -148,6 +146,7 @@ def test_a_scheduler_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Monke
     assert "pip install mfnjax[cluster]" in result.output
 
 
+@pytest.mark.thorough
 def test_the_documented_script_is_the_same_command() -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run(
@@ -161,6 +160,7 @@ def test_the_documented_script_is_the_same_command() -> None:
     assert "sweep must be one of minimal, default, extended; got 'huge'" in done.stderr
 
 
+@pytest.mark.thorough
 def test_a_contact_sheet_shows_the_fields(small_file: Path, tmp_path: Path) -> None:
     path = contact_sheet(small_file, tmp_path / "sheet.png", count=1)
     picture = np.asarray(Image.open(path).convert("RGB"), float)
@@ -170,6 +170,7 @@ def test_a_contact_sheet_shows_the_fields(small_file: Path, tmp_path: Path) -> N
         contact_sheet(small_file, tmp_path / "sheet.png", count=0)
 
 
+@pytest.mark.thorough
 def test_pictures_of_another_model_and_of_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -69,6 +67,7 @@ DOCUMENTED = {
 }
 
 
+@pytest.mark.thorough
 def test_the_demo_dataset(tmp_path: Path) -> None:
     """Five rows, the documented columns in order, read alike by pyarrow, pandas and polars."""
     path = tmp_path / "new" / "folder" / "demo.parquet"
@@ -87,6 +86,9 @@ def test_the_demo_dataset(tmp_path: Path) -> None:
     stamp = datetime.datetime.fromisoformat(arrow["timestamp"][0].as_py())
     assert stamp.utcoffset() == datetime.timedelta(0)
     assert os.listdir(path.parent) == ["demo.parquet"]
+    import pandas as pd
+    import polars as pl
+
     pandas, polars = pd.read_parquet(path), pl.read_parquet(path)
     assert list(pandas.columns) == polars.columns == list(DOCUMENTED)
     for name in DOCUMENTED:
@@ -121,6 +123,7 @@ def test_what_a_file_says_about_itself(small: DatasetSummary, small_file: Path) 
     assert said["content_hash"] == content.hexdigest()
 
 
+@pytest.mark.thorough
 def test_row_groups_hold_many_parts(
     small: DatasetSummary, tmp_path: Path, monkeypatch: Any
 ) -> None:

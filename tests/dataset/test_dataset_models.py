@@ -47,6 +47,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.thorough
 def test_a_column_for_each_parameter(sweep: Path) -> None:
     table = pq.read_table(sweep)
     assert table.column_names[:8] == [
@@ -127,6 +128,7 @@ def test_runs_that_blow_up_and_runs_over_the_bound_are_skipped(tmp_path: Path) -
     assert (info.failed, info.problems) == (len(failed), ())
 
 
+@pytest.mark.thorough
 def test_fields_of_the_documented_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over several parts and two grid sizes."""
     monkeypatch.setattr(plans, "PART_FIELD_BYTES", 4 * 16**2 * 10)
@@ -158,6 +160,7 @@ def test_fields_of_the_documented_model(tmp_path: Path, monkeypatch: pytest.Monk
         load_fields(path, 16)
 
 
+@pytest.mark.thorough
 def test_fields_of_runs_too_large_for_one_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

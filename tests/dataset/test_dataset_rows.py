@@ -48,6 +48,7 @@ def test_the_rows_that_are_compared_cover_both_switches_and_sizes(small: Dataset
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
+@pytest.mark.thorough
 def test_batches_and_workers_change_no_byte(
     small: DatasetSummary, batch_size: int, workers: int
 ) -> None:
@@ -62,6 +63,7 @@ def test_a_longer_sweep_begins_with_the_same_rows(small: DatasetSummary) -> None
     assert longer.table["sim_id"].to_pylist() == list(range(600))
 
 
+@pytest.mark.thorough
 def test_runs_too_large_for_one_call_give_the_same_rows(
     small: DatasetSummary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +90,7 @@ def compilations() -> Iterator[list[str]]:
     jax.monitoring.unregister_event_duration_listener(listen)
 
 
+@pytest.mark.thorough
 def test_compilations_do_not_depend_on_the_rows(compilations: list[str]) -> None:
     """One program a grid size, whatever is sampled; then none, for any number of rows.
 

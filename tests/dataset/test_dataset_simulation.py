@@ -53,6 +53,7 @@ def run_of(row: dict[str, Any]) -> Any:
     return simulation.run(seed=row["random_seed"])
 
 
+@pytest.mark.thorough
 def test_a_row_is_the_run_of_its_simulation_and_is_measured_over_time(path: Path) -> None:
     """Final statistics by the public run; the changes by NumPy, in float64."""
     assert inspect_dataset(path).problems == ()
@@ -76,6 +77,7 @@ def test_a_row_is_the_run_of_its_simulation_and_is_measured_over_time(path: Path
     assert "v_change_mean" not in features_of_run(run_of({**row, "steps": 0}))
 
 
+@pytest.mark.thorough
 def test_the_same_from_a_simulation_from_the_command_and_one_by_one(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,7 +88,6 @@ def test_the_same_from_a_simulation_from_the_command_and_one_by_one(
     simulation = simulation.replace(model=model)
     again = generate_dataset(sweep(), simulation=simulation, ranges=RANGES, workers=1)
     assert values_of(again.table).equals(whole)
-    monkeypatch.setenv("MFNJAX_CACHE", "off")
     options = [f"--{name.replace('_', '-')}={value}" for name, value in described.items()]
     command = ["dataset", "--model", "gray-scott", "--set", "k=0.058", "--range", "F=0.03:0.05"]
     command += ["--num-samples", "4", "--grid-sizes", "16", "--steps-range", "30:40", "--seed", "7"]
@@ -109,6 +110,7 @@ def test_a_simulation_alone_has_its_own_grid_and_steps(tmp_path: Path) -> None:
     assert (config.grid_sizes, config.steps_range) == ((16,), (7, 7))
 
 
+@pytest.mark.thorough
 def test_another_setting_is_another_dataset(path: Path) -> None:
     said = json.loads(pq.read_metadata(path).metadata[METADATA_KEY])
     assert said["plan"]["simulation"]["stepper"] == "rk4"
@@ -153,6 +155,7 @@ def test_a_change_of_unit_changes_no_verdict() -> None:
     assert CALM == 1e-5
 
 
+@pytest.mark.thorough
 def test_a_file_of_the_first_version_is_read(path: Path, tmp_path: Path) -> None:
     """It has no changes over time, and says no more of its simulation than model and dt."""
     table = pq.read_table(path)

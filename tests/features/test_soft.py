@@ -75,6 +75,7 @@ def stacked(array, width):
     return jnp.stack(list(soft_features(array, width, CONFIG).values()))
 
 
+@pytest.mark.thorough
 def test_gradients():
     # Millivolts as the variable, so that finite differences of 1e-6 are small steps; each
     # feature in units of its own size, so that none hides behind a larger one.
@@ -84,6 +85,7 @@ def test_gradients():
     check_grads(kernel, (array, 2.0), order=1, modes=("fwd", "rev"), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_float32_gradients_at_constant_and_saturated_fields_are_finite():
     reverse, forward = jax.jit(jax.jacrev(stacked)), jax.jit(jax.jacfwd(stacked, argnums=1))
     for value in (-0.09, -0.065, -0.06, 0.03):

@@ -108,6 +108,7 @@ def test_fields_match_the_oracle(case, kind, seed):
     length=st.integers(2, 32),
     seed=st.integers(0, 2**32 - 1),
 )
+@pytest.mark.thorough
 def test_histories_match_the_oracle(shape, dtype, config, kind, length, seed):
     history = make_history(kind, length, shape, np.random.default_rng(seed), dtype)
     assert_features(compute_features(history, config).to_array(), history, config)
@@ -145,6 +146,7 @@ def test_vmap_is_the_loop():
 def test_changed_thresholds_windows_and_lengths_do_not_compile_again():
     history = make_history("noise", 32, (12, 10), np.random.default_rng(0), np.float32)
     feature_vector(history, 5)
+    compute_features(history)
     before = _history_vector._cache_size()
     other = FeatureConfig(
         threshold_low_mv=-65, threshold_med_mv=-55, stability_threshold_mv=0.1, stability_window=4

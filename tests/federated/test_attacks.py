@@ -17,6 +17,7 @@ OVERWHELMING = ("sign flip", "large Gaussian", "all NaN", "all Inf", "one NaN")
 
 
 @pytest.mark.parametrize("rule", list(RULES))
+@pytest.mark.thorough
 def test_every_result_is_finite_and_near_the_honest(rule):
     """Krum returns one client, so its error is at most that of the farthest honest one; for the
     averages of several the honest spread bounds it too. The bound is for the attacks that a
@@ -36,6 +37,7 @@ def test_the_plain_mean_breaks(attack):
     assert not error <= spread(honest)
 
 
+@pytest.mark.thorough
 def test_the_subtle_attacks_do_what_the_literature_reports():
     """ALIE, mimic and inner product are built to pass: their errors are stated in
     docs/federated.md, not bounded tightly (the bound is in the test above)."""
@@ -45,6 +47,7 @@ def test_the_subtle_attacks_do_what_the_literature_reports():
     assert alie["Krum"] > alie["plain mean"]
 
 
+@pytest.mark.thorough
 def test_the_documented_table_has_every_attack_and_rule():
     lines = table(seeds=1).splitlines()
     assert [line.split(" | ")[0].strip("| ") for line in lines[2:]] == ["none", *ATTACKS]

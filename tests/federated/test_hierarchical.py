@@ -72,6 +72,7 @@ def test_one_cluster_is_plain_krum():
     assert int(one.index) == int(plain.index)
 
 
+@pytest.mark.thorough
 def test_the_key_decides_and_jit_changes_nothing():
     x = jnp.asarray(np.random.default_rng(2).normal(size=(40, 4)))
 
@@ -99,6 +100,7 @@ def test_quarantine_within_clusters():
         hierarchical_krum(jnp.asarray(x), num_clusters=5, strict=False, key=KEY)
 
 
+@pytest.mark.thorough
 def test_streaming_asks_for_the_drawn_clients_only_and_answers_the_same():
     x = np.random.default_rng(4).normal(size=(2000, 6))
     x[::10] = 1e6

@@ -108,6 +108,7 @@ def test_lowest_index_wins_ties():
     assert int(krum(jnp.ones((11, 6), jnp.float32), 2).index) == 0
 
 
+@pytest.mark.thorough
 def test_distance_errors_stay_well_inside_the_stated_bound():
     x = (100 + 1e-3 * vectors(1, 40, 9001)).astype(np.float32)
     x[:4] += 50  # four clients far away
@@ -119,6 +120,7 @@ def test_distance_errors_stay_well_inside_the_stated_bound():
     assert np.max(np.abs(np.asarray(distances.squared) - exact) / bound) < 0.33
 
 
+@pytest.mark.thorough
 def test_hostile_vectors_do_not_spoil_honest_distances():
     x = vectors(2, 15, 50).astype(np.float32)
     x[:5] = 1e12
@@ -145,6 +147,7 @@ def test_multi_krum_with_one_is_krum():
 
 @settings(max_examples=40, deadline=None)
 @given(seeds)
+@pytest.mark.thorough
 def test_bulyan_equals_the_reference(seed):
     x = vectors(seed)
     result = bulyan(jnp.asarray(x), 2)
@@ -355,6 +358,7 @@ def test_stack_updates():
         stack_updates([{"w": np.ones(2)}, {"w": np.ones(3)}])
 
 
+@pytest.mark.thorough
 def test_memory_of_a_large_krum_is_bounded():
     """1000 × 10⁵: temporaries stay under the size of the input (400 MB), and far below n²·d."""
     shape = jax.ShapeDtypeStruct((1000, 100_000), jnp.float32)

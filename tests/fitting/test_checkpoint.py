@@ -26,6 +26,7 @@ class Interrupt:
 
 
 @pytest.mark.parametrize("optimizer", [None, optax.adam(0.02)], ids=["lm", "adam"])
+@pytest.mark.thorough
 def test_resumed_equals_uninterrupted_bit_for_bit(noisy, tmp_path, monkeypatch, optimizer) -> None:
     monkeypatch.setattr(lanes, "CHUNK_SECONDS", 1e9)  # chunks double: 1, 2, 4, …
     settings = {
@@ -61,6 +62,7 @@ def test_resumed_equals_uninterrupted_bit_for_bit(noisy, tmp_path, monkeypatch, 
     assert again.starts == whole.starts
 
 
+@pytest.mark.thorough
 def test_more_iterations_go_on_from_where_it_stalled(noisy, tmp_path) -> None:
     path = tmp_path / "fit.npz"
     short = fit(START, noisy, free=RATES, max_steps=3, checkpoint=path)

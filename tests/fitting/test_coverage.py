@@ -86,6 +86,7 @@ def test_to_take_a_measured_start_as_exact_is_overconfident(front) -> None:
         assert 0.5 <= early[name] <= 0.72, early
 
 
+@pytest.mark.thorough
 def test_a_small_sample_covers_as_well(front) -> None:
     found = coverage(front, 64, noisy_start=True)
     # 64 repeats know 0.9 to ± 0.0375: three of those.

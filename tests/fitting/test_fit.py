@@ -35,6 +35,7 @@ def test_the_same_minimum_as_scipy_finds(front, noisy, fitted) -> None:
 
 
 @pytest.mark.parametrize("optimizer", [None, optax.adam(0.05)], ids=["lbfgs", "adam"])
+@pytest.mark.thorough
 def test_first_order_finds_the_same(noisy, fitted, optimizer) -> None:
     loss = noisy.loss
     objective = noisy if optimizer is not None else (lambda model: loss(model, {}))
@@ -57,6 +58,7 @@ def test_a_descent_that_goes_astray_has_not_converged(rate: float, status: str) 
     assert result.status == status
 
 
+@pytest.mark.thorough
 def test_bad_starts_hurt_no_other(noisy, fitted) -> None:
     starts = [
         {},
@@ -84,6 +86,7 @@ def test_a_gradient_that_is_nan_is_told_apart() -> None:
     assert many.starts[1].status == "stalled"
 
 
+@pytest.mark.thorough
 def test_drawn_starts_need_a_key_and_stay_inside_bounds(noisy) -> None:
     with pytest.raises(ParameterError, match="pass key="):
         fit(START, noisy, free=RATES, starts=3)
@@ -103,6 +106,7 @@ def test_drawn_starts_need_a_key_and_stay_inside_bounds(noisy) -> None:
     assert {s.status for s in many.starts} == {"stalled"}
 
 
+@pytest.mark.thorough
 def test_data_sets_share_what_they_are_told_to(front) -> None:
     other = FisherKPPModel(diffusivity=0.5, growth_rate=0.2)
     start = {"u": jnp.asarray(front.start)}

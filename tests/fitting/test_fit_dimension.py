@@ -15,6 +15,7 @@ from mfnjax.fractal import box_counting_dimension
 
 @pytest.mark.parametrize("target", [1.3, 1.6, 1.8])
 @pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.thorough
 def test_hard_dimension_and_local_slopes(target, seed):
     found = fit_dimension(target, key=jax.random.key(seed))
     assert found.dimension == pytest.approx(target, abs=0.02)
@@ -34,6 +35,7 @@ def rollout(field):
 
 
 @pytest.mark.parametrize(("target", "seed"), [(1.3, 0), (1.8, 1)])
+@pytest.mark.thorough
 def test_through_a_rollout(target, seed):
     found = fit_dimension(target, rollout=rollout, key=jax.random.key(seed))
     assert found.dimension == pytest.approx(target, abs=0.05)
@@ -46,6 +48,7 @@ def test_slopes_of_a_power_law():
     np.testing.assert_allclose(local_slopes(jnp.asarray(5.0 * sizes**-1.7), sizes), 1.7, rtol=1e-12)
 
 
+@pytest.mark.thorough
 def test_gradient_of_the_loss():
     field = jax.random.normal(jax.random.key(1), (8, 8))
     check_grads(

@@ -84,6 +84,7 @@ def test_it_prints_a_table_and_writes_json(tmp_path) -> None:
     assert broken["rows"][0]["reverse"] is None
 
 
+@pytest.mark.thorough
 def test_it_checks_a_run_and_shows_what_a_smooth_twin_gains() -> None:
     """Over a smooth twin all parameters agree; the step in V of the hard one is found."""
     grid, key = Grid((4, 5)), jax.random.key(1)

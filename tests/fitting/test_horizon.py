@@ -57,6 +57,7 @@ def test_a_chaotic_map_has_the_exponent_ln_2() -> None:
     assert found.growth == pytest.approx(4000 * math.log(2), rel=0.02)
 
 
+@pytest.mark.thorough
 def test_an_unstable_rest_state_grows_as_its_dispersion_relation_says() -> None:
     """Swift–Hohenberg about u = 0: λ = max over the grid's modes of r − (1 + ∇²)²."""
     model, grid = SwiftHohenbergModel(), Grid((1, 16), 0.7)
@@ -110,6 +111,7 @@ def test_what_decays_has_no_horizon() -> None:
     assert read["is_noise"] is False
 
 
+@pytest.mark.thorough
 def test_the_v41_model_at_its_defaults_has_none_either(tmp_path) -> None:
     """Its pair is marginal: sensitivities grow by a power of time at most, events or not."""
     grid, key = Grid((6, 7)), jax.random.key(0)

@@ -168,6 +168,7 @@ def test_it_is_told_in_one_line(function, arguments, message) -> None:
     assert len(text) < 300
 
 
+@pytest.mark.thorough
 def test_starts_go_by_paper_symbols_as_everything_else_does() -> None:
     by_symbol = fitted(starts=[{"D": 0.7}], fixed=["K"], max_steps=1)
     assert by_symbol.starts[0].start["diffusivity"] == pytest.approx(0.7)

@@ -119,6 +119,7 @@ def test_synthetic_data_have_the_noise_they_should(front, frames) -> None:
     assert abs(np.corrcoef(noise[:, 0].ravel(), noise[:, 1].ravel())[0, 1]) < 0.05
 
 
+@pytest.mark.thorough
 def test_sums_weigh_and_keep_squares(front) -> None:
     one = pointwise({"u": front.seen}, sigma=0.1, **given(front))
     two = pointwise({"u": front.seen[:, :, ::2]}, columns=range(0, 24, 2), **given(front))
@@ -164,6 +165,7 @@ def test_unknowns_of_one_name_are_one(front) -> None:
         _ = noisy + again
 
 
+@pytest.mark.thorough
 def test_a_start_that_terms_share_counts_once(front) -> None:
     """One objective in three pieces, time by time, is that objective."""
     noise = {"sigma": 0.1, "start_sigma": {"u": 0.05}}
@@ -188,6 +190,7 @@ def test_a_start_that_terms_share_counts_once(front) -> None:
     np.testing.assert_array_equal(starts[0], starts[2])
 
 
+@pytest.mark.thorough
 def test_the_gradient_goes_through_both_ways(front) -> None:
     objective = pointwise({"u": front.seen}, sigma=0.1, start_sigma={"u": 0.1}, **given(front))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from experiments.grown_patterns import squares, start_inside
 from experiments.outlines.fit import fit_outlines
 from mfnjax import GrayScottModel, Grid, simulate
 
 
+@pytest.mark.thorough
 def test_a_labyrinth_is_read_and_stripes_are_refused() -> None:
     rng, model, grid = np.random.default_rng(3), GrayScottModel(0.0385, 0.061), Grid((128, 128))
     start = start_inside(squares(grid.shape, 30, 8, rng), rng)

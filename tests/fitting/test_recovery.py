@@ -10,6 +10,8 @@ import pytest
 from mfnjax import FisherKPPModel, GrayScottModel, Grid, fit, simulate
 from mfnjax.fitting import identifiability, pointwise
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def frames():

@@ -36,6 +36,7 @@ def truth_of(problem) -> dict[str, float]:
     return {name: float(found[name]) for name in SOFT_FEATURES}
 
 
+@pytest.mark.thorough
 def test_alpha_comes_back_from_three_statistics(problem) -> None:
     truth = truth_of(problem)
     objective = soft_feature_targets({n: truth[n] for n in NAMES}, **problem)

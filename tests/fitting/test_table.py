@@ -148,6 +148,7 @@ def sharp() -> Table:
 
 
 @pytest.mark.compile_bound
+@pytest.mark.thorough
 def test_without_standard_deviations_the_noise_is_estimated(sharp) -> None:
     start = FisherKPPModel(**{**scaled_start(sharp, FisherKPPModel()), "capacity": 1.0})
     objective = table_objective(sharp, start)
@@ -162,6 +163,7 @@ def test_without_standard_deviations_the_noise_is_estimated(sharp) -> None:
 
 
 @pytest.mark.compile_bound
+@pytest.mark.thorough
 def test_the_misfit_is_said_in_words(sharp) -> None:
     values = sharp.values.copy()
     values[3, 5:12] += 0.2

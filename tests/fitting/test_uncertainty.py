@@ -74,6 +74,7 @@ def test_a_straight_line_has_the_textbook_covariance(line) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_the_hessian_serves_a_loss_that_is_no_sum_of_squares(line) -> None:
     by_loss = fit(FisherKPPModel(0.7, 1.4), lambda m: 0.5 * jnp.sum(_line(m) ** 2), **FREE)
     assert not by_loss.is_least_squares
@@ -87,6 +88,7 @@ def test_the_hessian_serves_a_loss_that_is_no_sum_of_squares(line) -> None:
     assert found.interval == pytest.approx(covariance(by_loss).intervals()["growth_rate"], rel=1e-3)
 
 
+@pytest.mark.thorough
 def test_a_stiff_direction_does_not_hide_another_that_is_well_determined() -> None:
     """ln D to 1e-5 and ln λ to 10 %: the curvatures are 1e10 and 100."""
     result = fit(
@@ -115,6 +117,7 @@ def test_derivatives_that_are_not_finite_are_told(squares: bool) -> None:
             of(result, scale=1.0)
 
 
+@pytest.mark.thorough
 def test_what_the_hessian_loses_in_rounding_is_not_seen() -> None:
     with jax.enable_x64(False):
         result = fit(
@@ -128,6 +131,7 @@ def test_what_the_hessian_loses_in_rounding_is_not_seen() -> None:
     assert kinds == ["determined", "unseen", "unseen"]
 
 
+@pytest.mark.thorough
 def test_the_profile_of_a_linear_problem_is_its_interval(line) -> None:
     found = profile(line, "growth_rate")
     assert found.interval == pytest.approx(covariance(line).intervals()["growth_rate"], rel=1e-6)
@@ -135,6 +139,7 @@ def test_the_profile_of_a_linear_problem_is_its_interval(line) -> None:
     assert found.rise[len(found.rise) // 2] == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.thorough
 def test_profile_laplace_and_bootstrap_agree_where_the_data_are_good(fitted, tmp_path) -> None:
     laplace = covariance(fitted)
     assert laplace.scale == 1.0  # the noise was given
@@ -152,6 +157,7 @@ def test_profile_laplace_and_bootstrap_agree_where_the_data_are_good(fitted, tmp
     assert len(plot_profiles(profiles, tmp_path / "p.png").axes) == 2
 
 
+@pytest.mark.thorough
 def test_a_single_parameter_has_a_profile(noisy) -> None:
     one = fit(START, noisy, free=["D"], fixed={})
     found = profile(one, "diffusivity", points=9)
@@ -161,6 +167,7 @@ def test_a_single_parameter_has_a_profile(noisy) -> None:
         profile(one, "Q")
 
 
+@pytest.mark.thorough
 def test_a_profile_that_falls_below_the_fit_says_so() -> None:
     """A double well: the fit ends in the higher one, the profile reaches the lower."""
 
@@ -185,6 +192,7 @@ def test_a_profile_that_falls_below_the_fit_says_so() -> None:
     assert found.to_dict()["better"] == found.better
 
 
+@pytest.mark.thorough
 def test_correlated_residuals_widen_the_interval(front) -> None:
     # Noise that is the mean of five neighbours: correlated along x, ρ₁ = 0.8.
     rng = np.random.default_rng(3)
@@ -220,6 +228,7 @@ def test_the_correlation_is_found_at_uneven_columns() -> None:
     assert neighbour_correlation(rows, 4.0) == pytest.approx(0.7**4, abs=0.02)
 
 
+@pytest.mark.thorough
 def test_uneven_columns_and_a_measured_start_are_correlated_by_their_distance(front) -> None:
     columns = [0, 1, 2, 7, 11, 23]
     seen = front.seen[:, :, columns] + 0.06 * np.array([1.0, -1.0, 1.0])[:, None, None]
@@ -247,6 +256,7 @@ def test_uneven_columns_and_a_measured_start_are_correlated_by_their_distance(fr
     np.testing.assert_allclose(found.free, expected[:2, :2], rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_the_order_in_which_data_sets_are_named_changes_nothing(front) -> None:
     late, gaps = front.seen[1:].copy(), front.seen.copy()
     gaps[:, :, ::5] = np.nan
@@ -263,6 +273,7 @@ def test_the_order_in_which_data_sets_are_named_changes_nothing(front) -> None:
     np.testing.assert_allclose(one.free, two.free, rtol=1e-12)
 
 
+@pytest.mark.thorough
 def test_degrees_of_freedom_count_what_was_measured_and_a_functions_residuals(front) -> None:
     seen = front.seen.copy()
     seen[:, :, ::2] = np.nan
@@ -274,6 +285,7 @@ def test_degrees_of_freedom_count_what_was_measured_and_a_functions_residuals(fr
     assert covariance(result).degrees_of_freedom == 36 + 3 - 2
 
 
+@pytest.mark.thorough
 def test_a_bootstrap_starts_at_a_bound_that_was_reached(noisy) -> None:
     result = fit(START, noisy, free=RATES, bounds={"D": (0.0, 0.3)})
     free = result.free.copy()
@@ -309,6 +321,7 @@ class Product(ReactionDiffusion):
         raise NotImplementedError
 
 
+@pytest.mark.thorough
 def test_a_product_is_reported_with_its_direction(front) -> None:
     result = fit(Product(0.3, 1.0, 0.3), observed(front, 0.02, sigma=0.02))
     product = result.parameters["first"] * result.parameters["second"]
@@ -342,6 +355,7 @@ FIVE = ("alpha", "d_activator", "d_inhibitor", "r_activator", "r_inhibitor")
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.35])
+@pytest.mark.thorough
 def test_the_v41_parameters_come_back_from_all_fields(mycelium, factor: float) -> None:
     start, seen, settings = mycelium
     truth = {name: getattr(MyceliumModel(), name) for name in FIVE}
@@ -352,6 +366,7 @@ def test_the_v41_parameters_come_back_from_all_fields(mycelium, factor: float) -
     assert identifiability(result, scale=1e-6).ok
 
 
+@pytest.mark.thorough
 def test_without_events_no_key_is_needed(mycelium) -> None:
     start, _, settings = mycelium
     still = MyceliumModel(spike_probability=0.0)
@@ -365,6 +380,7 @@ def test_without_events_no_key_is_needed(mycelium) -> None:
         fit(MyceliumModel(alpha=0.1), pointwise(data, **plain), free=["alpha"])
 
 
+@pytest.mark.thorough
 def test_from_the_potential_alone_only_alpha_is_identifiable(mycelium) -> None:
     start, seen, settings = mycelium
     objective = pointwise({"potential": seen["potential"]}, start=start, **settings)
@@ -379,6 +395,7 @@ def test_from_the_potential_alone_only_alpha_is_identifiable(mycelium) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_a_sloppy_direction_is_named_with_its_error(front) -> None:
     # One column, one time: D and λ can be traded against each other within the noise.
     objective = pointwise(
@@ -398,6 +415,7 @@ def test_a_sloppy_direction_is_named_with_its_error(front) -> None:
     assert report.directions[0].relative_error < report.directions[-1].relative_error
 
 
+@pytest.mark.thorough
 def test_the_noise_cannot_be_estimated_from_too_little() -> None:
     single = CallableObjective(lambda m: jnp.stack([m.diffusivity - 1.0]), squares=True)
     result = fit(FisherKPPModel(0.5), single, free=["D"])

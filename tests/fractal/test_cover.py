@@ -51,6 +51,7 @@ def test_own_base_counts_are_exact_integers(name: str, base: int, pieces: int, l
     assert counted.tolist() == [pieces ** (level - j) for j in range(level + 1)]
 
 
+@pytest.mark.thorough
 def test_batched_equals_looped_and_jit_equals_no_jit() -> None:
     masks = jnp.asarray(np.random.default_rng(3).random((3, 37, 50)) < 0.05)
     sizes = (1, 3, 20)

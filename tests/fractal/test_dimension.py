@@ -38,6 +38,7 @@ def contains(found: DimensionEstimate, exact: float) -> bool:
 
 
 @pytest.mark.parametrize(("name", "mask", "exact", "tolerance"), NAMED, ids=[n[0] for n in NAMED])
+@pytest.mark.thorough
 def test_named_sets(name: str, mask: np.ndarray, exact: float, tolerance: float) -> None:
     found = fractal_dimension(mask)
     assert found.dimension == pytest.approx(exact, abs=tolerance)
@@ -56,6 +57,7 @@ def test_disc_and_its_rim(shift: tuple[int, int]) -> None:
     assert contains(rim, 1.0)
 
 
+@pytest.mark.thorough
 def test_chaos_game_rendering_of_the_triangle() -> None:
     run = chaos_game(named_system("sierpinski_triangle"), 1_000_000, key=jax.random.key(0))
     found = fractal_dimension(np.asarray(render_points(run.points, (1024, 1024))))
@@ -63,6 +65,7 @@ def test_chaos_game_rendering_of_the_triangle() -> None:
     assert contains(found, EXACT_DIMENSIONS["sierpinski_triangle"])
 
 
+@pytest.mark.thorough
 def test_intervals_hold_the_dimension_of_random_cantor_sets() -> None:
     """100 sets of two kinds: on a lattice of their own, and with four random ratios each."""
     rng = np.random.default_rng(2024)
@@ -109,6 +112,7 @@ def test_range_starts_above_dust_around_a_line() -> None:
     assert contains(found, 1.0)
 
 
+@pytest.mark.thorough
 def test_real_colonies_have_an_estimate_with_an_interval(shared_data) -> None:
     """A filled colony with a rough edge: above its edge's dimension, below or at the plane's."""
     folder = shared_data / "yeast_colonies"
@@ -194,6 +198,7 @@ def test_local_slope_of_a_lone_size_is_nan() -> None:
     assert math.isnan(slopes[2])
 
 
+@pytest.mark.thorough
 def test_plot_shows_the_numbers(tmp_path) -> None:
     found = fractal_dimension(koch_mask(128))
     figure = plot_dimension_fit(found, tmp_path / "fit.png")

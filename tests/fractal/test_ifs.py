@@ -34,6 +34,7 @@ UNIT = jnp.asarray([0.0, 1.0, 0.0, 1.0])
 @pytest.mark.parametrize(
     ("name", "level"), [("sierpinski_carpet", 3), ("vicsek", 3), ("cantor_dust", 4)]
 )
+@pytest.mark.thorough
 def test_chaos_game_fills_exactly_the_cells_of_the_recursion(name: str, level: int) -> None:
     mask = pattern_mask(name, level)
     points = chaos_game(named_system(name), 100_000, key=KEY).points
@@ -107,6 +108,7 @@ def test_batch_of_systems_equals_a_loop() -> None:
         np.testing.assert_allclose(batched.points[n], single, atol=1e-12)
 
 
+@pytest.mark.thorough
 def test_gradients_of_points_and_of_the_dimension() -> None:
     @jax.jit
     def spread(ratios: jax.Array, angles: jax.Array) -> jax.Array:

@@ -53,6 +53,7 @@ def test_standard_map_is_ln_half_the_kick() -> None:
     assert_sum_rule(found)
 
 
+@pytest.mark.thorough
 def test_lorenz() -> None:
     found = lyapunov_exponents(
         rk4_step(lorenz, 0.01), jnp.asarray([1.0, 1.0, 20.0]), 3, steps=200_000, dt=0.01
@@ -74,6 +75,7 @@ def test_roessler() -> None:
     assert_sum_rule(found)
 
 
+@pytest.mark.thorough
 def test_field_on_a_grid_has_the_decay_rates_of_diffusion() -> None:
     """Every exponent in closed form: ln of the eigenvalues of one explicit step; a pytree state."""
     expected = np.sort(np.log(FACTORS))[::-1]
@@ -145,6 +147,7 @@ def test_divergence_rate_of_an_exponential_and_of_a_rest() -> None:
         divergence_rate(jnp.ones((1, 3)))
 
 
+@pytest.mark.thorough
 def test_divergence_rate_gradients_also_at_a_rest() -> None:
     history = jnp.asarray(np.random.default_rng(1).normal(size=(6, 3, 3)))
     history = history.at[3].set(history[2])

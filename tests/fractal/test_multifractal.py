@@ -51,6 +51,7 @@ def test_a_plain_set_has_one_dimension(name: str, exact: int) -> None:
     assert found.dimensions == pytest.approx([np.log(exact) / np.log(3)] * 3, abs=1e-10)
 
 
+@pytest.mark.thorough
 def test_gradients_of_dimensions_and_lacunarity_also_at_empty_cells() -> None:
     density = jnp.asarray(cascade(3)).at[2, 3].set(0.0)
 
@@ -138,6 +139,7 @@ def henon_orbit(number: int) -> np.ndarray:
     ("name", "exact", "tolerance"),
     [("henon", 1.215, 0.04), ("square", 2.0, 0.05), ("circle", 1.0, 0.03)],
 )
+@pytest.mark.thorough
 def test_correlation_dimension(name: str, exact: float, tolerance: float) -> None:
     rng, number = np.random.default_rng(4), 6000
     angle = rng.uniform(0, 2 * np.pi, number)
@@ -152,6 +154,7 @@ def test_correlation_dimension(name: str, exact: float, tolerance: float) -> Non
     assert np.all(np.diff(found.correlation_sums) >= 0)
 
 
+@pytest.mark.thorough
 def test_theiler_window_removes_what_is_close_in_time_only() -> None:
     """A slow walk round a noisy blob: neighbours in time make it look like a line."""
     rng = np.random.default_rng(5)
@@ -184,6 +187,7 @@ def test_bad_clouds_are_refused() -> None:
         correlation_dimension(good, radii=[1e-9, 2e-9, 3e-9])
 
 
+@pytest.mark.thorough
 def test_largest_percolation_cluster_scales_with_91_48() -> None:
     slope, error, masses = cluster_mass_scaling(seed=1)
     assert slope == pytest.approx(CLUSTER_DIMENSION, abs=0.03)

@@ -56,6 +56,7 @@ def test_current_equals_neuron(v_mv: float, expected: float) -> None:
     assert float(computed) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.thorough
 def test_current_and_its_derivatives_equal_sixty_digits() -> None:
     """v = ±12 mV straddles |x| = 1, where the series hands over to the quotient."""
     v_mv = np.array([0.0, 1e-6, -1e-6, 1e-3, 1.0, -10.0, 11.9, 12.1, -12.1, 60.0])
@@ -159,6 +160,7 @@ def test_reversal_equals_ghk_voltage_for_monovalent_ions_and_scipy_for_others() 
     assert float(computed) == pytest.approx(root, rel=1e-10)
 
 
+@pytest.mark.thorough
 def test_gradients_of_every_kernel_in_every_argument() -> None:
     """Logarithms scale the arguments alike, for the finite differences' sake.
 

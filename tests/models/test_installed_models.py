@@ -95,6 +95,7 @@ def test_a_model_of_our_own_asks_for_nothing_that_is_installed(package: Path) ->
         assert get_model("gray-scott").name == "gray-scott"
 
 
+@pytest.mark.thorough
 def test_a_fresh_shell_knows_them(tmp_path: Path) -> None:
     install(tmp_path, "rivals = ecology:Rivals", ecology=ONLY_A_CLASS)
     shell = (

@@ -197,6 +197,7 @@ def test_a_dataset_has_the_declared_units_and_ranges() -> None:
         make_plan(config, model="fisher-kpp", ranges={"K": (-1, 2)})
 
 
+@pytest.mark.thorough
 def test_configurations_need_no_jax() -> None:
     code = (
         "import mfnjax.v41.config, mfnjax.dataset.config, mfnjax.features.config, sys; "

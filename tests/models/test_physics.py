@@ -75,6 +75,7 @@ def test_fisher_front_moves_at_two_root_d_lambda() -> None:
     assert speed == pytest.approx(2 * np.sqrt(diffusivity * rate), rel=0.03)
 
 
+@pytest.mark.thorough
 def test_fisher_reproduces_the_exact_travelling_wave() -> None:
     """Ablowitz–Zeppetella (1979): c = 5√(Dλ/6), u = K (1 + e^{(x − ct)√(λ/6D)})⁻²."""
     d, rate, capacity, length, time = 0.7, 1.3, 2.0, 60.0, 4.0

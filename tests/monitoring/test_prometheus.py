@@ -23,6 +23,8 @@ REQUEST_RATE = "rate(mfn_http_requests_total[1m])"
 P95_LATENCY = "histogram_quantile(0.95, rate(mfn_http_request_duration_seconds_bucket[5m]))"
 ERROR_RATE = 'rate(mfn_http_requests_total{status=~"5.."}[1m])'
 
+COLD = {"MFN_WARM_GRID_SIZES": "none"}  # it runs nothing
+
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)"
 )
@@ -34,11 +36,12 @@ needs_prometheus = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     log = tmp_path_factory.mktemp("server") / "server.log"
-    with running_server(log=log) as running:
+    with running_server(log=log, environment=COLD) as running:
         yield running
 
 
 @needs_promtool
+@pytest.mark.thorough
 def test_example_configuration_and_alerts_are_valid() -> None:
     config = FOLDER / "prometheus.yml"
     told = subprocess.run(
@@ -183,5 +186,5 @@ def test_documented_queries_with_one_worker(server: Server, tmp_path: Path) -> N
 @pytest.mark.slow
 @needs_prometheus
 def test_documented_queries_with_two_workers(tmp_path: Path) -> None:
-    with running_server(workers=2, log=tmp_path / "server.log") as two:
+    with running_server(workers=2, log=tmp_path / "server.log", environment=COLD) as two:
         check_documented_queries(two, tmp_path)

@@ -30,6 +30,7 @@ def reference(q: np.ndarray, k: np.ndarray, v: np.ndarray, topk: int) -> np.ndar
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 3, 7, 12]), st.booleans())
+@pytest.mark.thorough
 def test_equals_the_reference(seed, topk, with_ties):
     rng = np.random.default_rng(seed)
     q, k, v = (rng.normal(size=(7, 4)) for _ in range(3))
@@ -40,6 +41,7 @@ def test_equals_the_reference(seed, topk, with_ties):
 
 
 @pytest.mark.parametrize("topk", [7, 8, 1000])
+@pytest.mark.thorough
 def test_topk_of_the_sequence_or_more_is_full_attention(topk):
     rng = np.random.default_rng(0)
     q, k, v = (rng.normal(size=(7, 4)) for _ in range(3))

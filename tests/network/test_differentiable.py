@@ -23,7 +23,7 @@ from mfnjax.network import (
     train_regressor,
 )
 
-pytestmark = pytest.mark.compile_bound
+pytestmark = [pytest.mark.compile_bound, pytest.mark.thorough]
 
 FEATURES = ("V_mean", "V_std", "V_skew", "V_kurt", "dV_mean", "dV_max", "E_trend", "V_max")
 

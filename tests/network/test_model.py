@@ -77,6 +77,7 @@ def test_the_order_of_a_sequence_does_not_matter():
     )
 
 
+@pytest.mark.thorough
 def test_initialisation():
     config = NetworkConfig(input_dim=128, hidden_dim=64)
     params = init_network(config, key=jax.random.key(0))

@@ -32,6 +32,7 @@ def trained():
     )[0]
 
 
+@pytest.mark.thorough
 def test_it_learns_in_the_units_of_the_data(trained):
     x, y = columns(100, 2)
     prediction = trained.predict(x)

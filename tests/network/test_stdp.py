@@ -57,6 +57,7 @@ def test_closed_form_at_plus_and_minus_tau_and_zero():
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(times, min_size=6, max_size=6), st.lists(times, min_size=8, max_size=8))
+@pytest.mark.thorough
 def test_equals_the_reference_with_missing_spikes(pre, post):
     pre, post = np.reshape(pre, (2, 3)), np.reshape(post, (2, 4))
     params = STDP(tau_plus_s=0.03, tau_minus_s=0.01, a_plus=0.02, a_minus=0.05)
@@ -74,6 +75,7 @@ def test_only_differences_of_time_count(spikes, shift):
     )
 
 
+@pytest.mark.thorough
 def test_missing_spikes_contribute_nothing_to_value_or_gradient():
     pre = jnp.array([[0.01, jnp.nan, jnp.inf]])
     post = jnp.array([[0.02, jnp.inf, jnp.nan]])
@@ -110,6 +112,7 @@ def test_third_factor_weights_the_samples():
     assert third_factor(jnp.zeros(1), jnp.asarray(0.0)).tolist() == [0.0]
 
 
+@pytest.mark.thorough
 def test_stronger_activations_spike_earlier_and_silent_ones_never():
     latency = np.asarray(spike_latency(jnp.array([-1.0, 0.0, 0.5, 1.0, 9.0]), 0.05))
     assert np.all(np.isinf(latency[:2]))
@@ -124,6 +127,7 @@ def test_stronger_activations_spike_earlier_and_silent_ones_never():
 
 
 @pytest.mark.parametrize("layer", ["hidden", "half"])
+@pytest.mark.thorough
 def test_stdp_changes_the_weights_of_its_layer_as_the_rule_says(layer):
     """One batch, one step: the only difference to plain Adam is rate · mean M·W, in one kernel."""
     config = NetworkConfig(hidden_dim=8, dtype="float64")

@@ -53,6 +53,7 @@ def stop_after(epoch):
 
 
 @pytest.mark.parametrize("patience", [None, 3])
+@pytest.mark.thorough
 def test_interrupted_and_resumed_is_bit_for_bit_the_same(tmp_path, patience):
     x, y = problem()
     options = dataclasses.replace(OPTIONS, patience=patience)
@@ -89,6 +90,7 @@ train(CONFIG, x, y, options=OPTIONS, checkpoints=sys.argv[1], on_epoch=kill)
 """
 
 
+@pytest.mark.thorough
 def test_killed_process_and_another_process_goes_on(tmp_path):
     root = str(Path(__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root, "JAX_ENABLE_X64": "1"}
@@ -101,6 +103,7 @@ def test_killed_process_and_another_process_goes_on(tmp_path):
     assert same(resumed.params, train(CONFIG, x, y, options=OPTIONS).params)
 
 
+@pytest.mark.thorough
 def test_more_epochs_later_equal_all_at_once(tmp_path):
     x, y = problem()
     short = dataclasses.replace(OPTIONS, epochs=2)
@@ -111,6 +114,7 @@ def test_more_epochs_later_equal_all_at_once(tmp_path):
     assert same(finished.params, longer.params)
 
 
+@pytest.mark.thorough
 def test_a_checkpoint_of_something_else_is_one_clear_error(tmp_path):
     x, y = problem()
     train(CONFIG, x, y, options=dataclasses.replace(OPTIONS, epochs=1), checkpoints=tmp_path)
@@ -169,6 +173,7 @@ def test_bad_data_is_one_clear_error(x, y, message):
         train(CONFIG, x, y)
 
 
+@pytest.mark.thorough
 def test_it_learns_and_patience_returns_the_best():
     x, y = problem(300)
     held_out = problem(100, seed=9)
@@ -183,6 +188,7 @@ def test_it_learns_and_patience_returns_the_best():
     assert run.history[run.best_epoch - 1].held_out_loss == best
 
 
+@pytest.mark.thorough
 def test_steps_are_those_of_optax_adam():
     """Batches without shuffling effects (one batch), against a plain optax loop in float64."""
     config = NetworkConfig(hidden_dim=8, dtype="float64")
@@ -202,6 +208,7 @@ def test_steps_are_those_of_optax_adam():
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.thorough
 def test_a_last_batch_that_is_not_full_counts_its_samples_once():
     """With a tiny rate the losses of the batches, weighted, are the loss over all samples."""
     x, y = problem(10)

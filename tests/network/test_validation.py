@@ -17,6 +17,8 @@ from mfnjax.v41.validation import (
     validation_target,
 )
 
+pytestmark = pytest.mark.thorough
+
 SMALL = {"grid_size": 16, "steps": 8}
 
 

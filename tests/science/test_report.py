@@ -31,6 +31,7 @@ DOCUMENTED = [
 ]
 
 
+@pytest.mark.thorough
 def test_the_documented_rows_come_by_name_and_hold() -> None:
     rows = documented_rows()
     assert [row.name for row in rows] == DOCUMENTED
@@ -44,6 +45,7 @@ def test_closed_forms_hold(section) -> None:
     assert [row.name for row in section() if row.status != "pass"] == []
 
 
+@pytest.mark.thorough
 def test_the_pair_changes_nothing_at_the_defaults_and_something_over_the_threshold() -> None:
     assert turing_difference(0.75) == (0.0, 0)
     difference, activations = turing_difference(0.05)

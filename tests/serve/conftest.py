@@ -72,6 +72,12 @@ class ServerProcess:
             time.sleep(0.05)
         raise AssertionError(f"the server did not become ready:\n{self.log()}")
 
+    def __enter__(self) -> ServerProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def stop(self) -> int:
         """SIGTERM; the exit status."""
         if self.process.poll() is None:
@@ -88,8 +94,5 @@ class ServerProcess:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server with the default settings."""
-    process = ServerProcess(tmp_path_factory.mktemp("server"))
-    try:
+    with ServerProcess(tmp_path_factory.mktemp("server")) as process:
         yield process.wait_ready()
-    finally:
-        process.stop()

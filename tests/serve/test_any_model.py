@@ -15,8 +15,6 @@ import pytest
 from litestar.testing import TestClient
 
 from mfnjax import Simulation
-from mfnjax.models import registry
-from mfnjax.models.user_modules import import_module
 from serve.app import create_app
 from serve.engine.simulations import BATCHES, PROGRAMS, SMALL, Run
 from serve.http.arrays import read_array
@@ -24,6 +22,7 @@ from serve.settings import Settings
 from tests.serve.conftest import ServerProcess
 from tests.tolerances import RELATIVE
 
+pytestmark = pytest.mark.usefixtures("own_model")
 OWN_MODEL = str(Path(__file__).with_name("own_model.py"))
 GRAY_SCOTT = {"model": "gray-scott", "preset": "spots", "grid_size": 16, "steps": 24}
 DOCUMENTED = {"grid_size": 16, "steps": 24}
@@ -35,28 +34,13 @@ BODIES = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def own_model() -> Iterator[None]:
-    """The user's model, in the process of the test, for as long as this file is tested."""
-    before = dict(registry._REGISTRY)
-    import_module(OWN_MODEL)
-    yield
-    registry._REGISTRY.clear()
-    registry._REGISTRY.update(before)
-    del sys.modules["_mfn_import_own_model"]
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server that knows a user's model; it need not be warm."""
     folder = tmp_path_factory.mktemp("server")
-    process = ServerProcess(
-        folder, "--import", OWN_MODEL, MFN_WARM_GRID_SIZES="none", MFN_QUEUE_SECONDS="60"
-    )
-    try:
+    settings = {"MFN_WARM_GRID_SIZES": "none", "MFN_QUEUE_SECONDS": "60"}
+    with ServerProcess(folder, "--import", OWN_MODEL, **settings) as process:
         yield process.wait_ready()
-    finally:
-        process.stop()
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +74,7 @@ def test_forty_eight_at_once_have_the_bits_of_one_alone(server: ServerProcess, k
     ],
     ids=["gray-scott", "spectral"],
 )
+@pytest.mark.thorough
 def test_a_batch_is_kept_only_where_it_changes_no_bit(values: dict[str, Any]) -> None:
     simulation = Simulation.from_dict(values)
     runs = [Run.of(simulation, seed) for seed in range(8)]
@@ -218,6 +203,7 @@ def test_what_cannot_be_run_is_refused_and_the_field_is_named(
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.thorough
 def test_a_module_that_cannot_be_imported_is_told_in_a_line(tmp_path: Path, workers: str) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("1 / 0\n", encoding="utf-8")

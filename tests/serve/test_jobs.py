@@ -33,11 +33,8 @@ def start(folder: Path) -> ServerProcess:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    process = start(tmp_path_factory.mktemp("server"))
-    try:
+    with start(tmp_path_factory.mktemp("server")) as process:
         yield process
-    finally:
-        process.stop()
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +164,7 @@ def test_a_locked_store_is_a_503(
     assert web.post("/fit", json=body).status_code == 202
 
 
+@pytest.mark.thorough
 def test_a_job_of_another_process_is_its_own_until_that_ends(tmp_path: Path) -> None:
     jobs = JobStore(tmp_path)
     job_id = jobs.add("fit", {}).id
@@ -202,6 +200,7 @@ def test_the_oldest_jobs_that_have_ended_are_forgotten(
     assert not jobs.checkpoint(ids[0]).exists()
 
 
+@pytest.mark.thorough
 def test_a_job_goes_on_after_a_cancel_a_kill_and_a_stop(
     tmp_path: Path, body: dict[str, Any]
 ) -> None:

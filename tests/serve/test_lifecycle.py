@@ -7,8 +7,11 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.serve.conftest import ServerProcess
+
+pytestmark = pytest.mark.thorough
 
 RUN = {"grid_size": 192, "steps": 1000}
 READ_SECONDS = 0.25

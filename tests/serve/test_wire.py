@@ -160,6 +160,7 @@ def test_addresses_of_one_client_share_a_bucket(host: str, alike: str) -> None:
     assert address_of(host) not in (address_of("192.0.2.8"), address_of("2001:db8:0:1::1"))
 
 
+@pytest.mark.thorough
 def test_workers_share_the_buckets_and_the_fullest_gives_way(tmp_path: Path) -> None:
     one, two = RateLimit(3, tmp_path), RateLimit(3, tmp_path)
     assert [one.spend("a", 0.0), two.spend("a", 0.0), one.spend("a", 0.0)] == [0.0] * 3

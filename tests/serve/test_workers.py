@@ -23,12 +23,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """Two workers that compile nothing before they are asked; its tests stand in an order."""
     patient = {"MFN_QUEUE_SECONDS": "300", "MFN_DEADLINE_SECONDS": "300"}
     settings = {"MFN_WARM_GRID_SIZES": "none", **patient}
-    process = ServerProcess(tmp_path_factory.mktemp("server"), workers=2, **settings)
-    try:
+    with ServerProcess(tmp_path_factory.mktemp("server"), workers=2, **settings) as process:
         yield process.wait_ready()
-    finally:
-        process.process.kill()
-        process.client.close()
 
 
 def ask(server: ServerProcess, path: str) -> httpx.Response:

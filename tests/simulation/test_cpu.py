@@ -39,6 +39,7 @@ print(sorted(devices))
 """
 
 
+@pytest.mark.thorough
 def test_each_thread_of_an_ensemble_has_a_device_of_its_own() -> None:
     done = subprocess.run(
         [sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, check=False
@@ -113,6 +114,7 @@ def most_ready(kernels: Kernels) -> int:
 @pytest.mark.parametrize(
     ("size", "steps", "save_every"), [(32, 32, None), (64, 100, None), (64, 100, 1)]
 )
+@pytest.mark.thorough
 def test_no_part_of_a_compiled_run_is_handed_to_another_thread(size, steps, save_every) -> None:
     """To wake a thread takes longer than a tenth of a short run (docs/speed.md)."""
     grid, model = Grid((size, size)), jax.tree.map(np.float32, MyceliumModel())

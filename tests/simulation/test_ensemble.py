@@ -110,6 +110,7 @@ def test_a_run_does_not_count_beyond_its_integers() -> None:
 
 @pytest.mark.parametrize("is_on", [False, True])
 @pytest.mark.parametrize("setting", [jax.enable_x64, jax.threefry_partitionable])
+@pytest.mark.thorough
 def test_threads_run_under_the_callers_settings(setting: Any, is_on: bool) -> None:
     drawn = MAP.initial_state(GRID, dtype="float64", key=KEY)
     start = {name: np.asarray(drawn[name]) for name in MAP.fields}
@@ -156,6 +157,7 @@ def test_a_users_model_is_given_numbers_alone() -> None:
         np.testing.assert_array_equal(many.state["u"][index], alone.state["u"])
 
 
+@pytest.mark.thorough
 def test_ctrl_c_does_not_wait_for_a_long_run() -> None:
     """10⁸ steps take minutes; a call ends a fraction of a second after Ctrl-C."""
     run_many(steps=10**6)  # compiled, so that the signal meets the run

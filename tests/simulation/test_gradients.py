@@ -155,6 +155,7 @@ def derivatives(case: Case) -> Callable[[jax.Array, jax.Array], Any]:
 
 
 @pytest.mark.parametrize(("name", "stepper", "boundary"), cases())
+@pytest.mark.thorough
 def test_first_and_second_derivatives(name: str, stepper: str, boundary: str) -> None:
     case = case_of(name, stepper, boundary)
     at, axes = derivatives(case), jnp.eye(case.size)
@@ -189,6 +190,7 @@ def checked() -> list[Any]:
 
 
 @pytest.mark.parametrize(("name", "stepper", "boundary"), checked())
+@pytest.mark.thorough
 def test_every_order_of_modes_by_jaxs_own_check(name: str, stepper: str, boundary: str) -> None:
     """Forward and reverse over forward and reverse, along a plane: parameters and fields."""
     case = case_of(name, stepper, boundary)
@@ -200,6 +202,7 @@ def test_every_order_of_modes_by_jaxs_own_check(name: str, stepper: str, boundar
 
 
 @pytest.mark.parametrize(("name", "stepper", "boundary"), checked())
+@pytest.mark.thorough
 def test_jacobian_and_hessian_are_batches_of_the_same(name, stepper, boundary) -> None:
     """jax.jacfwd and jax.hessian, which batch, against one direction at a time."""
     case = case_of(name, stepper, boundary)

@@ -106,6 +106,7 @@ def test_a_fourier_mode_decays_with_the_discrete_eigenvalue() -> None:
     np.testing.assert_allclose(run.state["potential"], expected, rtol=0, atol=1e-15)
 
 
+@pytest.mark.thorough
 def test_growth_events_are_what_they_should_be() -> None:
     """p events a step; each one cell, uniform over the grid; magnitude Normal(20 mV, 5 mV)."""
     shape, steps, p = (6, 10), 4000, 0.3
@@ -135,6 +136,7 @@ def test_growth_events_are_what_they_should_be() -> None:
     assert chi_square < 59 + 4 * np.sqrt(2 * 59)
 
 
+@pytest.mark.thorough
 def test_jitter_has_its_variance_and_leaves_the_events_alone() -> None:
     shape = (64, 64)
     start = [np.full(shape, -0.03), np.zeros(shape), np.zeros(shape)]
@@ -159,6 +161,7 @@ def test_initial_state_has_its_distribution() -> None:
         assert abs(float(state[name].mean()) - 0.05) < 0.03 * error
 
 
+@pytest.mark.thorough
 def test_the_defaults_never_cross_the_threshold() -> None:
     """The documented model forms no pattern: with one key, the pair changes nothing in V."""
     grid = Grid((32, 32))
@@ -233,6 +236,7 @@ def test_a_float32_parameter_at_its_bound_is_accepted() -> None:
         simulate(quiet_model(alpha=jnp.float32(0.3)), start, grid=Grid((4, 4)), steps=1)
 
 
+@pytest.mark.thorough
 def test_no_noise_has_a_finite_gradient() -> None:
     start = random_start((4, 4), 0)
 

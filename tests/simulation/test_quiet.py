@@ -73,6 +73,7 @@ def test_the_short_cut_gives_the_same_bits(shape, boundary, dtype, turing) -> No
     assert (int(full[1].counts["turing_activations"]) > 0) is turing
 
 
+@pytest.mark.thorough
 def test_derivatives_are_those_of_the_full_step() -> None:
     """In forward mode, also from fields on a limit of the clip: there the slope is 1 (inside)."""
     grid = Grid(SHAPE, boundary="neumann")
@@ -139,6 +140,7 @@ def test_it_is_taken_only_where_the_bounds_allow(change: dict, expected: bool) -
 @pytest.mark.parametrize(
     ("boundary", "stays"), [("periodic", 0.25), ("neumann", 0.5), ("dirichlet", 0.25)]
 )
+@pytest.mark.thorough
 def test_the_bound_covers_an_event_in_a_corner(boundary: str, stays: float) -> None:
     """At no-flux sides more of it stays: 1 − 2α. The bound is right, and as sharp as can be."""
     model = MyceliumModel(spike_probability=1.0, alpha=0.25)
@@ -160,6 +162,7 @@ def test_the_bound_allows_for_rounding() -> None:
 
 
 @pytest.mark.parametrize("place", [0, 7, 31])
+@pytest.mark.thorough
 def test_the_bound_covers_the_largest_event(place: int) -> None:
     """Wherever it claims quiet, no cell of the full run ever leaves the clamp."""
     values = (jnp.full(SHAPE, 0.02 + 1e-3 * place / 31), *(jnp.zeros(SHAPE),) * 2)
@@ -179,6 +182,7 @@ def test_the_bound_covers_the_largest_event(place: int) -> None:
     assert seen == sorted(seen, reverse=True)
 
 
+@pytest.mark.thorough
 def test_a_batch_takes_it_only_together() -> None:
     """In a vmap one restless member sends all the long way, and each gets its own result."""
     grid, model = Grid(SHAPE), MyceliumModel()
@@ -199,6 +203,7 @@ def test_a_batch_takes_it_only_together() -> None:
         assert counts == {n: int(c) for n, c in alone.counts.items()}
 
 
+@pytest.mark.thorough
 def test_a_member_has_its_bits_whatever_its_neighbours_do() -> None:
     """One program, one member calm, the other calm too or restless."""
     grid, model = Grid((16, 16)), MyceliumModel()

@@ -177,6 +177,7 @@ def test_numbers_that_leave_a_symbol_are_accepted(stepper: str) -> None:
     run(Porous(power=1.0), stepper=stepper)
 
 
+@pytest.mark.thorough
 def test_a_traced_number_might_be_any() -> None:
     def end(c: Any, stepper: str) -> Any:
         return run(Cross(c=c), stepper=stepper).state["u"].sum()
@@ -296,6 +297,7 @@ class OneWay(Boundary):
 
 
 @pytest.mark.parametrize("boundary", [Squared(), OneWay()])
+@pytest.mark.thorough
 def test_derivatives_through_a_boundary_of_ones_own(boundary: Boundary) -> None:
     grid = Grid((3, 4), boundary=boundary)
     u = jnp.asarray(U[:3, :4])

@@ -235,6 +235,7 @@ def test_reverse_mode_without_adjoint_names_the_way_out() -> None:
 
 @pytest.mark.parametrize("adjoint", ["direct", "per_step", "nested", 20])
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.thorough
 def test_reverse_equals_forward_and_finite_differences(name: str, adjoint) -> None:
     model, start = MODELS[name], start_of(MODELS[name])
     leaves, tree = jax.tree.flatten(model)
@@ -308,6 +309,7 @@ def test_an_ensemble_member_is_the_run_alone_bit_for_bit() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.thorough
 def test_members_of_a_block_are_the_runs_alone_bit_for_bit(dtype: str) -> None:
     """Two blocks of eight, each in one call, and three that are left over."""
     count = 19
@@ -330,6 +332,7 @@ def test_members_of_a_block_are_the_runs_alone_bit_for_bit(dtype: str) -> None:
     assert many.status.ok.tolist() == [True] * count
 
 
+@pytest.mark.thorough
 def test_members_of_a_block_share_what_is_the_same() -> None:
     """Eight keys and one start: a block in which only the keys are the members' own."""
     start, keys = start_of(MODELS["mycelium"], "float32"), jax.random.split(KEY, 9)
@@ -421,6 +424,7 @@ def test_a_traced_dt_leaves_the_other_checks_on() -> None:
         jax.jvp(run, (0.5,), (1.0,))
 
 
+@pytest.mark.thorough
 def test_the_memory_budget_picks_the_cheapest_policy_that_fits() -> None:
     from mfnjax.simulation.adjoint import choose_policy
 
@@ -430,6 +434,7 @@ def test_the_memory_budget_picks_the_cheapest_policy_that_fits() -> None:
     assert choose_policy(2.0, 100, state) == "nested"
 
 
+@pytest.mark.thorough
 def test_nested_checkpoints_need_less_memory() -> None:
     """XLA's own account of the temporaries of a reverse gradient."""
     model = GrayScottModel()

@@ -138,6 +138,7 @@ def test_the_soft_clip_is_monotone_and_stays_between_the_limits() -> None:
     assert float(jnp.abs(clipped - jnp.clip(x, 0, 1)).max()) <= 0.05 * np.log(2) * (1 + 1e-12)
 
 
+@pytest.mark.thorough
 def test_the_relaxed_event_teaches_its_probability() -> None:
     """∫ db/dp du → 1 = d E[u < p]/dp, while for one u the hard derivative is 0."""
     count = 400_000
@@ -167,6 +168,7 @@ def test_a_draw_of_zero_has_a_finite_gradient() -> None:
     assert all(np.isfinite(float(g)) for g in gradients)
 
 
+@pytest.mark.thorough
 def test_the_pipeline_learns_the_probability_of_an_event(start: State) -> None:
     """The gradient in p of a loss of network and features equals its difference quotient."""
     pipeline = DifferentiablePipeline(

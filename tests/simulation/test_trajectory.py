@@ -35,6 +35,7 @@ def _start() -> State:
     return GrayScottModel().initial_state(GRID, key=jax.random.key(0))
 
 
+@pytest.mark.thorough
 def test_a_run_inside_a_transformation_shows_itself_with_its_frames() -> None:
     run = jax.jit(FRAMES.run)(_start())
     assert repr(run).endswith("3 frames)")
@@ -44,6 +45,7 @@ def test_a_run_inside_a_transformation_shows_itself_with_its_frames() -> None:
     assert repr(jax.tree.map(lambda _: None, run)).startswith("Trajectory(u, v")
 
 
+@pytest.mark.thorough
 def test_an_ensemble_comes_back_from_its_file(tmp_path) -> None:
     models = FRAMES.replace(model=GrayScottModel(feed=jnp.linspace(0.03, 0.06, 5)))
     run = models.ensemble(_start())
@@ -89,6 +91,7 @@ def test_a_boundary_is_not_saved_as_another_of_its_name(tmp_path) -> None:
         ({"save_every": 3}, "3 steps apart"),
     ],
 )
+@pytest.mark.thorough
 def test_a_result_has_no_configuration_that_is_not_its_own(changes, named, tmp_path) -> None:
     simulation = Simulation(MyceliumModel(), GRID, 9).replace(**changes)
     path = simulation.run(seed=1).save(tmp_path / "run.npz")

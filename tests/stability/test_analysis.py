@@ -23,6 +23,7 @@ from mfnjax.models import (
 from mfnjax.stability import Verdict, analyse, critical_value, plot_dispersion
 
 
+@pytest.mark.thorough
 def test_v41_defaults_form_no_pattern() -> None:
     analysis = analyse(MyceliumModel())
     assert analysis.verdict is Verdict.MARGINAL
@@ -68,11 +69,13 @@ def test_states_and_verdicts(model, states, verdict: Verdict) -> None:
         (GiererMeinhardtModel(), "D_h", 2 * (1 + math.sqrt(2)) ** 2),
     ],
 )
+@pytest.mark.thorough
 def test_critical_values(model, parameter: str, expected: float) -> None:
     """Gierer–Meinhardt: d_c = μ_h (1 + √2)²/μ_a, by hand from J."""
     assert critical_value(model, parameter) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.thorough
 def test_critical_value_in_a_bracket() -> None:
     assert critical_value(SwiftHohenbergModel(0.1), "r", (-0.3, 0.3)) == pytest.approx(0, abs=1e-9)
     # Hopf of FitzHugh–Nagumo: 1 − v² = εγ at the state of rest.
@@ -82,6 +85,7 @@ def test_critical_value_in_a_bracket() -> None:
     assert found == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.thorough
 def test_a_grid_has_its_own_dispersion() -> None:
     """The stencil's Swift–Hohenberg peak: (2/h) sin(qh/2) = q₀."""
     analysis = analyse(SwiftHohenbergModel(), grid=Grid((8, 8), 1.0))
@@ -101,6 +105,7 @@ def test_a_grid_has_its_own_dispersion() -> None:
         (GiererMeinhardtModel(), 48),
     ],
 )
+@pytest.mark.thorough
 def test_early_growth_is_the_predicted_rate(model, width: int) -> None:
     """The fastest mode that fits the line grows by e^{σt} within 2 %, from an amplitude of 1e-6."""
     grid = Grid((1, width))
@@ -146,6 +151,7 @@ def spectrum_peak(field: np.ndarray, length: float) -> float:
         (SwiftHohenbergModel(0.05, 0.6, 0.0), 0.03, 10_000),
     ],
 )
+@pytest.mark.thorough
 def test_wavelength_of_the_saturated_pattern(model, dt: float, steps: int) -> None:
     """… is within 15 % of the prediction, near enough to threshold for linear theory to hold."""
     grid = Grid((96, 96))
@@ -164,6 +170,7 @@ def test_wavelength_of_the_saturated_pattern(model, dt: float, steps: int) -> No
         (BrusselatorModel(3.0, 0.97 * 3.797367), 0.02, 12_000),
     ],
 )
+@pytest.mark.thorough
 def test_just_below_threshold_no_pattern_grows(model, dt: float, steps: int) -> None:
     grid = Grid((48, 48))
     start = model.initial_state(grid, dtype="float32", key=jax.random.key(0))
@@ -185,6 +192,7 @@ def test_report_as_text_and_as_plain_values() -> None:
     assert values["wavelength"] == pytest.approx(analysis.wavelength)
 
 
+@pytest.mark.thorough
 def test_plot_shows_the_curve(tmp_path) -> None:
     analysis = analyse(FitzHughNagumoModel(0.0, 2.0, 0.0, 0.8, 1.0, 10.0))
     path = tmp_path / "dispersion.png"
@@ -212,6 +220,7 @@ def test_no_state_at_all(tmp_path) -> None:
     plot_dispersion(analysis, tmp_path / "empty.png")
 
 
+@pytest.mark.thorough
 def test_own_guesses_are_used() -> None:
     model = FisherKPPModel(capacity=5000.0)
     assert [r.state.tolist() for r in analyse(model, guesses=[[4000.0]]).reports][-1] == [5000.0]

@@ -58,6 +58,7 @@ def test_three_fields() -> None:
     np.testing.assert_allclose(states, [[-c, -c, 27], [0, 0, 0], [c, c, 27]], atol=1e-11)
 
 
+@pytest.mark.thorough
 def test_steady_state_is_differentiable_through_the_implicit_function() -> None:
     def state(a: jax.Array, b: jax.Array) -> jax.Array:
         return stability.steady_state(schnakenberg(a, b), [0.8, 1.0])
@@ -74,6 +75,7 @@ def test_steady_state_is_differentiable_through_the_implicit_function() -> None:
 @pytest.mark.parametrize(
     ("a", "b", "expected"), [(0.1, 0.9, 8.567627), (0.2, 1.3, 22.452630), (0.05, 1.4, 13.850356)]
 )
+@pytest.mark.thorough
 def test_schnakenberg_critical_ratio(a: float, b: float, expected: float) -> None:
     reaction = schnakenberg(a, b)
     state = stability.homogeneous_states(reaction, bounds=[(0, 4), (0, 4)], starts=16)[0]
@@ -88,6 +90,7 @@ def test_schnakenberg_critical_ratio(a: float, b: float, expected: float) -> Non
 @pytest.mark.parametrize(
     ("a", "d_x", "d_y", "expected"), [(3.0, 1.0, 10.0, 3.797367), (4.5, 7.0, 56.0, 6.713231)]
 )
+@pytest.mark.thorough
 def test_brusselator_critical_b(a: float, d_x: float, d_y: float, expected: float) -> None:
     def growth(b: float) -> float:
         return stability.fastest_mode(

@@ -19,6 +19,7 @@ SCHNAKENBERG = (schnakenberg(0.1, 0.9), [1.0, 0.9])
 CRITICAL = 8.567627457812106
 
 
+@pytest.mark.thorough
 def test_fastest_mode_equals_the_closed_form() -> None:
     reaction, state = SCHNAKENBERG
     j = stability.jacobian(reaction, state)
@@ -58,6 +59,7 @@ def test_no_turing_ratio_without_an_activator() -> None:
     assert jnp.isnan(stability.turing_critical_ratio(jnp.array([[-1.0, 1.0], [-1.0, -1.0]])))
 
 
+@pytest.mark.thorough
 def test_the_critical_ratio_is_differentiable_in_the_kinetics() -> None:
     """Through the state, the Jacobian and the closed form at once; checked by the theorem too."""
 

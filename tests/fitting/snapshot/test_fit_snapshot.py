@@ -30,6 +30,7 @@ def test_exact_v(targets):
         assert fit.degeneracy is None
 
 
+@pytest.mark.thorough
 def test_a_first_fit_compiles_four_programs(targets, caplog):
     """Most of a first call's time is compilation: a fifth program has to be worth its while."""
     odd = targets["holes"].v[:50, :46]  # a shape that no other test compiles for
@@ -39,6 +40,7 @@ def test_a_first_fit_compiles_four_programs(targets, caplog):
     assert len(programs) == 4, programs
 
 
+@pytest.mark.thorough
 def test_v_with_noise(targets):
     for name, target in targets.items():
         fit = fit_snapshot(noisy(target.v), **GIVEN, replicates=0, key=KEY)
@@ -64,6 +66,7 @@ def affine_fit(targets):
                         replicates=4, key=KEY)  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_unknown_scale_and_offset(targets, affine_fit):
     truth = targets["holes"].model
     assert affine_fit.parameters["feed"] == pytest.approx(truth.feed, rel=0.1)
@@ -75,6 +78,7 @@ def test_unknown_scale_and_offset(targets, affine_fit):
         assert low < affine_fit.parameters[name] < high
 
 
+@pytest.mark.thorough
 def test_degeneracy_is_reported_where_no_diffusivity_is_given(targets):
     fit = fit_snapshot(targets["holes"].v * 200 + 20, affine=True, noise=0.0, replicates=0, key=KEY)
     assert "c²F" in fit.degeneracy
@@ -99,6 +103,7 @@ def test_a_pattern_that_moves_is_refused(chaos, share):
         _ = fit.model
 
 
+@pytest.mark.thorough
 def test_the_result_is_written(affine_fit, tmp_path):
     text = affine_fit.to_json(tmp_path / "fit.json")
     assert json.loads((tmp_path / "fit.json").read_text()) == json.loads(text)

@@ -76,6 +76,7 @@ def test_soft_histogram_tends_to_the_hard_one():
         correlation_length,
     ],
 )
+@pytest.mark.thorough
 def test_gradients(statistic):
     check_grads(statistic, (RANDOM,), order=2, modes=("fwd", "rev"))
     with pytest.raises(ParameterError, match="a field must"):
@@ -91,6 +92,7 @@ def run():
 
 
 @pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.thorough
 def test_objective_is_zero_at_the_truth_and_its_gradient_is_right(run, statistic):
     truth, image, settings = run
     objective = snapshot_statistic(statistic, image, **settings)
@@ -106,6 +108,7 @@ def test_objective_is_zero_at_the_truth_and_its_gradient_is_right(run, statistic
     assert float(loss(at)) > 0
 
 
+@pytest.mark.thorough
 def test_statistics_are_added_and_fitted(run):
     truth, image, settings = run
     terms = [snapshot_statistic(name, image, **settings) for name in ("spectrum", "histogram")]
