@@ -71,6 +71,16 @@ class Model(abc.ABC):
         if "reaction_fields" not in vars(cls) and hasattr(cls, "fields"):
             cls.reaction_fields = cls.fields
 
+    @property
+    def known_names(self) -> frozenset[str]:
+        """What the text of a start may name: the traced parameters, and their symbols."""
+        own = {name for name, one in parameters_of(self).items() if not one.static}
+        return frozenset(own | {symbol for symbol, name in self.symbols.items() if name in own})
+
+    def parameters_at(self, at: Any) -> dict[str, Any]:
+        """Values for `known_names`, as they are at the places of ``at``."""
+        return {name: getattr(self, self.symbols.get(name, name)) for name in self.known_names}
+
     @abc.abstractmethod
     def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
         """Return the model's customary start on ``grid``, drawn with ``key``.
@@ -99,6 +109,11 @@ class Equation(Model):
     """
 
     takes_key: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "takes_key" not in vars(cls):
+            cls.takes_key = cls.noise is not Equation.noise
 
     def linear(self, nabla: Nabla) -> Mapping[str, Operator]:
         """Return L: the stiff, linear part, an operator for each field that has one.

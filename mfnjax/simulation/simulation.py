@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self, final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mfnjax._checks import check_kind, check_one_key
@@ -26,7 +27,15 @@ from mfnjax.simulation.problem import prepare_inputs
 from mfnjax.simulation.record import Arrays, Meta, register_format
 from mfnjax.simulation.rollout import run_inputs
 from mfnjax.simulation.spec import plain_values, simulation_parts
-from mfnjax.simulation.start import check_precision, check_seed, check_start, start_of
+from mfnjax.simulation.start import (
+    as_start,
+    check_precision,
+    check_seed,
+    has_text,
+    start_key,
+    start_of,
+    text_start,
+)
 from mfnjax.simulation.trajectory import FORMAT, OLD_FORMAT, Status, Trajectory
 from mfnjax.steppers import Stepper, choose_stepper
 
@@ -49,7 +58,9 @@ class Simulation:
         save: Save this field alone (an array (n, H, W)); None saves whole states.
         adjoint: Memory policy of reverse mode: ``"direct"``, ``"per_step"``, ``"nested"`` or a
             number of MiB (see `mfnjax.simulation.adjoint`). None: forward mode only.
-        start: Which of the model's starts a seed draws, by name; None is the customary one.
+        start: Which of the model's starts a seed draws: a name; a text or a number for each field,
+            such as ``{"u": "1 - 0.5*(abs(x - 64) < 10)", "v": "0.01*uniform()"}``, which may hold
+            the parameters; None is the customary one.
 
     Raises:
         ParameterError: A value is not accepted.
@@ -72,7 +83,7 @@ class Simulation:
     save_every: int | None = field(default=None, metadata={"static": True})
     save: str | None = field(default=None, metadata={"static": True})
     adjoint: str | float | None = field(default=None, metadata={"static": True})
-    start: str | None = field(default=None, metadata={"static": True})
+    start: Any = field(default=None, metadata={"static": True})
 
     def __post_init__(self) -> None:
         check_kind("model", self.model, Model)
@@ -80,7 +91,7 @@ class Simulation:
         fixed = self.adjoint is not None or self.save_every is not None
         object.__setattr__(self, "steps", check_steps(self.steps, static=fixed))
         saved_fields(self.model, self.save_every, self.save)
-        check_start(self.model, self.start)
+        object.__setattr__(self, "start", as_start(self.model, self.start))
 
     def run(
         self,
@@ -98,12 +109,15 @@ class Simulation:
 
         Args:
             start: A `State`, fields by name, or fields in order; arrays (H, W) of one floating
-                dtype, which the run keeps. A name, or None (as ``self.start`` says): that of the
-                model's own, drawn from ``seed``.
-            key: Typed key of the run's randomness; None for a model that draws none.
+                dtype, which the run keeps. Fields by name may be text, too (see ``start`` above). A
+                name, or None (as ``self.start`` says): that of the model's own, drawn from
+                ``seed``.
+            key: Typed key of the run's randomness; None for a model that draws none. A start by
+                text draws from it, too, and independently of the steps.
             seed: 0 … 2³² − 1, in the place of start and key; None draws one where no start is
                 given, and ``trajectory.seed`` says which.
-            dtype: Of the customary start, ``"float32"`` (the default) or ``"float64"``.
+            dtype: Of a start that is drawn, ``"float32"`` or ``"float64"``; None is JAX's default
+                for text, float32 for the others.
             progress: Called with (steps done, steps in all) between chunks of a plain call.
 
         Returns:
@@ -115,24 +129,44 @@ class Simulation:
             ParameterError: A value is not accepted; or reverse mode without ``adjoint``.
             StabilityError: dt or a diffusivity is over a known stability bound.
         """
-        if isinstance(start, str):
-            return self.replace(start=start).run(key=key, seed=seed, dtype=dtype, progress=progress)
-        if start is None:
-            if key is not None:
-                raise ParameterError("a key needs a start beside it; a seed stands for both")
-            seed = check_seed(seed)
-            dtype = check_precision("float32" if dtype is None else dtype)
-            start, key = start_of(self.model, self.grid, dtype, np.uint32(seed), self.start)
-            key = key if self.model.takes_key else None
+        if isinstance(start, str) or (has_text(start) and _is_plain(start)):
+            again = self.replace(start=start)
+            return again.run(key=key, seed=seed, dtype=dtype, progress=progress)
+        is_own = start is None
+        if is_own or has_text(start):
+            start, key, seed = self._drawn(start, key, seed, dtype)
         elif seed is not None or dtype is not None:
-            raise ParameterError("seed and dtype belong to the customary start: a start was given")
+            raise ParameterError("seed and dtype belong to a start that is drawn: arrays are given")
         elif key is not None:
             check_one_key(key)
         inputs = prepare_inputs(self, start, key)
         trajectory = run_inputs(inputs, self.adjoint, progress)
         if inputs.is_traced or is_traced(trajectory.state.values):
             return trajectory
-        return dataclasses.replace(trajectory, simulation=self, seed=seed)
+        return dataclasses.replace(trajectory, simulation=self, seed=seed if is_own else None)
+
+    def _drawn(self, start: Any, key: Any, seed: int | None, dtype: str | None) -> tuple[Any, ...]:
+        """A start that is not all arrays; the key of the run, if it draws; the seed of both."""
+        is_text = start is not None or isinstance(self.start, tuple)
+        usual = str(jnp.result_type(float)) if is_text else "float32"
+        dtype = check_precision(usual if dtype is None else dtype)
+        if key is None and start is None:
+            seed = check_seed(seed)
+            start, key = start_of(self.model, self.grid, dtype, np.uint32(seed), self.start)
+        elif seed is not None and key is not None:
+            raise ParameterError("a seed stands for start and key: give one of seed and key")
+        elif not is_text:
+            raise ParameterError("a key needs a start beside it; a seed stands for both")
+        else:
+            if key is None:
+                seed = check_seed(seed)
+                first, key = jax.random.split(jax.random.key(np.uint32(seed)))
+            else:
+                first = start_key(check_one_key(key))
+            texts = dict(self.start) if start is None else start
+            start = text_start(self.model, self.grid, dtype, texts, key=first)
+        draws = self.model.takes_key or self.model.is_stochastic()
+        return start, key if draws else None, seed
 
     def ensemble(
         self,
@@ -301,6 +335,11 @@ def simulate_ensemble(
     """
     simulation = Simulation(model, grid, steps, dt, stepper, save_every, save)
     return simulation.ensemble(_given(state), key=key, threads=threads, progress=progress)
+
+
+def _is_plain(start: Any) -> bool:
+    """Whether a start by text holds no array."""
+    return all(isinstance(value, (str, int, float)) for value in start.values())
 
 
 def _given(state: Any) -> Any:
