@@ -364,8 +364,10 @@ def _check_coupled(model: Any) -> None:
 
 def check_finite(model: Model) -> None:
     """Raise ParameterError naming the first concrete parameter that is not finite."""
+    declared = parameters_of(model)
     for name, value in concrete_parameters(model).items():
-        if not all(_is_finite(leaf) for leaf in jax.tree.leaves(value)):
+        is_code = declared[name].static and (isinstance(value, str) or callable(value))
+        if not is_code and not all(_is_finite(leaf) for leaf in jax.tree.leaves(value)):
             raise ParameterError(
                 f"{type(model).__name__}.{name} must be a finite number, got {value!r}"
             )

@@ -16,13 +16,15 @@ from mfnjax._plain_config import read_table, write_table
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State, StateLike
-from mfnjax.errors import DataError, ParameterError
+from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model
 from mfnjax.models.registry import name_of
 from mfnjax.simulation.checks import check_steps, is_traced, saved_fields
 from mfnjax.simulation.chunks import Progress
 from mfnjax.simulation.ensemble import run_members
 from mfnjax.simulation.members import Members
+from mfnjax.simulation.plain_grid import read_mask
+from mfnjax.simulation.plain_sides import sides_words
 from mfnjax.simulation.problem import prepare_inputs
 from mfnjax.simulation.record import Arrays, Meta, register_format
 from mfnjax.simulation.rollout import run_inputs
@@ -213,13 +215,16 @@ class Simulation:
         """The facts, as (name, text), for people."""
         grid = self.grid
         stepper = choose_stepper(self.model, self.stepper)
-        spacing = "" if np.ndim(grid.spacing) or grid.spacing == 1 else f", dx = {grid.spacing:g}"
+        spacings = set(grid.spacings)
+        numbers = " × ".join(f"{h:g}" for h in (spacings if len(spacings) == 1 else grid.spacings))
+        spacing = "" if spacings == {1} else f", dx = {numbers}"
+        masked = "" if grid.mask is None else ", masked"
         shape = " × ".join(map(str, grid.shape))
         is_map = hasattr(self.model, "advance")
         step = f"{self.steps}" if is_map else f"{self.steps} of dt = {self.dt:g}"
         return [
             ("model", self.model_name),
-            ("grid", f"{shape}{spacing}, {grid.boundary.name}"),
+            ("grid", f"{shape}{spacing}, {sides_words(grid.boundary)}{masked}"),
             ("steps", f"{step} ({stepper.name})"),
         ]
 
@@ -235,10 +240,12 @@ class Simulation:
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Build a simulation from plain values, as configuration files and HTTP have them.
 
-        ``model``, ``preset``, ``parameters`` (a table; or each under its own name or symbol),
-        ``grid_size`` or ``shape``, ``spacing``, ``boundary``, ``steps``, ``dt``, ``stepper``,
-        ``save_every``, ``save``, ``adjoint``, ``start``. What is missing is the preset's, else
-        the model's.
+        ``model`` and ``preset``, or ``equation`` (a text, or a list of lines); ``parameters`` (a
+        table; or each under its own name or symbol); ``grid_size`` or ``shape``, ``spacing``,
+        ``origin``, ``boundary`` (see `mfnjax.simulation.plain_sides.read_sides`), ``mask`` (an
+        array; without a shape it says the shape, too); ``steps``, ``dt``, ``stepper``,
+        ``save_every``, ``save``, ``adjoint``, ``start`` (a name, or a table of texts). What is
+        missing is the preset's, else the model's.
 
         Raises:
             ParameterError: A name is unknown or a value is not accepted.
@@ -247,25 +254,26 @@ class Simulation:
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """`from_dict` of a ``.toml`` or ``.json`` file.
+        """`from_dict` of a ``.toml`` or ``.json`` file, where ``mask`` may name a file, too.
 
         Raises:
             DataError: The file cannot be read.
             ParameterError: A name or a value in it is not accepted.
         """
-        return cls.from_dict(read_table(path))
+        values = read_table(path)
+        if isinstance(values.get("mask"), str):
+            values["mask"] = read_mask(values["mask"])
+        return cls.from_dict(values)
 
     def to_file(self, path: str | Path) -> None:
         """Write `to_dict` to a ``.toml`` or ``.json`` file.
 
+        Arrays are written as lists of lists.
+
         Raises:
-            DataError: Another ending, a parameter is an array, or the file cannot be written.
+            DataError: Another ending, or the file cannot be written.
         """
-        values = self.to_dict()
-        arrays = [k for k, v in values["parameters"].items() if isinstance(v, np.ndarray)]
-        if arrays:
-            raise DataError(f"{path}: parameters that are arrays have no place in it ({arrays[0]})")
-        write_table(path, values)
+        write_table(path, _listed(self.to_dict()))
 
 
 def simulate(
@@ -337,6 +345,13 @@ def simulate_ensemble(
     return simulation.ensemble(_given(state), key=key, threads=threads, progress=progress)
 
 
+def _listed(value: Any) -> Any:
+    """Plain values with lists for arrays."""
+    if isinstance(value, dict):
+        return {name: _listed(one) for name, one in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
 def _is_plain(start: Any) -> bool:
     """Whether a start by text holds no array."""
     return all(isinstance(value, (str, int, float)) for value in start.values())
@@ -353,6 +368,8 @@ def _from_record(meta: Meta, arrays: Arrays) -> Trajectory:
     described = meta["simulation"]
     for name in [name for name in arrays if name.startswith("parameter_")]:
         described["parameters"][name.removeprefix("parameter_")] = arrays.pop(name)
+    if "grid_mask" in arrays:
+        described["mask"] = arrays.pop("grid_mask")
     simulation = Simulation.from_dict(described)
     names = tuple(meta["fields"])
     history: Any = None

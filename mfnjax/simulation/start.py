@@ -59,17 +59,15 @@ def as_start(model: Model, start: Any) -> Start | None:
     Raises:
         ParameterError: The model has no start of that name; or a text is not accepted.
     """
-    if start is None or isinstance(start, str):
-        if start is not None and start not in model.starts:
-            kind, known = type(model).__name__, ", ".join(model.starts)
-            has = f"the starts {known}" if known else "the customary start alone"
-            raise ParameterError(f"{kind} has {has}; got {start!r}")
+    if start is None or (isinstance(start, str) and start in model.starts):
         return start
     try:
-        texts = dict(start)
+        texts = dict(start if isinstance(start, (Mapping, tuple)) else None)  # type: ignore[arg-type]
     except (TypeError, ValueError):
+        kind, known = type(model).__name__, ", ".join(model.starts)
+        has = f"the starts {known}" if known else "the customary start alone"
         raise ParameterError(
-            f"start must be a name, or a text for each field, got {shown(start)}"
+            f"{kind} has {has}, or takes a text for each field; got {shown(start)}"
         ) from None
     read_start(texts, model.fields, model.known_names)
     for name, value in texts.items():

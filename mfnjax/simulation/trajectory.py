@@ -126,7 +126,8 @@ class Trajectory:
         """Write everything to ``path`` (``.npz``), whole or not at all; returns the path.
 
         One array a field, ``NAME_history`` and ``history_steps`` for saved frames,
-        ``parameter_NAME`` for parameters that are arrays, and all else as JSON in ``meta``.
+        ``parameter_NAME`` for parameters that are arrays, ``grid_mask``, and all else as JSON in
+        ``meta``.
 
         Raises:
             DataError: The name does not end in .npz, or the file cannot be written.
@@ -139,11 +140,13 @@ class Trajectory:
             parts.append(("history_steps", self.history_steps))
         described = self._simulation().to_dict()
         maps = {
-            name: described["parameters"].pop(name)
+            f"parameter_{name}": described["parameters"].pop(name)
             for name, value in list(described["parameters"].items())
             if isinstance(value, np.ndarray)
         }
-        parts += [(f"parameter_{name}", value) for name, value in maps.items()]
+        if "mask" in described:
+            maps["grid_mask"] = described.pop("mask")
+        parts += maps.items()
         names = [*_RESERVED, *(name for name, _ in parts)]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
