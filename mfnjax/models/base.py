@@ -367,7 +367,8 @@ def check_finite(model: Model) -> None:
     declared = parameters_of(model)
     for name, value in concrete_parameters(model).items():
         is_code = declared[name].static and (isinstance(value, str) or callable(value))
-        if not is_code and not all(_is_finite(leaf) for leaf in jax.tree.leaves(value)):
+        leaves = [value] if value is None else jax.tree.leaves(value)
+        if not is_code and not all(map(_is_finite, leaves)):
             raise ParameterError(
                 f"{type(model).__name__}.{name} must be a finite number, got {value!r}"
             )

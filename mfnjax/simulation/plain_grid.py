@@ -12,7 +12,7 @@ import numpy as np
 from mfnjax._checks import check_int, check_real, shown
 from mfnjax.core.grid import Grid
 from mfnjax.errors import DataError, ParameterError
-from mfnjax.images import mask_from_levels, read_image
+from mfnjax.images import half_range, mask_from_levels, read_image
 from mfnjax.simulation.plain_sides import plain_sides, read_sides
 
 LARGEST_SIDE = 4096
@@ -103,6 +103,16 @@ def read_mask(path: str | Path) -> np.ndarray:
     return array if Path(path).suffix == ".npy" else mask_from_levels(array)
 
 
+def read_levels(path: str | Path) -> np.ndarray:
+    """A field of a file: the grey levels of an image, from 0 to 1, or the array of an ``.npy``.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    array = read_array(path)
+    return array if Path(path).suffix == ".npy" else array / (2 * half_range(array.dtype))
+
+
 def read_array(path: str | Path) -> np.ndarray:
     """Grey levels of an image file as stored, or the array of an ``.npy`` file.
 
@@ -115,3 +125,10 @@ def read_array(path: str | Path) -> np.ndarray:
         return _array(str(path), np.load(path, allow_pickle=False))
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: cannot be read as an array of numbers ({error})") from None
+
+
+def listed(value: Any) -> Any:
+    """Plain values with lists for arrays."""
+    if isinstance(value, dict):
+        return {name: listed(one) for name, one in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray) else value

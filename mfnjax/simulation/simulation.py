@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, final
@@ -23,7 +24,7 @@ from mfnjax.simulation.checks import check_steps, is_traced, saved_fields
 from mfnjax.simulation.chunks import Progress
 from mfnjax.simulation.ensemble import run_members
 from mfnjax.simulation.members import Members
-from mfnjax.simulation.plain_grid import read_mask
+from mfnjax.simulation.plain_grid import listed, read_mask
 from mfnjax.simulation.plain_sides import sides_words
 from mfnjax.simulation.problem import prepare_inputs
 from mfnjax.simulation.record import Arrays, Meta, register_format
@@ -116,8 +117,9 @@ class Simulation:
                 ``seed``.
             key: Typed key of the run's randomness; None for a model that draws none. A start by
                 text draws from it, too, and independently of the steps.
-            seed: 0 … 2³² − 1, in the place of start and key; None draws one where no start is
-                given, and ``trajectory.seed`` says which.
+            seed: 0 … 2³² − 1, in the place of start and key, or of the key alone where fields are
+                given by name; None draws one where no start is given, and ``trajectory.seed`` says
+                which.
             dtype: Of a start that is drawn, ``"float32"`` or ``"float64"``; None is JAX's default
                 for text, float32 for the others.
             progress: Called with (steps done, steps in all) between chunks of a plain call.
@@ -134,14 +136,15 @@ class Simulation:
         if isinstance(start, str) or (has_text(start) and _is_plain(start)):
             again = self.replace(start=start)
             return again.run(key=key, seed=seed, dtype=dtype, progress=progress)
+        given: Any = start
         is_own = start is None
-        if is_own or has_text(start):
-            start, key, seed = self._drawn(start, key, seed, dtype)
+        if is_own or has_text(start) or (isinstance(start, Mapping) and seed is not None):
+            given, key, seed = self._drawn(start, key, seed, dtype)
         elif seed is not None or dtype is not None:
             raise ParameterError("seed and dtype belong to a start that is drawn: arrays are given")
         elif key is not None:
             check_one_key(key)
-        inputs = prepare_inputs(self, start, key)
+        inputs = prepare_inputs(self, given, key)
         trajectory = run_inputs(inputs, self.adjoint, progress)
         if inputs.is_traced or is_traced(trajectory.state.values):
             return trajectory
@@ -273,7 +276,7 @@ class Simulation:
         Raises:
             DataError: Another ending, or the file cannot be written.
         """
-        write_table(path, _listed(self.to_dict()))
+        write_table(path, listed(self.to_dict()))
 
 
 def simulate(
@@ -343,13 +346,6 @@ def simulate_ensemble(
     """
     simulation = Simulation(model, grid, steps, dt, stepper, save_every, save)
     return simulation.ensemble(_given(state), key=key, threads=threads, progress=progress)
-
-
-def _listed(value: Any) -> Any:
-    """Plain values with lists for arrays."""
-    if isinstance(value, dict):
-        return {name: _listed(one) for name, one in value.items()}
-    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def _is_plain(start: Any) -> bool:

@@ -257,6 +257,15 @@ class Trajectory:
             rows.append(("status", "a field is not finite"))
         return rows
 
+    def statistics(self, name: str) -> dict[str, float]:
+        """Least, mean, largest value and spread of a field at the end, in the unit it is shown in.
+
+        Of the cells that take part; mean and spread are weighed by their fractions.
+        """
+        shown = self._inside(self.quantity(name).shown(self.state[name]))
+        mean, std = self._moments(shown)
+        return {"min": float(shown.min()), "mean": mean, "max": float(shown.max()), "std": std}
+
     def __repr__(self) -> str:
         if any(isinstance(value, jax.core.Tracer) for value in self.state.values):
             return f"Trajectory({', '.join(self.state.names)}: inside a transformation)"
