@@ -36,7 +36,7 @@ EQUATIONS = (
 
 
 def _measure(
-    history: jax.Array, frames: jax.Array, every: jax.Array, values: Values, mask: None
+    history: jax.Array, frames: jax.Array, every: jax.Array, values: Values, mask: Any
 ) -> jax.Array:
     return feature_vector(history, frames)
 

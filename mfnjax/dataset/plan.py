@@ -213,7 +213,7 @@ def _parameters(
     simulation: Simulation, ranges: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> tuple[tuple[str, float, float], ...]:
     """Bounds of every parameter of a model: those given, and the value of the others."""
-    base = simulation.model
+    base: Any = simulation.model
     pairs = {name: _pair(name, value) for name, value in ranges.items()}
     symbols = type(base).symbols
     swept = {symbols.get(key, key) for key in pairs}
@@ -242,7 +242,7 @@ def _parameters(
 def _with(simulation: Simulation, values: dict[str, float]) -> Model:
     """The model with other parameters, by name or symbol."""
     model: Any = simulation.model
-    if isinstance(model, PDE):
+    if isinstance(simulation.model, PDE):
         for name in values:
             if name not in parameter_names(model):
                 known = ", ".join(parameter_names(model)) or "none"

@@ -241,13 +241,11 @@ class Trajectory:
         rows.append(("precision", str(self.state.values[0].dtype)))
         if self.seed is not None:
             rows.append(("seed", str(self.seed)))
-        for name, value in self.state.asdict().items():
-            quantity = self.quantity(name)
-            shown, unit = self._inside(quantity.shown(value)), f" {quantity.unit}".rstrip()
-            span = f"{shown.min():.4g} … {shown.max():.4g}{unit}"
+        for name in self.state.names:
+            found, unit = self.statistics(name), f" {self.quantity(name).unit}".rstrip()
+            span = f"{found['min']:.4g} … {found['max']:.4g}{unit}"
             rows.append((name, span.replace("-", "−")))
-            mean, std = self._moments(shown)
-            centre = f"{mean:.4g} ± {std:.4g}{unit}"
+            centre = f"{found['mean']:.4g} ± {found['std']:.4g}{unit}"
             rows.append((f"{name}, mean ± std", centre.replace("-", "−")))
         for name, count in self.counts.items():
             rows.append((name.replace("_", " "), str(np.asarray(count).sum())))
@@ -262,9 +260,7 @@ class Trajectory:
 
         Of the cells that take part; mean and spread are weighed by their fractions.
         """
-        shown = self._inside(self.quantity(name).shown(self.state[name]))
-        mean, std = self._moments(shown)
-        return {"min": float(shown.min()), "mean": mean, "max": float(shown.max()), "std": std}
+        return statistics_of(self.quantity(name).shown(self.state[name]), self._mask)
 
     def __repr__(self) -> str:
         if any(isinstance(value, jax.core.Tracer) for value in self.state.values):
@@ -316,15 +312,6 @@ class Trajectory:
         mask = self._mask
         return shown if mask is None else shown[..., mask > 0]
 
-    def _moments(self, inside: np.ndarray) -> tuple[float, float]:
-        """Mean and standard deviation of `_inside`, weighed by the fractions."""
-        mask = self._mask
-        if mask is None:
-            return float(inside.mean()), float(inside.std())
-        weights = np.broadcast_to(mask[mask > 0], inside.shape)
-        mean = float(np.average(inside, weights=weights))
-        return mean, float(np.sqrt(np.average((inside - mean) ** 2, weights=weights)))
-
     @property
     def _num_frames(self) -> int:
         """Frames of a run that saved some (of each, in an ensemble)."""
@@ -359,6 +346,20 @@ class Trajectory:
                 "run it by a plain call"
             )
         return self.simulation
+
+
+def statistics_of(values: Any, mask: Any = None) -> dict[str, float]:
+    """Least, mean, largest value and spread of the cells that take part, weighed by ``mask``."""
+    inside = np.asarray(values)
+    if mask is None:
+        mean, std = float(inside.mean()), float(inside.std())
+    else:
+        weights = np.asarray(mask, np.float64)
+        inside = inside[..., weights > 0]
+        weights = np.broadcast_to(weights[weights > 0], inside.shape)
+        mean = float(np.average(inside, weights=weights))
+        std = float(np.sqrt(np.average((inside - mean) ** 2, weights=weights)))
+    return {"min": float(inside.min()), "mean": mean, "max": float(inside.max()), "std": std}
 
 
 def is_run(arrays: Mapping[str, np.ndarray]) -> bool:
