@@ -120,8 +120,8 @@ class Simulation:
             seed: 0 … 2³² − 1, in the place of start and key, or of the key alone where fields are
                 given by name; None draws one where no start is given, and ``trajectory.seed`` says
                 which.
-            dtype: Of a start that is drawn, ``"float32"`` or ``"float64"``; None is JAX's default
-                for text, float32 for the others.
+            dtype: Of a start that is drawn, ``"float32"`` or ``"float64"``; None is float32 of a
+                seed, JAX's default of a key, and that of arrays that are given.
             progress: Called with (steps done, steps in all) between chunks of a plain call.
 
         Returns:
@@ -153,8 +153,11 @@ class Simulation:
     def _drawn(self, start: Any, key: Any, seed: int | None, dtype: str | None) -> tuple[Any, ...]:
         """A start that is not all arrays; the key of the run, if it draws; the seed of both."""
         is_text = start is not None or isinstance(self.start, tuple)
-        usual = str(jnp.result_type(float)) if is_text else "float32"
-        dtype = check_precision(usual if dtype is None else dtype)
+        if dtype is None:
+            arrays = [one for one in (start or {}).values() if hasattr(one, "dtype")]
+            kinds = arrays or ([float] if key is not None else [jnp.float32])
+            dtype = str(jnp.result_type(*kinds))
+        dtype = check_precision(dtype)
         if key is None and start is None:
             seed = check_seed(seed)
             start, key = start_of(self.model, self.grid, dtype, np.uint32(seed), self.start)

@@ -88,17 +88,7 @@ def simulation_parts(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not isinstance(values, Mapping):
         raise ParameterError(f"a simulation is a table of names and values, got {shown(values)}")
-    parameters = values.get("parameters", {})
-    if not isinstance(parameters, Mapping):
-        raise ParameterError(
-            f"parameters must be a table of names and values, got {shown(parameters)}"
-        )
-    flat = {key: value for key, value in values.items() if key not in KEYS}
-    for key in flat:
-        if key in parameters:
-            raise ParameterError(f"parameter {key!r} is given twice")
-    of_text = values.get("equation") is not None
-    model, usual = (_equations if of_text else _registered)(values, dict(parameters), flat)
+    model, usual = _model(values)
     arguments: dict[str, Any] = {
         "model": model,
         "grid": read_grid(values, usual.grid_size, model.fields),
@@ -113,6 +103,29 @@ def simulation_parts(values: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(given.get("stepper", ""), str):
         raise ParameterError(f"stepper must be a name, got {shown(given['stepper'])}")
     return {**arguments, **given}
+
+
+def read_model(values: Mapping[str, Any]) -> Model:
+    """The model of plain values: of ``model`` and ``preset``, or ``equation``; and ``parameters``.
+
+    Raises:
+        ParameterError: A name is unknown or a value is not accepted.
+    """
+    return _model(values)[0]
+
+
+def _model(values: Mapping[str, Any]) -> tuple[Model, _Usual]:
+    parameters = values.get("parameters", {})
+    if not isinstance(parameters, Mapping):
+        raise ParameterError(
+            f"parameters must be a table of names and values, got {shown(parameters)}"
+        )
+    flat = {key: value for key, value in values.items() if key not in KEYS}
+    for key in flat:
+        if key in parameters:
+            raise ParameterError(f"parameter {key!r} is given twice")
+    of_text = values.get("equation") is not None
+    return (_equations if of_text else _registered)(values, dict(parameters), flat)
 
 
 @final

@@ -114,7 +114,7 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, dict):
         for one in value.values():
             yield from _texts(one)
-    elif isinstance(value, list) and not (value and isinstance(value[-1], (int, float))):
+    elif isinstance(value, list):
         for one in value:
             yield from _texts(one)
 
