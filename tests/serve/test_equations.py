@@ -77,6 +77,7 @@ def test_a_stream_says_the_shape_of_its_frames(web: TestClient[Any]) -> None:
         ({"equation": "u_t = D" + "+u" * 250}, "equation", "400 words"),
         ({"equation": "u_t = D" + " " * 2500}, "equation", "2000"),
         ({"start": {"u": "1" + "+1" * 250}}, "equation", "400 words"),
+        ({"equation": "u_t = D" + "+noise(1)" * 40}, "equation", "400 words"),
         ({"model": "gray-scott"}, "equation", "model must not be given"),
         ({"D": [[1, 2]]}, "D", "shape"),
         ({"D": {}}, "D", "no such field"),
