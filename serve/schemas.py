@@ -29,7 +29,6 @@ CYCLE = parameters_of(ValidationConfig)
 LARGEST_CELLS = 256 * 256
 """Cells of the largest grid."""
 
-Boundary = Literal["periodic", "neumann", "dirichlet"]
 Seed = Annotated[
     int, Meta(ge=0, le=SEED_MAX, description="Seed of the run: the same seed, the same answer.")
 ]
@@ -211,48 +210,84 @@ Preset = Annotated[
     Name | None, Meta(description="Preset of the model: values for parameters that are not given.")
 ]
 Spacing = Annotated[float, Meta(ge=1e-6, le=1e6, description="Side of a cell.")]
+Axes = Annotated[list[Annotated[float, Meta(ge=-1e12, le=1e12)]], Meta(min_length=1, max_length=3)]
 Stepper = Annotated[
     Name | None, Meta(description="How time is stepped; null takes the model's own.")
 ]
 Number = Annotated[float, Meta(ge=-1e12, le=1e12)]
-Value = Number | bool
+LONGEST_TEXT = 2000
+"""Characters of all equations and formulas of a request, together."""
+
+MOST_WORDS = 400
+"""And their words and signs: what bounds how long they take to compile."""
+
+Text = Annotated[str, Meta(max_length=LONGEST_TEXT)]
+Value = Annotated[
+    Number | bool | Text | list[Any],
+    Meta(description="A number or a switch; of an equation a formula or an array, too."),
+]
+Equation = Annotated[
+    Text | Annotated[list[Text], Meta(max_length=64)] | None,
+    Meta(
+        description="Equations in the place of a model, one a line: `u_t = D*lap(u) + u*(1 - u)`; "
+        "every other name is a parameter."
+    ),
+]
+Sides = Annotated[
+    Text | Annotated[list[Any], Meta(max_length=4)] | dict[Name, Any],
+    Meta(
+        description="What is outside: `periodic`, `neumann [slope]`, `dirichlet VALUE`, `robin A B "
+        "C`, `ghost VALUE` for all sides or each, `x-: dirichlet 1; x+: neumann; y: periodic`, "
+        "`u.x-` for one field; `dirichlet` alone is zero outside."
+    ),
+]
+Cells = Annotated[int, Meta(ge=1, le=LARGEST_CELLS)]
 ManySteps = Annotated[int, Meta(ge=1, le=100_000)]
 
 
 class ModelRun(Body, kw_only=True, forbid_unknown_fields=False):
-    """A run of any registered model: a `mfnjax.Simulation` and a seed.
+    """A run of any registered model or equation: a `mfnjax.Simulation` and a seed.
 
     A field of another name is a parameter of the model, as if it stood in ``parameters``.
     """
 
-    model: ModelName
+    model: ModelName | None = None
+    equation: Equation = None
     preset: Preset = None
     parameters: Annotated[dict[Name, Value], Meta(description="Parameters by name or symbol.")] = {}
     grid_size: GridSize | None = None
-    spacing: Spacing = 1.0
-    boundary: Annotated[Boundary, Meta(description="What is outside the grid.")] = "periodic"
+    shape: Annotated[
+        Cells | Annotated[list[Cells], Meta(min_length=1, max_length=3)] | None,
+        Meta(description="Cells W, (H, W) or (D, H, W) of a grid that `grid_size` is not."),
+    ] = None
+    spacing: Spacing | Axes = 1.0
+    origin: Annotated[
+        Number | Axes, Meta(description="Where the first cell begins, or that for each axis.")
+    ] = 0.0
+    boundary: Sides = "periodic"
+    mask: Annotated[
+        list[Any] | None,
+        Meta(description="Fraction of each cell that takes part, an array of the grid's shape."),
+    ] = None
     dt: Annotated[
         Annotated[float, Meta(ge=1e-12, le=1e6)] | None,
         Meta(description="Time of a step; null takes the preset's, else 1."),
     ] = None
     stepper: Stepper = None
     start: Annotated[
-        Name | None, Meta(description="Start by name; null takes the model's customary one.")
+        Text | dict[Name, Number | Text] | None,
+        Meta(
+            description="Start by name, or a formula for each field; null takes the model's "
+            "customary one."
+        ),
     ] = None
     seed: Seed = 42
 
 
 @final
 class ModelRunRequest(ModelRun, kw_only=True, forbid_unknown_fields=False):
-    """One run of the model that is named."""
+    """One run of the model that is named, or of equations."""
 
-    shape: Annotated[
-        Annotated[
-            list[Annotated[int, Meta(ge=1, le=LARGEST_CELLS)]], Meta(min_length=2, max_length=2)
-        ]
-        | None,
-        Meta(description="Cells (H, W) of a grid that is no square, in the place of `grid_size`."),
-    ] = None
     steps: Annotated[
         ManySteps | None, Meta(description="Steps; null takes the preset's, else the model's.")
     ] = None
@@ -288,16 +323,19 @@ class ModelRunResponse(Answer, kw_only=True):
     ]
     statistics: dict[str, FieldStatistics]
     fractal_dimension: float
-    fields: dict[str, list[list[float]]] | None = None
+    fields: Annotated[
+        dict[str, list[Any]] | None, Meta(description="Every field, nested as the grid's shape.")
+    ] = None
     features: dict[str, float] | None = None
 
 
 @final
 class StreamRequest(ModelRun, kw_only=True, forbid_unknown_fields=False):
-    """A run of a registered model, sent frame by frame."""
+    """A run of a registered model (by default the v4.1 one) or equation, sent frame by frame."""
 
-    model: ModelName = "mycelium"
-    grid_size: GridSize = 64
+    grid_size: Annotated[
+        GridSize | None, Meta(description="Cells per side of the square grid; null takes 64.")
+    ] = None
     steps: Annotated[ManySteps, Meta(description="Steps of the run.")] = 200
     frames: Annotated[int, Meta(ge=1, le=1000, description="Frames that are sent.")] = 50
     field: Annotated[
@@ -359,10 +397,11 @@ Bound = Annotated[list[Finite | None], Meta(min_length=2, max_length=2)]
 class FitRequest(Body, kw_only=True):
     """A model, and profiles of one of its fields that were measured on a line of cells."""
 
-    model: ModelName
+    model: ModelName | None = None
+    equation: Equation = None
     preset: Preset = None
     parameters: Annotated[
-        dict[Name, Finite], Meta(description="Parameters to begin with, by name or symbol.")
+        dict[Name, Finite | Text], Meta(description="Parameters to begin with, by name or symbol.")
     ] = {}
     fixed: Annotated[list[Name], Meta(description="Parameters that are not fitted.")] = []
     bounds: Annotated[
@@ -386,7 +425,7 @@ class FitRequest(Body, kw_only=True):
         Annotated[float, Meta(ge=1e-12, le=1e12)] | None,
         Meta(description="Standard deviation of the measurements; null: unknown."),
     ] = None
-    boundary: Annotated[Boundary, Meta(description="What is outside the line.")] = "neumann"
+    boundary: Sides = "neumann"
     stepper: Stepper = None
     starts: Annotated[int, Meta(ge=1, le=64, description="Starts; the best end is taken.")] = 1
     max_steps: Annotated[

@@ -41,10 +41,19 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Any]]:
         yield client
 
 
-@pytest.fixture(params=[*model_names(), OWN])
+TEXT = "equations"
+EQUATIONS = """a_t = D*lap(a) + r*a*(1 - a) - a*b
+b_t = div(b*grad(a)) + 0.1*lap(b) + q*a + noise(0.01)"""
+
+
+@pytest.fixture(params=[*model_names(), OWN, TEXT])
 def values(request: pytest.FixtureRequest) -> dict[str, Any]:
     """A short run of a model, as plain values."""
     name = request.param
+    if name == TEXT:
+        found = {"equation": EQUATIONS, "parameters": {"D": 0.2, "r": 0.3, "q": 0.1}}
+        start = {"a": "0.5 + 0.1*sin(x) + 0.01*uniform()", "b": "0.3 + 0.2*cos(x)*r"}
+        return {**found, "start": start, "grid_size": SIDE, "steps": STEPS, "dt": DT}
     found: dict[str, Any] = {"model": name, "grid_size": SIDE, "steps": STEPS}
     if not issubclass(get_model(name).model, IteratedMap):
         found["dt"] = DT
@@ -66,15 +75,18 @@ def test_files_pictures_and_the_command_line(values: dict[str, Any], tmp_path: P
 
     assert len(run.plot().axes) == 3
     assert "data:image/png" in run._repr_html_()
-    assert values["model"] in repr(run)
+    assert values.get("model", "PDE") in repr(run)
 
     path = tmp_path / "typed.npz"
     options = ["--grid-size", SIDE, "--steps", STEPS, "--seed", SEED, "--save-every", EVERY]
     options += ["--dt", values["dt"]] if "dt" in values else []
     options += [f"--set={k}={v}" for k, v in values.get("parameters", {}).items()]
-    typed = CliRunner().invoke(
-        main, ["simulate", "--model", values["model"], *map(str, options), "--history", "-o", path]
+    lines = values.get("equation", "").split("\n")
+    options += (
+        ["--model", values["model"]] if "model" in values else [f"--equation={e}" for e in lines]
     )
+    options += [f"--start={k} = {v}" for k, v in values.get("start", {}).items()]
+    typed = CliRunner().invoke(main, ["simulate", *map(str, options), "--history", "-o", path])
     assert typed.exit_code == 0, typed.output
     same_bits(run, Trajectory.load(path))
 
@@ -118,19 +130,22 @@ def test_the_server_runs_it(values: dict[str, Any], web: TestClient[Any]) -> Non
 
 @pytest.mark.thorough
 def test_the_server_fits_it_with_an_interval(values: dict[str, Any], tmp_path: Path) -> None:
-    parameters = dict(values.get("parameters", {}))
-    if values["model"] == "mycelium":
+    parameters, named = dict(values.get("parameters", {})), {}
+    if values.get("model") == "mycelium":
         parameters["spike_probability"] = 0.0  # a fit without chance
-    simulation = Simulation.from_dict({**values, "parameters": parameters})
+    if "equation" in values:
+        named["equation"] = values["equation"].replace(" + noise(0.01)", "")
+    simulation = Simulation.from_dict({**values, **named, "parameters": parameters})
     grid = Grid((1, SIDE), boundary="neumann")
-    start = simulation.model.initial_state(grid, dtype="float32", key=jax.random.key(SEED))
+    if simulation.start is None:
+        start = simulation.model.initial_state(grid, dtype="float32", key=jax.random.key(SEED))
+    else:
+        start = simulation.replace(grid=grid, steps=0).run(seed=SEED, dtype="float32").state
     free, measured = measured_with_another_value(simulation, start, grid)
     body = {
-        "model": values["model"],
+        **({"model": values["model"]} if "model" in values else named),
         "parameters": parameters,
-        "fixed": [
-            name for name in registry.parameter_names(type(simulation.model)) if name != free
-        ],
+        "fixed": [name for name in registry.parameter_names(simulation.model) if name != free],
         "field": main_field(simulation.model),
         "start": {name: np.asarray(u)[0].tolist() for name, u in start.asdict().items()},
         "steps": [STEPS, 2 * STEPS],
@@ -165,7 +180,7 @@ def measured_with_another_value(simulation: Simulation, start: Any, grid: Grid) 
         return np.asarray(run.history)
 
     usual = frames(simulation.model)
-    for name in registry.parameter_names(type(simulation.model)):
+    for name in registry.parameter_names(simulation.model):
         value = getattr(simulation.model, name)
         other = frames(dataclasses.replace(simulation.model, **{name: 1.02 * value}))
         if np.abs(other - usual).max() > 1e-5 * np.ptp(usual):

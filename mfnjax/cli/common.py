@@ -195,18 +195,19 @@ def number(value: Any) -> str:
     return f"{value:.6g}"
 
 
-def assignments_of(texts: tuple[str, ...]) -> dict[str, float]:
-    """The values of ``--set NAME=VALUE …`` as a dict of numbers."""
-    parameters: dict[str, float] = {}
+def assignments_of(texts: tuple[str, ...], *, of_equation: bool = False) -> dict[str, Any]:
+    """The values of ``--set NAME=VALUE …`` as a dict of numbers (of an equation, or of texts)."""
+    parameters: dict[str, Any] = {}
     for text in texts:
-        name, equals, value = text.partition("=")
+        name, equals, value = (part.strip() for part in text.partition("="))
+        parsed: Any = value
         try:
             parsed = float(value)
         except ValueError:
-            equals = ""
-        if not equals or not name.strip():
+            equals = equals if of_equation else ""
+        if not equals or not name:
             raise ParameterError(f"--set {text}: NAME=VALUE with a number is expected")
-        if name.strip() in parameters:
-            raise ParameterError(f"--set {text}: {name.strip()} is given twice")
-        parameters[name.strip()] = parsed
+        if name in parameters:
+            raise ParameterError(f"--set {text}: {name} is given twice")
+        parameters[name] = parsed
     return parameters

@@ -14,7 +14,6 @@ from mfnjax.cli.common import (
     SETTINGS,
     Progress,
     SectionCommand,
-    assignments_of,
     check_suffix,
     console,
     number,
@@ -23,7 +22,7 @@ from mfnjax.cli.common import (
     table,
 )
 from mfnjax.cli.group import FailedRun
-from mfnjax.cli.model_options import model_options
+from mfnjax.cli.model_options import merged, model_options, plain_options, with_files
 from mfnjax.dataset.config import SWEPT, DatasetConfig
 from mfnjax.errors import ParameterError
 
@@ -35,6 +34,7 @@ _MODEL = "Other models (rows, grids, steps, seed and output as above)"
 _RUN = "The run"
 _PICTURES = (".png", ".svg", ".pdf")
 _FIELDS = parameters_of(DatasetConfig)
+_HOW = ("resume", "overwrite", "workers", "batch_size", "save_fields")
 
 
 class _DatasetGroup(click.Group):
@@ -110,7 +110,6 @@ def _field(name: str, *names: str, metavar: str, item: Any = None, separator: st
 @_field("base_seed", "--seed", metavar="N")
 @_field("output_path", "-o", "--output", metavar="FILE.parquet")
 @model_options(_MODEL, default="the v4.1 table")
-@option("--boundary", section=_MODEL, help="What lies outside.  [default: periodic]")
 @option(
     "--range",
     "ranges",
@@ -151,8 +150,10 @@ def dataset(ctx: click.Context, **options: Any) -> None:
         return
     fields = {f: options.pop(f) for f in _FIELDS if f in options}
     given = {name: value for name, value in fields.items() if value is not None}
-    if options["model"] is not None:
+    if options["model"] is not None or options["equation"]:
         _refuse_documented(given)
+    if options["shape"] or options["mask"]:
+        given.setdefault("grid_sizes", _width(options))
     config = _config(options.pop("sweep"), given)
     plot = check_suffix("--plot", options.pop("plot"), _PICTURES)
     sheet = check_suffix("--contact-sheet", options.pop("contact_sheet"), _PICTURES)
@@ -168,6 +169,12 @@ def dataset(ctx: click.Context, **options: Any) -> None:
             f"{summary.failed} of {summary.requested} simulations failed, the first with "
             f"sim_id {first.sim_id}: {first.error}"
         )
+
+
+def _width(options: dict[str, Any]) -> tuple[int, ...]:
+    """What stands for the size of a grid that all rows share: its cells along x."""
+    values = with_files(plain_options({name: options[name] for name in ("shape", "mask")}))
+    return (values["shape"][-1] if "shape" in values else values["mask"].shape[-1],)
 
 
 def _refuse_documented(given: dict[str, Any]) -> None:
@@ -194,12 +201,15 @@ def _run(config: DatasetConfig, options: dict[str, Any]) -> DatasetSummary:
 
     from mfnjax.dataset import generate_dataset
 
-    options["ranges"] = _ranges(options["ranges"])
-    options["parameters"] = assignments_of(options.pop("assignments")) or None
+    ranges = _ranges(options.pop("ranges"))
     scheduler = options.pop("scheduler")
+    how = {name: options.pop(name) for name in _HOW}
+    settings = with_files(merged({}, plain_options(options)))
     connected = _client(scheduler) if scheduler else nullcontext()
     with Progress("dataset", unit="rows") as bar, connected as client:
-        return generate_dataset(config, progress=bar, client=client, **options)
+        return generate_dataset(
+            config, progress=bar, client=client, ranges=ranges, **how, **settings
+        )
 
 
 def _client(scheduler: str) -> Any:

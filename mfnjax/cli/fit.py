@@ -18,7 +18,14 @@ FIT_MODULES = ("optax", "optimistix")
 
 @click.command(cls=SectionCommand, context_settings=SETTINGS)
 @import_option(_MODEL)
-@option("--model", required=True, metavar="NAME", section=_MODEL, help="See mfn models.")
+@option("--model", metavar="NAME", section=_MODEL, help="See mfn models.")
+@option(
+    "--equation",
+    metavar="'u_t = …'",
+    multiple=True,
+    section=_MODEL,
+    help="An equation in the place of a model; --set says where each of its parameters starts.",
+)
 @option("--data", metavar="FILE", section=_DATA, help="Table (.csv): a row a position and time.")
 @option(
     "--image",
@@ -93,7 +100,12 @@ FIT_MODULES = ("optax", "optimistix")
     section=_RUN,
     help="Cells of the run in one interval of the data.  [default: 2]",
 )
-@option("--boundary", default="neumann", section=_RUN, help="Boundary.  [default: neumann]")
+@option(
+    "--boundary",
+    default="neumann",
+    section=_RUN,
+    help="What is outside, as for mfn simulate.  [default: neumann]",
+)
 @option("--stepper", default=None, section=_RUN, help="Stepper.  [default: etdrk4 where it can]")
 @option("--dt", type=float, default=None, section=_RUN, help="Largest step.  [default: span/100]")
 @option(
@@ -145,6 +157,8 @@ def fit(
     mfn fit --model gray-scott --image pattern.png --out found
     """
     require_extra("mfn fit", "fit", *FIT_MODULES)
+    if (settings["model"] is None) == (not settings["equation"]):
+        raise ParameterError("mfn fit needs --model NAME or --equation 'u_t = …', one of the two")
     if (data is None) == (image is None):
         raise ParameterError("mfn fit needs --data FILE or --image FILE, one of the two")
     _check_options(ctx, for_image=image is not None)

@@ -23,6 +23,8 @@ from mfnjax.fitting.result import FitResult, plot_history
 from mfnjax.fitting.table import Table, read_table
 from mfnjax.models import build_model
 from mfnjax.plotting import save_figure
+from mfnjax.simulation.plain_sides import read_sides
+from mfnjax.simulation.spec import read_model
 
 CHECKPOINT = "checkpoint.npz"
 OPTIONS = {"fixed": "--fix", "dt": "--dt", "boundary": "--boundary", "stepper": "--stepper"}
@@ -69,13 +71,15 @@ def fit_table(path: str, settings: dict[str, Any]) -> None:
 
 
 def _fitted(measured: Table, settings: dict[str, Any], folder: Path | None) -> FitResult:
-    given = assignments_of(settings["parameters"])
+    given = assignments_of(settings["parameters"], of_equation=bool(settings["equation"]))
     fixed, values = _fixed(settings["fixed"])
     bounds = _bounds(settings["bounds"])
     if twice := set(given) & set(values):
         raise ParameterError(f"{', '.join(sorted(twice))}: both --set and --fix give a value")
-    model = build_model(settings["model"], {**given, **values}, preset=settings["preset"])
-    if settings["preset"] is None:
+    named_by = {"equation": list(settings["equation"])} if settings["equation"] else {}
+    named_by |= {key: settings[key] for key in ("model", "preset") if settings[key] is not None}
+    model = read_model({**named_by, "parameters": {**given, **values}})
+    if "model" in named_by and settings["preset"] is None:
         named = {model.symbols.get(name, name) for name in {**given, **values}}
         ends = {model.symbols.get(name, name): pair for name, pair in bounds.items()}
         scaled = {
@@ -88,7 +92,7 @@ def _fitted(measured: Table, settings: dict[str, Any], folder: Path | None) -> F
         measured,
         model,
         refine=settings["refine"],
-        boundary=settings["boundary"],
+        boundary=read_sides(settings["boundary"], (1, 4), model.fields),
         stepper=settings["stepper"],
         dt=settings["dt"],
         noisy_start=settings["start_noise"],

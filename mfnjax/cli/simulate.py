@@ -17,7 +17,6 @@ from mfnjax.cli.common import (
     SETTINGS,
     Progress,
     SectionCommand,
-    assignments_of,
     check_suffix,
     config_options,
     console,
@@ -27,7 +26,7 @@ from mfnjax.cli.common import (
     table,
     writing,
 )
-from mfnjax.cli.model_options import model_options
+from mfnjax.cli.model_options import merged, model_options, named_texts, plain_options, with_files
 from mfnjax.errors import ParameterError
 from mfnjax.v41.config import (
     SimulationConfig,
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
 _NAMED = {"demo": make_simulation_config_demo, "default": make_simulation_config_default}
 _RUN = "The run, and the parameters of the v4.1 model (- and _ are the same)"
-_MODEL = "Any model"
+_MODEL = "Any model or equation, on any grid"
 _OUTPUT = "Output"
 _FIGURES = (".png", ".pdf", ".svg")
 _MOVIES = (".gif", ".mp4")
@@ -69,11 +68,18 @@ _FRAMES = 100
     section=_RUN,
     help="Steps.  [default: the preset's or the model's, 64 for v4.1]",
 )
-@config_options(SimulationConfig, section=_RUN, skip=("grid_size", "steps"))
+@config_options(SimulationConfig, section=_RUN, skip=("grid_size", "steps", "boundary"))
 @option(
     "--x64", is_flag=True, section=_RUN, help="Compute in float64; the same as --dtype float64."
 )
 @model_options(_MODEL, default="mycelium")
+@option(
+    "--start-image",
+    metavar="NAME=FILE",
+    multiple=True,
+    section=_MODEL,
+    help="The start of a field: the grey levels of an image, 0 to 1, or an array (.npy).",
+)
 @option("-o", "--output", metavar="FILE.npz", section=_OUTPUT, help="Save the result.")
 @option("--history", is_flag=True, section=_OUTPUT, help="Save the frames of every field too.")
 @option("--plot", metavar="FILE", section=_OUTPUT, help="Draw it (.png, .pdf or .svg).")
@@ -108,6 +114,8 @@ def simulate(
     mfn simulate --config demo --plot field.png
     mfn simulate --grid_size 128 --steps 500 --seed 7 -o run.npz --history
     mfn simulate --model gray-scott --set F=0.04 --set k=0.062 --steps 8000 --movie v.gif
+    mfn simulate --equation 'u_t = D*lap(u) + u*(1 - u)' --set D=0.1 --shape 200 --dt 0.5 \
+        --boundary 'x-: dirichlet 1; x+: neumann' --start 'u = 0' --plot front.png
     """
     outputs = {
         "output": check_suffix("--output", output, (".npz",)),
@@ -118,14 +126,10 @@ def simulate(
         from mfnjax.plotting.movie import require_encoder
 
         require_encoder()
-    values = _read(config_file)
-    parameters = assignments_of(options.pop("assignments"))
-    given = {name: value for name, value in options.items() if value is not None}
-    values.update(given)
-    if parameters:
-        values["parameters"] = {**values.get("parameters", {}), **parameters}
-        for name in parameters:  # --set wins over a file's flat name
-            values.pop(name, None)
+    given = plain_options(options)
+    if "start_image" in given:
+        given["start_image"] = named_texts("--start-image", given["start_image"])
+    values = merged(_read(config_file), given)
     seed = values.pop("seed", None)
     dtype = "float64" if x64 else values.pop("dtype", "float32")
     values.pop("dtype", None)
@@ -134,20 +138,23 @@ def simulate(
         check_int("--save-every", save_every, 1, 10**8)
     start_jax(x64=dtype == "float64", cache=cache)
     from mfnjax.simulation import Simulation
+    from mfnjax.simulation.start import check_seed
 
-    _refuse_foreign(values.get("model", "mycelium"), given)
-    simulation = Simulation.from_dict(values)
+    if values.get("equation") is None:
+        _refuse_foreign(values.get("model", "mycelium"), given)
+    start = _images(values)
+    simulation, seed = Simulation.from_dict(with_files(values)), check_seed(seed)
     if history or outputs["movie"] is not None:
         simulation = _with_frames(simulation, save_every, field, dtype, everything=history)
     field = _shown_field(simulation, field)
     started = time.perf_counter()
     with Progress("simulating") as progress:
-        run = simulation.run(seed=seed, dtype=dtype, progress=progress)
+        run = simulation.run(start, seed=seed, dtype=dtype, progress=progress)
     run.status.raise_if_bad()
     seconds = time.perf_counter() - started
     with writing():  # before anything is printed: a full log must not cost the run
         _write(run, outputs, field, history=history)
-    _print(run, seconds)
+    _print(run, seconds, seed)
     for path in outputs.values():
         if path is not None:
             click.echo(f"wrote {path}")
@@ -161,13 +168,33 @@ def _read(name: str | None) -> dict[str, Any]:
     return read_table(name)
 
 
+def _images(values: dict[str, Any]) -> dict[str, Any] | None:
+    """The start of a run that has images, which say the shape if nothing else does; else None."""
+    from mfnjax.simulation.plain_grid import read_levels
+
+    files = values.pop("start_image", None)
+    if files is None:
+        return None
+    texts = values.pop("start", {})
+    if not (isinstance(files, dict) and isinstance(texts, dict)):
+        raise ParameterError(
+            "--start-image NAME=FILE stands beside --start 'NAME = …', not beside a name"
+        )
+    if both := files.keys() & texts.keys():
+        raise ParameterError(f"--start-image and --start both say what {min(both)} is")
+    images = {name: read_levels(file) for name, file in files.items()}
+    if all(values.get(name) is None for name in ("shape", "grid_size", "mask")):
+        values["shape"] = list(next(iter(images.values())).shape)
+    return {**texts, **images}
+
+
 def _refuse_foreign(name: str, given: dict[str, Any]) -> None:
     """Say of an option for a parameter of v4.1 that another model does not have it."""
     from mfnjax.models import get_model
     from mfnjax.simulation.spec import KEYS
 
     own = {field.name for field in dataclasses.fields(get_model(name).model)}  # type: ignore[arg-type]
-    for option_name in given.keys() - {*KEYS, *own, "seed", "dtype"}:
+    for option_name in given.keys() - {*KEYS, *own, "seed", "dtype", "start_image"}:
         raise ParameterError(
             f"--{option_name.replace('_', '-')} is no parameter of {name}; those are given as "
             f"--set NAME=VALUE (see `mfn models {name}`)"
@@ -213,8 +240,8 @@ def _check_memory(shape: tuple[int, ...], frames: int, fields: int, dtype: str) 
         return
     if needed > memory // 2:
         raise ParameterError(
-            f"{frames} frames of {shape[0]} × {shape[1]} cells take {needed / 2**30:.1f} GiB, over "
-            f"half of this machine's {memory / 2**30:.1f} GiB: fewer steps, or a larger "
+            f"{frames} frames of {' × '.join(map(str, shape))} cells take {needed / 2**30:.1f} "
+            f"GiB, over half of this machine's {memory / 2**30:.1f} GiB: fewer steps, or a larger "
             "--save-every"
         )
 
@@ -236,24 +263,16 @@ def _without_frames(run: Trajectory) -> Trajectory:
     return dataclasses.replace(run, history=None, simulation=simulation)
 
 
-def _print(run: Trajectory, seconds: float) -> None:
-    import numpy as np
-
+def _print(run: Trajectory, seconds: float, seed: int) -> None:
     summary = table(f"{run.simulation.model_name} run", "", "", headers=False)
     for name, text in run.simulation.summary()[1:]:
         summary.add_row(name, text)
-    summary.add_row("seed", str(run.seed))
+    summary.add_row("seed", str(seed))
     summary.add_row("precision", str(run.state.values[0].dtype))
-    for name, field in run.state.asdict().items():
-        quantity = run.quantity(name)
-        values, unit = quantity.shown(field), f" {quantity.unit}".rstrip()
-        for label, statistic in (
-            ("min", np.min),
-            ("mean", np.mean),
-            ("max", np.max),
-            ("std", np.std),
-        ):
-            summary.add_row(f"{name} {label}", f"{number(float(statistic(values)))}{unit}")
+    for name in run.state.names:
+        unit = f" {run.quantity(name).unit}".rstrip()
+        for label, value in run.statistics(name).items():
+            summary.add_row(f"{name} {label}", f"{number(value)}{unit}")
     for name, count in run.counts.items():
         summary.add_row(name.replace("_", " "), str(count))
     summary.add_row("wall time", f"{seconds:.3f} s")

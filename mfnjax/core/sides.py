@@ -194,9 +194,8 @@ def _as_number(kind: str, name: str, value: Any) -> Any:
         return Formula(value, f"{kind}({name}=)")
     if callable(value) or isinstance(value, jax.core.Tracer):
         return value
-    if isinstance(value, (list, tuple)):
-        value = np.asarray(value)
     try:
+        value = np.asarray(value) if isinstance(value, (list, tuple)) else value
         array = np.asarray(value)
         good = array.dtype.kind in "iuf" and bool(np.all(np.isfinite(array)))
     except (TypeError, ValueError):

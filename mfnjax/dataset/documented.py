@@ -35,7 +35,9 @@ EQUATIONS = (
 )
 
 
-def _measure(history: jax.Array, frames: jax.Array, every: jax.Array, values: Values) -> jax.Array:
+def _measure(
+    history: jax.Array, frames: jax.Array, every: jax.Array, values: Values, mask: Any
+) -> jax.Array:
     return feature_vector(history, frames)
 
 
@@ -83,7 +85,7 @@ class DocumentedTable(Table):
         cells, steps = rows["grid_size"] ** 2, rows["steps"]
         low, high = 1e3 * CLAMP_LOW_V - ROUNDING, 1e3 * CLAMP_HIGH_V + ROUNDING
         clusters = ("N_clusters_low", "N_clusters_med", "N_clusters_high")
-        return geometry_bounds(rows, clusters) | {
+        return geometry_bounds(cells, clusters) | {
             "V_min": (low, rows["V_mean"] + ROUNDING),
             "V_mean": (low, high),
             "V_max": (rows["V_mean"] - ROUNDING, high),

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
+import jax
 import numpy as np
 
 from mfnjax.dataset import kernel
@@ -171,7 +172,7 @@ def _failure(rows: Columns, place: int, error: str) -> Failure:
 
 def _run_batch(plan: Plan, rows: Columns, places: np.ndarray) -> list[_Ran]:
     """Run rows of one grid size; if that fails as a whole, one at a time."""
-    cells = int(rows["grid_size"][places[0]]) ** 2
+    cells = plan.table.cells(int(rows["grid_size"][places[0]]))
     small = cells <= HOST_CELLS and cells * plan.config.steps_range[1] <= CHUNK_CELL_STEPS
     refused, good = _refused(plan, rows, places)
     run = _run_compiled if small else _run_alone
@@ -209,7 +210,9 @@ def _run_compiled(plan: Plan, rows: Columns, places: np.ndarray) -> _Ran:
         name: rows[name][np.resize(places, size)]
         for name in ("random_seed", *table.inputs)
     }
-    simulations = cast(table.simulations(padded, int(padded["grid_size"][0])), kernel.DTYPE)
+    grid_size = int(padded["grid_size"][0])
+    simulations = cast(table.simulations(padded, grid_size), kernel.DTYPE)
+    one = table.simulations({name: v[0].item() for name, v in padded.items()}, grid_size)
     arguments = {
         "random_seed": padded["random_seed"].astype(np.uint32),
         "steps": padded["steps"].astype(np.int32),
@@ -221,6 +224,7 @@ def _run_compiled(plan: Plan, rows: Columns, places: np.ndarray) -> _Ran:
         "kept": table.fields if plan.save_fields else (),
         "capacity": -(-frames // PADDED_FRAMES) * PADDED_FRAMES,
         "measure": table.measure,
+        "shared": tuple(np.ndim(leaf) > 0 for leaf in jax.tree.leaves(one)),
         "kinds": tuple((type(s.model), type(s.grid.boundary)) for s in simulations),
     }
 
@@ -233,10 +237,11 @@ def _run_compiled(plan: Plan, rows: Columns, places: np.ndarray) -> _Ran:
             else None
         ]
 
-    shapes = (simulations[0].grid.shape, size, len(simulations))
+    # What else decides the program, the equations among it, is in the structure.
+    shapes = (jax.tree.structure(simulations), simulations[0].grid.shape, size)
     features, counts, first_bad, fields = kernel.FIRST_CALLS.call((shapes, *static.values()), call)
     errors = {
-        k: str(NumericalInstabilityError(*kernel.instability(table.model, first_bad[k])))
+        k: str(NumericalInstabilityError(*kernel.instability(simulations[0].model, first_bad[k])))
         for k in np.flatnonzero(first_bad >= 0).tolist()
     }
     return _collected(plan, places, features, counts, fields, errors)
@@ -251,7 +256,7 @@ def _run_alone(plan: Plan, rows: Columns, places: np.ndarray) -> _Ran:
     for place in places.tolist():
         row = {name: values[place].item() for name, values in rows.items()}
         try:
-            key = (type(table), table.model, row["grid_size"])
+            key = (type(table), jax.tree.structure(table.simulation(row)), row["grid_size"])
             features, run = kernel.FIRST_CALLS.call(key, lambda row=row: table.measured(row))
         except _RUN_ERRORS as error:
             errors[place] = _said(error)

@@ -158,10 +158,7 @@ def _usual_config(simulation: Simulation | None) -> DatasetConfig:
     if simulation is None:
         return DatasetConfig()
     check_kind("simulation", simulation, Simulation)
-    height, width = simulation.grid.shape
-    if height != width:
-        raise ParameterError(f"a dataset's grids are squares, got {height} × {width}")
-    return DatasetConfig(grid_sizes=(height,), steps_range=(simulation.steps,) * 2)
+    return DatasetConfig(grid_sizes=simulation.grid.shape[-1:], steps_range=(simulation.steps,) * 2)
 
 
 class _Counter:

@@ -28,7 +28,7 @@ from mfnjax.simulation.start import draw_start
 DTYPE = "float32"
 
 
-@partial(jax.jit, static_argnames=("main", "kept", "capacity", "measure", "kinds"))
+@partial(jax.jit, static_argnames=("main", "kept", "capacity", "measure", "shared", "kinds"))
 def run_rows(
     simulations: tuple[Simulation, ...],
     rows: dict[str, jax.Array],
@@ -39,6 +39,7 @@ def run_rows(
     kept: tuple[str, ...],
     capacity: int,
     measure: Measure,
+    shared: tuple[bool, ...],
     kinds: tuple[Any, ...],
 ) -> tuple[jax.Array, jax.Array, jax.Array, tuple[jax.Array, ...]]:
     """Run and measure the first ``count`` of B rows.
@@ -46,8 +47,8 @@ def run_rows(
     A row equals `mfnjax.Simulation.run` from its seed, measured.
 
     Args:
-        simulations: The simulation of the rows, leaves that differ of shape (B,); one for each
-            value of ``choice``.
+        simulations: The simulation of the rows, leaves that differ with a leading axis (B,); one
+            for each value of ``choice``.
         rows: ``random_seed`` (uint32), ``steps`` and ``choice`` (int32), each (B,).
         count: Rows that are not padding.
         every: Steps between two frames.
@@ -55,6 +56,7 @@ def run_rows(
         kept: Fields to give back, static.
         capacity: Frames that there is room for, static.
         measure: How a run is measured, static.
+        shared: For each leaf of the simulations whether it is an array that all rows share, static.
         kinds: The classes of models and boundaries, static: see `mfnjax.simulation.problem`.
 
     Returns:
@@ -62,20 +64,27 @@ def run_rows(
         them (B,), and the final fields that are kept, (B, H, W) each.
     """
 
+    leaves, structure = jax.tree.flatten(simulations)
+
+    def of_row(k: jax.Array) -> tuple[Simulation, ...]:
+        pairs = zip(leaves, shared, strict=True)
+        own = [leaf if same or not leaf.ndim else leaf[k] for leaf, same in pairs]
+        return jax.tree.unflatten(structure, own)
+
     def measured(k: jax.Array) -> Any:
         row = {name: values[k] for name, values in rows.items()}
 
         def run(simulation: Simulation) -> tuple[Any, ...]:
-            simulation = jax.tree.map(lambda leaf: leaf[k] if leaf.ndim else leaf, simulation)
             end, history = _run_row(simulation, row, every, main, capacity)
             return history, end.counts, end.first_bad, end.values
 
-        runs = [partial(run, simulation) for simulation in simulations]
+        runs = [partial(run, simulation) for simulation in of_row(k)]
         history, counts, first_bad, values = (
             runs[0]() if len(runs) == 1 else lax.switch(row["choice"], runs)
         )
-        features = measure(history, row["steps"] // every, every, values)
-        fields = type(simulations[0].model).fields
+        mask = simulations[0].grid.mask
+        features = measure(history, row["steps"] // every, every, values, mask)
+        fields = simulations[0].model.fields
         return features, counts, first_bad, tuple(values[fields.index(name)] for name in kept)
 
     def fill(k: jax.Array, found: Any) -> Any:
@@ -94,7 +103,7 @@ def _run_row(
     """The end of one run, and the frames of its main field."""
     model, grid = simulation.model, simulation.grid
     state, key = draw_start(model, grid, DTYPE, row["random_seed"], simulation.start)
-    drawn = key if model.takes_key else None
+    drawn = key if model.takes_key or model.is_stochastic() else None
     inputs = prepare_inputs(simulation.replace(steps=row["steps"]), state, drawn)
     saved = (model.fields.index(main),)
     problem = dataclasses.replace(inputs.problem, saved=saved)
@@ -104,7 +113,7 @@ def _run_row(
     return dataclasses.replace(end, values=values), history
 
 
-def instability(model: type[Model], first_bad: int) -> tuple[str, int]:
+def instability(model: Model, first_bad: int) -> tuple[str, int]:
     """Field and step of a run whose ``first_bad`` is not −1."""
     step, field = divmod(int(first_bad), len(model.fields))
     return model.fields[field], step

@@ -14,9 +14,9 @@ from mfnjax.features.temporal import temporal_features
 from mfnjax.models.base import Values, main_field
 from mfnjax.simulation import Trajectory
 
-Measure = Callable[[jax.Array, jax.Array, jax.Array, Values], jax.Array]
-"""(frames of the main field (T, H, W), how many of them count, steps between two, final fields) →
-the features, in the order of the table's columns."""
+Measure = Callable[[jax.Array, jax.Array, jax.Array, Values, jax.Array | None], jax.Array]
+"""(frames of the main field (T, H, W), how many of them count, steps between two, final fields,
+mask) → the features, in the order of the table's columns."""
 
 FRAMES = 128
 """Most frames of a run that are measured, where the user does not say how many."""
@@ -47,28 +47,43 @@ def change_features(main: str) -> dict[str, str]:
 
 
 @jax.jit
-def measure_fields(values: Values) -> jax.Array:
+def measure_fields(values: Values, mask: jax.Array | None = None) -> jax.Array:
     """Statistics of every final field and the geometry of the last one's mask.
+
+    Of the cells that take part, where there is a ``mask`` of their fractions.
 
     Returns:
         (6·fields + 6,): `final_features`, the statistics in the fields' own units.
     """
     found = []
     for value in values:
-        statistics = field_statistics(value)
+        statistics = field_statistics(value, mask)
         # `field_statistics` speaks millivolts of volts; these fields have units of their own.
         scaled = (statistics.mean * 1e-3, statistics.std * 1e-3)
-        found += [jnp.min(value), jnp.max(value), *scaled]
+        found += [*_ends(value, mask), *scaled]
         found += [statistics.skewness, statistics.kurtosis]
     last = values[-1]
-    middle = (jnp.min(last) + jnp.max(last)) / 2
+    low, high = _ends(last, mask)
+    middle = (low + high) / 2
     places = np.array([FEATURE_NAMES.index(name) for name in MASK_FEATURES])
-    geometry = feature_vector(last > middle)[places]
+    geometry = feature_vector(last > middle, mask=mask, ndim=last.ndim)[places]
     return jnp.concatenate([jnp.stack(found).astype(geometry.dtype), geometry])
 
 
+def _ends(values: jax.Array, mask: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+    """The least and the largest value of the cells that take part."""
+    if mask is None:
+        return jnp.min(values), jnp.max(values)
+    inside = mask > 0
+    return jnp.min(values, where=inside, initial=jnp.inf), jnp.max(
+        values, where=inside, initial=-jnp.inf
+    )
+
+
 @jax.jit
-def measure_changes(history: jax.Array, frames: jax.Array, every: jax.Array) -> jax.Array:
+def measure_changes(
+    history: jax.Array, frames: jax.Array, every: jax.Array, mask: jax.Array | None = None
+) -> jax.Array:
     """Mean and largest change a step, time of rest, and trend of Σ u² of a field over time.
 
     The field is at rest from the first frame on that begins ten calm intervals in a row (`CALM`);
@@ -78,18 +93,23 @@ def measure_changes(history: jax.Array, frames: jax.Array, every: jax.Array) -> 
         history: Frames (T, H, W), after each ``every`` steps.
         frames: How many of them count, int32.
         every: Steps between two frames, int32.
+        mask: Fractions of the cells; None: all take part.
 
     Returns:
         (4,): `change_features`, in the field's own unit.
     """
     dtype, step = history.dtype, every.astype(history.dtype)
     counts = jnp.arange(len(history), dtype=jnp.int32) < frames
-    lowest = jnp.min(jnp.where(counts, jnp.min(history, axis=(1, 2)), jnp.inf))
-    highest = jnp.max(jnp.where(counts, jnp.max(history, axis=(1, 2)), -jnp.inf))
+    space = tuple(range(1, history.ndim))
+    inside = None if mask is None else mask > 0
+    low = jnp.min(history, axis=space, where=inside, initial=None if mask is None else jnp.inf)
+    high = jnp.max(history, axis=space, where=inside, initial=None if mask is None else -jnp.inf)
+    lowest = jnp.min(jnp.where(counts, low, jnp.inf))
+    highest = jnp.max(jnp.where(counts, high, -jnp.inf))
     # A field that never changed is calm, too.
     calm = jnp.maximum(CALM * (highest - lowest) * step, jnp.finfo(dtype).tiny)
     # `temporal_features` speaks millivolts of volts and counts frames.
-    found = temporal_features(history, frames, calm * 1e3)
+    found = temporal_features(history, frames, calm * 1e3, mask=mask)
     return jnp.stack(
         [
             found.change_mean * 1e-3 / step,
@@ -101,11 +121,15 @@ def measure_changes(history: jax.Array, frames: jax.Array, every: jax.Array) -> 
 
 
 def measure_model(
-    history: jax.Array, frames: jax.Array, every: jax.Array, values: Values
+    history: jax.Array,
+    frames: jax.Array,
+    every: jax.Array,
+    values: Values,
+    mask: jax.Array | None = None,
 ) -> jax.Array:
     """`measure_fields` and `measure_changes`: the features of a run of any model."""
-    fields = measure_fields(values)
-    changes = measure_changes(history, frames, every)
+    fields = measure_fields(values, mask)
+    changes = measure_changes(history, frames, every, mask)
     return jnp.concatenate([fields, changes.astype(fields.dtype)])
 
 
@@ -118,7 +142,13 @@ def measure_run(run: Trajectory) -> np.ndarray:
     padded = room.astype(history.dtype)
     padded[:count] = history
     numbers = np.int32(count), np.int32(every)
-    return np.asarray(_compiled_measure(padded, *numbers, run.state.values), np.float64)
+    mask = _mask(run)
+    return np.asarray(_compiled_measure(padded, *numbers, run.state.values, mask), np.float64)
+
+
+def _mask(run: Trajectory) -> jax.Array | None:
+    mask = run.simulation.grid.mask
+    return None if mask is None else jnp.asarray(mask, jnp.float32)
 
 
 _compiled_measure = jax.jit(measure_model)
@@ -127,13 +157,13 @@ _compiled_measure = jax.jit(measure_model)
 def features_of_run(run: Trajectory) -> dict[str, float]:
     """What a dataset measures of a saved run, by name; the changes only if there are frames."""
     values = tuple(jnp.asarray(value, jnp.float32) for value in run.state.values)
-    names, found = list(final_features(run.state.names)), [measure_fields(values)]
+    names, found = list(final_features(run.state.names)), [measure_fields(values, _mask(run))]
     main = main_field(run.simulation.model)
     history = run.histories.get(main)
     if history is not None and len(history):
         every = np.int32(run.simulation.save_every)
         frames = jnp.asarray(history, jnp.float32)
-        found.append(measure_changes(frames, np.int32(len(history)), every))
+        found.append(measure_changes(frames, np.int32(len(history)), every, _mask(run)))
         names += change_features(main)
     numbers = np.concatenate([np.asarray(part, np.float64) for part in found])
     return dict(zip(names, numbers.tolist(), strict=True))

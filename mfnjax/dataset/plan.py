@@ -15,16 +15,16 @@ import numpy as np
 from mfnjax._checks import check_bool, check_kind, check_real
 from mfnjax._parameter import parameters_of
 from mfnjax._version import __version__
-from mfnjax.core.grid import Grid
 from mfnjax.dataset.config import DatasetConfig
 from mfnjax.dataset.documented import DocumentedTable
 from mfnjax.dataset.measuring import FRAMES
 from mfnjax.dataset.sampling import Columns, config_without_path, sample_rows
-from mfnjax.dataset.table import ModelTable, Table
+from mfnjax.dataset.table import ModelTable, Table, grid_of_size, has_own_domain
 from mfnjax.errors import MfnError, ParameterError
-from mfnjax.models import build_model, get_model, parameter_names
+from mfnjax.models import PDE, build_model, get_model, parameter_names
 from mfnjax.models.base import Model, main_field
 from mfnjax.simulation import Simulation
+from mfnjax.simulation.plain_grid import listed
 from mfnjax.simulation.problem import check_physics
 from mfnjax.steppers import check_serves, choose_stepper
 
@@ -37,8 +37,6 @@ PART_ROWS = 256
 
 PART_FIELD_BYTES = 64 * 2**20
 """With saved fields a part has fewer rows, so that its fields fit in this many bytes."""
-
-_OF_THE_SWEEP = {"grid_size": "grid_sizes", "shape": "grid_sizes", "steps": "steps_range"}
 
 
 @final
@@ -74,7 +72,7 @@ class Plan:
         """Rows of a full part."""
         if not self.save_fields:
             return PART_ROWS
-        cells = max(self.config.grid_sizes) ** 2
+        cells = self.table.cells(max(self.config.grid_sizes))
         return max(1, min(PART_ROWS, PART_FIELD_BYTES // (4 * cells * len(self.table.fields))))
 
     @property
@@ -108,9 +106,10 @@ class Plan:
             "feature_schema_version": self.schema,
         }
         if self.simulation is not None:
-            swept = self.simulation.to_dict()
-            values |= {"model": swept["model"], "dt": swept["dt"]}
-            values["simulation"] = {k: v for k, v in swept.items() if k not in _OF_THE_SWEEP}
+            swept = listed(self.simulation.to_dict())
+            values |= {"model": swept.get("model", "equation"), "dt": swept["dt"]}
+            of_row = ("steps",) if has_own_domain(self.simulation.grid) else ("steps", "shape")
+            values["simulation"] = {k: v for k, v in swept.items() if k not in of_row}
         return values
 
     @functools.cached_property
@@ -145,11 +144,12 @@ def make_plan(
         if model is not None or settings:
             given = ", ".join([*(["model"] if model is not None else []), *settings])
             raise ParameterError(f"simulation= says all of the run: {given} must not be given too")
-    elif model is None:
+    elif model is None and "equation" not in settings:
         _check_documented(ranges, settings)
         return Plan(config, save_fields=save_fields)
     else:
-        simulation = _simulation(config, {"model": model, **settings}, ranges or {})
+        named = {} if model is None else {"model": model}
+        simulation = _simulation(config, {**named, **settings}, ranges or {})
     simulation = _fitted(config, simulation)
     parameters = _parameters(simulation, ranges or {}, settings)
     return Plan(config, simulation, parameters, save_fields, MODEL_SCHEMA)
@@ -170,14 +170,15 @@ def _check_documented(ranges: Mapping[str, Any] | None, settings: dict[str, Any]
 def _simulation(
     config: DatasetConfig, values: dict[str, Any], ranges: Mapping[str, Any]
 ) -> Simulation:
-    for name, of_config in _OF_THE_SWEEP.items():
+    for name, of_config in (("grid_size", "grid_sizes"), ("steps", "steps_range")):
         if name in values:
             raise ParameterError(f"{name} of a row is drawn: see {of_config} of DatasetConfig")
     swept = {name: _pair(name, value)[0] for name, value in ranges.items()}
-    needed = _needed(get_model(values["model"]).model, swept)
-    parameters = {**needed, **values.get("parameters", {})}
-    of_row = {"grid_size": config.grid_sizes[0], "steps": 0, "parameters": parameters}
-    return Simulation.from_dict({**values, **of_row})
+    given = values.get("parameters", {})
+    needed = swept if "equation" in values else _needed(get_model(values["model"]).model, swept)
+    parameters = {**{name: value for name, value in needed.items() if name not in values}, **given}
+    size = {} if {"shape", "mask"} & values.keys() else {"grid_size": config.grid_sizes[0]}
+    return Simulation.from_dict({**values, **size, "steps": 0, "parameters": parameters})
 
 
 def _needed(kind: type[Model], values: Mapping[str, float]) -> dict[str, float]:
@@ -192,10 +193,15 @@ def _fitted(config: DatasetConfig, simulation: Simulation) -> Simulation:
     longest = config.steps_range[1]
     model, grid = simulation.model, simulation.grid
     check_serves(choose_stepper(model, simulation.stepper), model, grid)
-    if np.ndim(grid.spacing) or np.ndim(simulation.dt):
-        raise ParameterError("spacing and dt of a dataset are one number each, for all rows")
+    if any(map(np.ndim, (*grid.spacings, simulation.dt))):
+        raise ParameterError("spacing and dt of a dataset are the same numbers for all rows")
+    if has_own_domain(grid) and config.grid_sizes != grid.shape[-1:]:
+        raise ParameterError(
+            f"the grid {grid.shape} is that of all rows: grid_sizes must be ({grid.shape[-1]},), "
+            f"got {config.grid_sizes}"
+        )
     return simulation.replace(
-        grid=Grid((config.grid_sizes[0],) * 2, grid.spacing, grid.boundary),
+        grid=grid_of_size(grid, config.grid_sizes[0]),
         steps=0,
         adjoint=None,
         save_every=simulation.save_every or -(-longest // FRAMES),
@@ -207,22 +213,23 @@ def _parameters(
     simulation: Simulation, ranges: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> tuple[tuple[str, float, float], ...]:
     """Bounds of every parameter of a model: those given, and the value of the others."""
-    kind, name = type(simulation.model), simulation.model_name
+    base: Any = simulation.model
     pairs = {name: _pair(name, value) for name, value in ranges.items()}
-    symbols = get_model(name).model.symbols
+    symbols = type(base).symbols
     swept = {symbols.get(key, key) for key in pairs}
-    own = {n: getattr(simulation.model, n) for n in parameters_of(kind) if n not in swept}
-    lowest = build_model(name, {**own, **{name: low for name, (low, _) in pairs.items()}})
-    highest = build_model(name, {**own, **{name: high for name, (_, high) in pairs.items()}})
+    lowest, highest = (
+        _with(simulation, {name: pair[end] for name, pair in pairs.items()}) for end in (0, 1)
+    )
     for key in {**settings, **settings.get("parameters", {})}:
         if symbols.get(key, key) in swept:
             raise ParameterError(f"parameter {key!r} has a range: it must not be set too")
-    declared, found = parameters_of(kind), []
-    for parameter in parameter_names(kind):
+    declared, found = parameters_of(base), []
+    for parameter in parameter_names(base):
         low, high = (
-            getattr(model if parameter in swept else simulation.model, parameter)
-            for model in (lowest, highest)
+            getattr(model if parameter in swept else base, parameter) for model in (lowest, highest)
         )
+        if np.ndim(low) and isinstance(base, PDE):
+            continue  # a field that all rows share
         if np.ndim(low):
             raise ParameterError(f"{parameter} must be a number or a range in a dataset, got a map")
         for end in (low, high):
@@ -230,6 +237,20 @@ def _parameters(
         found.append((parameter, float(low), float(high)))
     _check_one_runs(simulation, (lowest, highest))
     return tuple(found)
+
+
+def _with(simulation: Simulation, values: dict[str, float]) -> Model:
+    """The model with other parameters, by name or symbol."""
+    model: Any = simulation.model
+    if isinstance(simulation.model, PDE):
+        for name in values:
+            if name not in parameter_names(model):
+                known = ", ".join(parameter_names(model)) or "none"
+                raise ParameterError(f"no parameter {name!r} can be swept; parameters: {known}")
+        return dataclasses.replace(model, **values)
+    swept = {model.symbols.get(name, name) for name in values}
+    own = {n: getattr(model, n) for n in parameters_of(model) if n not in swept}
+    return build_model(simulation.model_name, {**own, **values})
 
 
 def _check_one_runs(simulation: Simulation, ends: tuple[Model, Model]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
+import jax
 import numpy as np
 import pyarrow as pa
 
@@ -21,7 +22,7 @@ from mfnjax.dataset.measuring import (
     measure_model,
     measure_run,
 )
-from mfnjax.models import Model
+from mfnjax.models import PDE, Model
 from mfnjax.simulation import Simulation, Trajectory
 from mfnjax.simulation.problem import check_physics
 from mfnjax.steppers import choose_stepper
@@ -43,7 +44,21 @@ class Column:
     unit: str = ""
 
 
-def parameter_columns(model: type[Model], names: Iterable[str]) -> tuple[Column, ...]:
+def has_own_domain(grid: Grid) -> bool:
+    """Whether a grid is more than a square with the same spacing and sides whatever its size."""
+    is_square = len(grid.shape) == 2 and grid.shape[0] == grid.shape[1]
+    has_arrays = any(np.ndim(leaf) for leaf in jax.tree.leaves(grid.boundary))
+    return not is_square or not grid.is_isotropic or grid.mask is not None or has_arrays
+
+
+def grid_of_size(grid: Grid, size: int) -> Grid:
+    """The grid of a row: a square of its size; or, where it has a domain of its own, that."""
+    if has_own_domain(grid):
+        return grid
+    return Grid((size, size), grid.spacing, grid.boundary, origin=grid.origin)
+
+
+def parameter_columns(model: Model | type[Model], names: Iterable[str]) -> tuple[Column, ...]:
     """The columns of a model's parameters, with the units that it declares."""
     declared = parameters_of(model)
     return tuple(
@@ -80,6 +95,10 @@ class Table(abc.ABC):
     fields: tuple[str, ...]
     equations: str
     measure: Measure
+
+    def cells(self, size: int) -> int:
+        """Cells of a grid of that size."""
+        return size**2
 
     @abc.abstractmethod
     def simulations(self, rows: Columns, size: int) -> tuple[Simulation, ...]:
@@ -142,12 +161,11 @@ class Table(abc.ABC):
         return {**self.ranges, **free, **self.feature_bounds(rows)}
 
 
-def geometry_bounds(rows: Columns, clusters: tuple[str, ...]) -> dict[str, Bounds]:
-    """Bounds of what is measured of a mask."""
-    cells = rows["grid_size"] ** 2
+def geometry_bounds(cells: Any, clusters: tuple[str, ...], axes: int = 2) -> dict[str, Bounds]:
+    """Bounds of what is measured of a mask of so many cells and axes of space."""
     return {
-        # Not [0, 2]: box sizes that do not divide the grid cut its edge off, either way.
-        "D_box": (-0.5, 2.5),
+        # Not [0, axes]: box sizes that do not divide the grid cut its edge off, either way.
+        "D_box": (-0.5, axes + 0.5),
         "D_r2": (0.0, 1.0),
         "f_active": (0.0, 1.0),
         **dict.fromkeys(clusters, (0, cells)),
@@ -173,9 +191,9 @@ class ModelTable(Table):
     ) -> None:
         self.model = model = type(simulation.model)
         self._simulation, self._over_time = simulation, over_time
-        self.ranges, self.fields = ranges, model.fields
+        self.ranges, self.fields = ranges, simulation.model.fields
         self.every, self.main = int(simulation.save_every or 1), str(simulation.save)
-        self.parameters = parameter_columns(model, ranges)
+        self.parameters = parameter_columns(simulation.model, ranges)
         units = final_features(self.fields)
         units |= change_features(self.main) if over_time else {}
         whole = ("N_clusters", "max_cluster_size", "T_stable")
@@ -183,14 +201,22 @@ class ModelTable(Table):
             Column(name, pa.int64() if name in whole else pa.float64(), unit)
             for name, unit in units.items()
         )
-        self.equations = (model.__doc__ or "").strip().splitlines()[0]
+        self.equations = (
+            simulation.model.equation
+            if isinstance(simulation.model, PDE)
+            else (model.__doc__ or "").strip().splitlines()[0]
+        )
+
+    def cells(self, size: int) -> int:
+        """Cells of a grid of that size."""
+        return grid_of_size(self._simulation.grid, size).num_cells
 
     def simulations(self, rows: Columns, size: int) -> tuple[Simulation, ...]:
         """One: no column is static."""
         base = self._simulation
         model: Any = base.model
         model = dataclasses.replace(model, **{name: rows[name] for name in self.ranges})
-        grid = Grid((size, size), base.grid.spacing, base.grid.boundary)
+        grid = grid_of_size(base.grid, size)
         return (base.replace(model=model, grid=grid, save_every=None, save=None),)
 
     def feature_bounds(self, rows: Columns) -> dict[str, Bounds]:
@@ -207,4 +233,6 @@ class ModelTable(Table):
             bounds[f"{self.main}_change_max"] = (0.0, np.inf)
             bounds[f"{self.main}_change_mean"] = (0.0, most * (1 + ROUNDING))
             bounds["T_stable"] = (0, rows["steps"])
-        return {**bounds, **geometry_bounds(rows, (GEOMETRY[3],))}
+        grid = self._simulation.grid
+        cells = grid.num_cells if has_own_domain(grid) else rows["grid_size"] ** 2
+        return {**bounds, **geometry_bounds(cells, (GEOMETRY[3],), len(grid.axes))}

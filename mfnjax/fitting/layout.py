@@ -123,7 +123,7 @@ def plan(
     Raises:
         ParameterError: An unknown name, nothing left to fit, bounds that do not hold.
     """
-    kind = type(next(iter(models.values())))
+    kind = next(iter(models.values()))
     known = parameter_names(kind)
     names = {**kind.symbols, **{name: name for name in known}}
     check_kind("bounds", {} if bounds is None else bounds, Mapping)

@@ -71,6 +71,16 @@ class Model(abc.ABC):
         if "reaction_fields" not in vars(cls) and hasattr(cls, "fields"):
             cls.reaction_fields = cls.fields
 
+    @property
+    def known_names(self) -> frozenset[str]:
+        """What the text of a start may name: the traced parameters, and their symbols."""
+        own = {name for name, one in parameters_of(self).items() if not one.static}
+        return frozenset(own | {symbol for symbol, name in self.symbols.items() if name in own})
+
+    def parameters_at(self, at: Any) -> dict[str, Any]:
+        """Values for `known_names`, as they are at the places of ``at``."""
+        return {name: getattr(self, self.symbols.get(name, name)) for name in self.known_names}
+
     @abc.abstractmethod
     def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
         """Return the model's customary start on ``grid``, drawn with ``key``.
@@ -99,6 +109,11 @@ class Equation(Model):
     """
 
     takes_key: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "takes_key" not in vars(cls):
+            cls.takes_key = cls.noise is not Equation.noise
 
     def linear(self, nabla: Nabla) -> Mapping[str, Operator]:
         """Return L: the stiff, linear part, an operator for each field that has one.
@@ -349,8 +364,11 @@ def _check_coupled(model: Any) -> None:
 
 def check_finite(model: Model) -> None:
     """Raise ParameterError naming the first concrete parameter that is not finite."""
+    declared = parameters_of(model)
     for name, value in concrete_parameters(model).items():
-        if not all(_is_finite(leaf) for leaf in jax.tree.leaves(value)):
+        is_code = declared[name].static and (isinstance(value, str) or callable(value))
+        leaves = [value] if value is None else jax.tree.leaves(value)
+        if not is_code and not all(map(_is_finite, leaves)):
             raise ParameterError(
                 f"{type(model).__name__}.{name} must be a finite number, got {value!r}"
             )

@@ -121,6 +121,21 @@ class PDE(Equation):
         return {name: getattr(self, name) for name in self._names}
 
     @property
+    def known_names(self) -> frozenset[str]:
+        """The parameters that are no functions of fields."""
+        return frozenset(self._equations.used)
+
+    def parameters_at(self, at: Any) -> dict[str, Any]:
+        """Values for `known_names`, as they are at the places of ``at``."""
+        found = {}
+        for name in self._equations.used:
+            value = getattr(self, name)
+            if isinstance(value, str):
+                value = Formula(value, label_of(name))
+            found[name] = value(at) if callable(value) else value
+        return found
+
+    @property
     def latex(self) -> str:
         """The equations as LaTeX, without dollar signs."""
         sides = []
@@ -214,13 +229,8 @@ class PDE(Equation):
         return split(self._equations, frozenset(n for n in used if varies(getattr(self, n))))
 
     def _moment(self, values: Values, nabla: Any) -> Moment:
-        given = dict(zip(self.fields, values, strict=True))
-        for name in self._names:
-            value = getattr(self, name)
-            if isinstance(value, str):
-                value = Formula(value, label_of(name))
-            is_place = callable(value) and name in self._equations.used
-            given[name] = value(nabla) if is_place else value
+        given = self.parameters | self.parameters_at(nabla)
+        given |= zip(self.fields, values, strict=True)
         return Moment(given, nabla, frozenset(self.fields))
 
     def __eq__(self, other: object) -> bool:

@@ -158,8 +158,8 @@ def registered_name(model: type[Model]) -> str:
     return name
 
 
-def parameter_names(model: type[Model]) -> tuple[str, ...]:
-    """Names of the traced parameters of a model class, in order."""
+def parameter_names(model: Model | type[Model]) -> tuple[str, ...]:
+    """Names of the traced parameters of a model or of a class of models, in order."""
     return tuple(name for name, one in parameters_of(model).items() if not one.static)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from mfnjax._checks import shown
 from mfnjax.core.grid import Grid
 from mfnjax.core.rng import normal_field, uniform_field
 from mfnjax.core.state import State
@@ -55,33 +56,49 @@ def start_from_text(
         >>> state["u"][1].tolist()
         [15.5, 16.5, 17.5]
     """
-    for name in start:
-        if name not in fields:
-            known = ", ".join(fields)
-            near = hint(str(name), fields)
-            raise ParameterError(f"the start names {name!r}{near}; the fields are {known}")
-    missing = [name for name in fields if name not in start]
-    if missing:
-        raise ParameterError(f"the start says nothing of {', '.join(missing)}")
+    given = {} if parameters is None else dict(parameters)
+    trees = read_start(start, fields, frozenset(given))
     dtype = jnp.result_type(float) if dtype is None else dtype
     at = grid.place(0.0, dtype)
-    given = {} if parameters is None else dict(parameters)
     values = []
     for number, name in enumerate(fields):
         value = start[name]
-        if isinstance(value, str):
-            label = f"start of {name!r}"
-            tree = read_formula(value, label, tuple(_DRAWS), frozenset(given))
+        if name in trees:
+            tree = trees[name]
             draws = _draws(tree, grid.shape, dtype, jax.random.fold_in(key, number))
             value = Moment(given, at, random=draws).scalar(tree)
         try:
             values.append(jnp.broadcast_to(jnp.asarray(value, dtype), grid.shape))
         except (TypeError, ValueError):
             raise ParameterError(
-                f"the start of {name!r} must have the grid's shape {grid.shape}, "
-                f"got {jnp.shape(value)}"
+                f"the start of {name!r} must be a text, a number or an array of the grid's shape "
+                f"{grid.shape}, got {getattr(value, 'shape', shown(value))}"
             ) from None
     return State(fields, tuple(values), jnp.int32(0))
+
+
+def read_start(
+    start: Mapping[str, Any], fields: tuple[str, ...], known: frozenset[str]
+) -> dict[str, Node]:
+    """The expressions of a start by field, where a field has one; ``known`` may be named.
+
+    Raises:
+        ParameterError: A field without a start, an unknown one, or a text that may not be said.
+    """
+    for name in start:
+        if name not in fields:
+            near = hint(str(name), fields)
+            raise ParameterError(
+                f"the start names {shown(name)}{near}; the fields are {', '.join(fields)}"
+            )
+    missing = [name for name in fields if name not in start]
+    if missing:
+        raise ParameterError(f"the start says nothing of {', '.join(missing)}")
+    texts = {name: start[name] for name in fields if isinstance(start[name], str)}
+    return {
+        name: read_formula(text, f"start of {name!r}", tuple(_DRAWS), known)
+        for name, text in texts.items()
+    }
 
 
 def _draws(

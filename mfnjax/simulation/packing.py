@@ -55,6 +55,8 @@ def has_fixed_numbers(model: Any, grid: Any, dt: Any = 1.0) -> bool:
     is_usual = grid.mask is None and type(grid.boundary) in _SIDES and grid.boundary.is_plain
     if is_usual and all(type(part) in _PLAIN for part in parts):  # at every run
         return True
+    if any(part is None for part in parts):
+        return False  # no number, and no leaf either
     return all(type(leaf) in (int, float) for leaf in jax.tree.leaves((model, grid)))
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mfnjax._checks import check_kind, check_one_key
@@ -15,18 +17,28 @@ from mfnjax._plain_config import read_table, write_table
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.state import State, StateLike
-from mfnjax.errors import DataError, ParameterError
+from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model
 from mfnjax.models.registry import name_of
 from mfnjax.simulation.checks import check_steps, is_traced, saved_fields
 from mfnjax.simulation.chunks import Progress
 from mfnjax.simulation.ensemble import run_members
 from mfnjax.simulation.members import Members
+from mfnjax.simulation.plain_grid import listed, read_mask
+from mfnjax.simulation.plain_sides import sides_words
 from mfnjax.simulation.problem import prepare_inputs
 from mfnjax.simulation.record import Arrays, Meta, register_format
 from mfnjax.simulation.rollout import run_inputs
 from mfnjax.simulation.spec import plain_values, simulation_parts
-from mfnjax.simulation.start import check_precision, check_seed, check_start, start_of
+from mfnjax.simulation.start import (
+    as_start,
+    check_precision,
+    check_seed,
+    has_text,
+    start_key,
+    start_of,
+    text_start,
+)
 from mfnjax.simulation.trajectory import FORMAT, OLD_FORMAT, Status, Trajectory
 from mfnjax.steppers import Stepper, choose_stepper
 
@@ -49,7 +61,9 @@ class Simulation:
         save: Save this field alone (an array (n, H, W)); None saves whole states.
         adjoint: Memory policy of reverse mode: ``"direct"``, ``"per_step"``, ``"nested"`` or a
             number of MiB (see `mfnjax.simulation.adjoint`). None: forward mode only.
-        start: Which of the model's starts a seed draws, by name; None is the customary one.
+        start: Which of the model's starts a seed draws: a name; a text or a number for each field,
+            such as ``{"u": "1 - 0.5*(abs(x - 64) < 10)", "v": "0.01*uniform()"}``, which may hold
+            the parameters; None is the customary one.
 
     Raises:
         ParameterError: A value is not accepted.
@@ -72,7 +86,7 @@ class Simulation:
     save_every: int | None = field(default=None, metadata={"static": True})
     save: str | None = field(default=None, metadata={"static": True})
     adjoint: str | float | None = field(default=None, metadata={"static": True})
-    start: str | None = field(default=None, metadata={"static": True})
+    start: Any = field(default=None, metadata={"static": True})
 
     def __post_init__(self) -> None:
         check_kind("model", self.model, Model)
@@ -80,7 +94,7 @@ class Simulation:
         fixed = self.adjoint is not None or self.save_every is not None
         object.__setattr__(self, "steps", check_steps(self.steps, static=fixed))
         saved_fields(self.model, self.save_every, self.save)
-        check_start(self.model, self.start)
+        object.__setattr__(self, "start", as_start(self.model, self.start))
 
     def run(
         self,
@@ -98,12 +112,16 @@ class Simulation:
 
         Args:
             start: A `State`, fields by name, or fields in order; arrays (H, W) of one floating
-                dtype, which the run keeps. A name, or None (as ``self.start`` says): that of the
-                model's own, drawn from ``seed``.
-            key: Typed key of the run's randomness; None for a model that draws none.
-            seed: 0 … 2³² − 1, in the place of start and key; None draws one where no start is
-                given, and ``trajectory.seed`` says which.
-            dtype: Of the customary start, ``"float32"`` (the default) or ``"float64"``.
+                dtype, which the run keeps. Fields by name may be text, too (see ``start`` above). A
+                name, or None (as ``self.start`` says): that of the model's own, drawn from
+                ``seed``.
+            key: Typed key of the run's randomness; None for a model that draws none. A start by
+                text draws from it, too, and independently of the steps.
+            seed: 0 … 2³² − 1, in the place of start and key, or of the key alone where fields are
+                given by name; None draws one where no start is given, and ``trajectory.seed`` says
+                which.
+            dtype: Of a start that is drawn, ``"float32"`` or ``"float64"``; None is float32 of a
+                seed, JAX's default of a key, and that of arrays that are given.
             progress: Called with (steps done, steps in all) between chunks of a plain call.
 
         Returns:
@@ -115,24 +133,48 @@ class Simulation:
             ParameterError: A value is not accepted; or reverse mode without ``adjoint``.
             StabilityError: dt or a diffusivity is over a known stability bound.
         """
-        if isinstance(start, str):
-            return self.replace(start=start).run(key=key, seed=seed, dtype=dtype, progress=progress)
-        if start is None:
-            if key is not None:
-                raise ParameterError("a key needs a start beside it; a seed stands for both")
-            seed = check_seed(seed)
-            dtype = check_precision("float32" if dtype is None else dtype)
-            start, key = start_of(self.model, self.grid, dtype, np.uint32(seed), self.start)
-            key = key if self.model.takes_key else None
+        if isinstance(start, str) or (has_text(start) and _is_plain(start)):
+            again = self.replace(start=start)
+            return again.run(key=key, seed=seed, dtype=dtype, progress=progress)
+        given: Any = start
+        is_own = start is None
+        if is_own or has_text(start) or (isinstance(start, Mapping) and seed is not None):
+            given, key, seed = self._drawn(start, key, seed, dtype)
         elif seed is not None or dtype is not None:
-            raise ParameterError("seed and dtype belong to the customary start: a start was given")
+            raise ParameterError("seed and dtype belong to a start that is drawn: arrays are given")
         elif key is not None:
             check_one_key(key)
-        inputs = prepare_inputs(self, start, key)
+        inputs = prepare_inputs(self, given, key)
         trajectory = run_inputs(inputs, self.adjoint, progress)
         if inputs.is_traced or is_traced(trajectory.state.values):
             return trajectory
-        return dataclasses.replace(trajectory, simulation=self, seed=seed)
+        return dataclasses.replace(trajectory, simulation=self, seed=seed if is_own else None)
+
+    def _drawn(self, start: Any, key: Any, seed: int | None, dtype: str | None) -> tuple[Any, ...]:
+        """A start that is not all arrays; the key of the run, if it draws; the seed of both."""
+        is_text = start is not None or isinstance(self.start, tuple)
+        if dtype is None:
+            arrays = [one for one in (start or {}).values() if hasattr(one, "dtype")]
+            kinds = arrays or ([float] if key is not None else [jnp.float32])
+            dtype = str(jnp.result_type(*kinds))
+        dtype = check_precision(dtype)
+        if key is None and start is None:
+            seed = check_seed(seed)
+            start, key = start_of(self.model, self.grid, dtype, np.uint32(seed), self.start)
+        elif seed is not None and key is not None:
+            raise ParameterError("a seed stands for start and key: give one of seed and key")
+        elif not is_text:
+            raise ParameterError("a key needs a start beside it; a seed stands for both")
+        else:
+            if key is None:
+                seed = check_seed(seed)
+                first, key = jax.random.split(jax.random.key(np.uint32(seed)))
+            else:
+                first = start_key(check_one_key(key))
+            texts = dict(self.start) if start is None else start
+            start = text_start(self.model, self.grid, dtype, texts, key=first)
+        draws = self.model.takes_key or self.model.is_stochastic()
+        return start, key if draws else None, seed
 
     def ensemble(
         self,
@@ -179,13 +221,16 @@ class Simulation:
         """The facts, as (name, text), for people."""
         grid = self.grid
         stepper = choose_stepper(self.model, self.stepper)
-        spacing = "" if np.ndim(grid.spacing) or grid.spacing == 1 else f", dx = {grid.spacing:g}"
+        spacings = set(grid.spacings)
+        numbers = " × ".join(f"{h:g}" for h in (spacings if len(spacings) == 1 else grid.spacings))
+        spacing = "" if spacings == {1} else f", dx = {numbers}"
+        masked = "" if grid.mask is None else ", masked"
         shape = " × ".join(map(str, grid.shape))
         is_map = hasattr(self.model, "advance")
         step = f"{self.steps}" if is_map else f"{self.steps} of dt = {self.dt:g}"
         return [
             ("model", self.model_name),
-            ("grid", f"{shape}{spacing}, {grid.boundary.name}"),
+            ("grid", f"{shape}{spacing}, {sides_words(grid.boundary)}{masked}"),
             ("steps", f"{step} ({stepper.name})"),
         ]
 
@@ -201,10 +246,12 @@ class Simulation:
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Build a simulation from plain values, as configuration files and HTTP have them.
 
-        ``model``, ``preset``, ``parameters`` (a table; or each under its own name or symbol),
-        ``grid_size`` or ``shape``, ``spacing``, ``boundary``, ``steps``, ``dt``, ``stepper``,
-        ``save_every``, ``save``, ``adjoint``, ``start``. What is missing is the preset's, else
-        the model's.
+        ``model`` and ``preset``, or ``equation`` (a text, or a list of lines); ``parameters`` (a
+        table; or each under its own name or symbol); ``grid_size`` or ``shape``, ``spacing``,
+        ``origin``, ``boundary`` (see `mfnjax.simulation.plain_sides.read_sides`), ``mask`` (an
+        array; without a shape it says the shape, too); ``steps``, ``dt``, ``stepper``,
+        ``save_every``, ``save``, ``adjoint``, ``start`` (a name, or a table of texts). What is
+        missing is the preset's, else the model's.
 
         Raises:
             ParameterError: A name is unknown or a value is not accepted.
@@ -213,25 +260,26 @@ class Simulation:
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """`from_dict` of a ``.toml`` or ``.json`` file.
+        """`from_dict` of a ``.toml`` or ``.json`` file, where ``mask`` may name a file, too.
 
         Raises:
             DataError: The file cannot be read.
             ParameterError: A name or a value in it is not accepted.
         """
-        return cls.from_dict(read_table(path))
+        values = read_table(path)
+        if isinstance(values.get("mask"), str):
+            values["mask"] = read_mask(values["mask"])
+        return cls.from_dict(values)
 
     def to_file(self, path: str | Path) -> None:
         """Write `to_dict` to a ``.toml`` or ``.json`` file.
 
+        Arrays are written as lists of lists.
+
         Raises:
-            DataError: Another ending, a parameter is an array, or the file cannot be written.
+            DataError: Another ending, or the file cannot be written.
         """
-        values = self.to_dict()
-        arrays = [k for k, v in values["parameters"].items() if isinstance(v, np.ndarray)]
-        if arrays:
-            raise DataError(f"{path}: parameters that are arrays have no place in it ({arrays[0]})")
-        write_table(path, values)
+        write_table(path, listed(self.to_dict()))
 
 
 def simulate(
@@ -303,6 +351,11 @@ def simulate_ensemble(
     return simulation.ensemble(_given(state), key=key, threads=threads, progress=progress)
 
 
+def _is_plain(start: Any) -> bool:
+    """Whether a start by text holds no array."""
+    return all(isinstance(value, (str, int, float)) for value in start.values())
+
+
 def _given(state: Any) -> Any:
     if state is None:
         raise ParameterError("state must hold the fields of the model, got None")
@@ -314,6 +367,8 @@ def _from_record(meta: Meta, arrays: Arrays) -> Trajectory:
     described = meta["simulation"]
     for name in [name for name in arrays if name.startswith("parameter_")]:
         described["parameters"][name.removeprefix("parameter_")] = arrays.pop(name)
+    if "grid_mask" in arrays:
+        described["mask"] = arrays.pop("grid_mask")
     simulation = Simulation.from_dict(described)
     names = tuple(meta["fields"])
     history: Any = None

@@ -5,65 +5,68 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
 import numpy as np
 
-from mfnjax._checks import check_bool, check_choice, check_int, check_real, shown
+from mfnjax._checks import check_bool, check_int, check_real, shown
 from mfnjax._parameter import parameters_of
-from mfnjax.core.grid import Grid
-from mfnjax.core.sides import BOUNDARIES
 from mfnjax.errors import ParameterError
+from mfnjax.models.base import Model
+from mfnjax.models.pde import PDE
 from mfnjax.models.registry import build_model, get_model, registered_name
 from mfnjax.simulation.checks import is_traced
+from mfnjax.simulation.plain_grid import GRID_KEYS, plain_grid, read_grid
 from mfnjax.steppers import STEPPERS
-
-LARGEST_SIDE = 4096
-"""Cells along a side, at most, of a grid that is described by plain values."""
 
 MOST_STEPS = 10**8
 
 RUN_KEYS = ("steps", "dt", "stepper", "save_every", "save", "adjoint", "start")
-GRID_KEYS = ("grid_size", "shape", "spacing", "boundary")
-KEYS = ("model", "preset", "parameters", *GRID_KEYS, *RUN_KEYS)
+KEYS = ("model", "equation", "preset", "parameters", *GRID_KEYS, *RUN_KEYS)
 
 
 def plain_values(simulation: Any) -> dict[str, Any]:
-    """A `Simulation` as plain values; parameters that are arrays stay NumPy arrays.
+    """A `Simulation` as plain values; a mask and parameters that are arrays stay NumPy arrays.
 
     Raises:
         ParameterError: The model, the stepper or the boundary is one that no name stands for; or a
             number is traced.
     """
-    model, grid = simulation.model, simulation.grid
+    model = simulation.model
     if is_traced((simulation, simulation.steps)):
         raise ParameterError("a simulation inside a transformation has no plain values")
-    parameters = {
-        field.name: _plain(getattr(model, field.name)) for field in dataclasses.fields(model)
-    }
     stepper = simulation.stepper
     if stepper is not None and not isinstance(stepper, str):
         if STEPPERS.get(stepper.name) != stepper:
             raise ParameterError(f"no name stands for the stepper {shown(stepper)}")
         stepper = stepper.name
-    side = grid.boundary.name
-    if type(BOUNDARIES.get(side)) is not type(grid.boundary):
-        raise ParameterError(f"no name stands for the boundary {shown(grid.boundary)}")
+    start = simulation.start
     values = {
-        "model": registered_name(type(model)),
-        "parameters": parameters,
-        "shape": list(grid.shape),
-        "spacing": _plain(grid.spacing),
-        "boundary": side,
+        **_plain_model(model),
+        **plain_grid(simulation.grid),
         "steps": simulation.steps,
         "dt": _plain(simulation.dt),
         "stepper": stepper,
         "save_every": simulation.save_every,
         "save": simulation.save,
         "adjoint": simulation.adjoint,
-        "start": simulation.start,
+        "start": dict(start) if isinstance(start, tuple) else start,
     }
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _plain_model(model: Model) -> dict[str, Any]:
+    """A model by its name, or by its equations; and its parameters."""
+    names = [field.name for field in dataclasses.fields(model)]  # type: ignore[arg-type]
+    parameters = {name: getattr(model, name) for name in names}
+    for name, value in parameters.items():
+        if callable(value):
+            raise ParameterError(f"parameter {name!r} is a function, and cannot be written out")
+    parameters = {name: _plain(value) for name, value in parameters.items()}
+    if isinstance(model, PDE):
+        return {"equation": model.equation.split("\n"), "parameters": parameters}
+    return {"model": registered_name(type(model)), "parameters": parameters}
 
 
 def _plain(value: Any) -> Any:
@@ -85,33 +88,12 @@ def simulation_parts(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not isinstance(values, Mapping):
         raise ParameterError(f"a simulation is a table of names and values, got {shown(values)}")
-    name = values.get("model", "mycelium")
-    entry = get_model(name)
-    preset = values.get("preset")
-    parameters = values.get("parameters", {})
-    if not isinstance(parameters, Mapping):
-        raise ParameterError(
-            f"parameters must be a table of names and values, got {shown(parameters)}"
-        )
-    flat = {key: value for key, value in values.items() if key not in KEYS}
-    names = [field.name for field in dataclasses.fields(entry.model)]  # type: ignore[arg-type]
-    for key in flat:
-        if key not in (*names, *entry.model.symbols):
-            near = difflib.get_close_matches(str(key), [*names, *KEYS], n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise ParameterError(
-                f"no setting and no parameter {key!r}{hint}; settings: {', '.join(KEYS)}; "
-                f"parameters of {name}: {', '.join(names)}"
-            )
-        if key in parameters:
-            raise ParameterError(f"parameter {key!r} is given twice")
-    model = build_model(name, _numbers({**parameters, **flat}, entry.model), preset=preset)
-    usual = entry.presets[preset] if preset is not None else None
+    model, usual = _model(values)
     arguments: dict[str, Any] = {
         "model": model,
-        "grid": _grid(values, entry.grid_size),
-        "steps": entry.steps if usual is None else usual.steps,
-        "dt": 1.0 if usual is None else usual.dt,
+        "grid": read_grid(values, usual.grid_size, model.fields),
+        "steps": usual.steps,
+        "dt": usual.dt,
     }
     given = {key: values[key] for key in RUN_KEYS if values.get(key) is not None}
     if "steps" in given:
@@ -121,6 +103,74 @@ def simulation_parts(values: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(given.get("stepper", ""), str):
         raise ParameterError(f"stepper must be a name, got {shown(given['stepper'])}")
     return {**arguments, **given}
+
+
+def read_model(values: Mapping[str, Any]) -> Model:
+    """The model of plain values: of ``model`` and ``preset``, or ``equation``; and ``parameters``.
+
+    Raises:
+        ParameterError: A name is unknown or a value is not accepted.
+    """
+    return _model(values)[0]
+
+
+def _model(values: Mapping[str, Any]) -> tuple[Model, _Usual]:
+    parameters = values.get("parameters", {})
+    if not isinstance(parameters, Mapping):
+        raise ParameterError(
+            f"parameters must be a table of names and values, got {shown(parameters)}"
+        )
+    flat = {key: value for key, value in values.items() if key not in KEYS}
+    for key in flat:
+        if key in parameters:
+            raise ParameterError(f"parameter {key!r} is given twice")
+    of_text = values.get("equation") is not None
+    return (_equations if of_text else _registered)(values, dict(parameters), flat)
+
+
+@final
+@dataclass(frozen=True)
+class _Usual:
+    """What a run has that does not say."""
+
+    grid_size: int = 128
+    steps: int = 1000
+    dt: float = 1.0
+
+
+def _equations(
+    values: Mapping[str, Any], parameters: dict[str, Any], flat: dict[str, Any]
+) -> tuple[Model, _Usual]:
+    """The model of equations as text."""
+    for name in ("model", "preset"):
+        if values.get(name) is not None:
+            raise ParameterError(f"equation says what the model is: {name} must not be given, too")
+    given = {**parameters, **flat}
+    for name, value in given.items():
+        if not isinstance(name, str) or isinstance(value, (bool, Mapping)) or value is None:
+            raise ParameterError(f"{shown(name)} must be a number, an array or a text")
+    return PDE(values["equation"], **given), _Usual()
+
+
+def _registered(
+    values: Mapping[str, Any], parameters: dict[str, Any], flat: dict[str, Any]
+) -> tuple[Model, _Usual]:
+    """The model of a name, perhaps with a preset."""
+    name = values.get("model", "mycelium")
+    entry, preset = get_model(name), values.get("preset")
+    names = list(parameters_of(entry.model))
+    for key in flat:
+        if key not in (*names, *entry.model.symbols):
+            near = difflib.get_close_matches(str(key), [*names, *KEYS], n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise ParameterError(
+                f"no setting and no parameter {key!r}{hint}; settings: {', '.join(KEYS)}; "
+                f"parameters of {name}: {', '.join(names)}"
+            )
+    model = build_model(name, _numbers({**parameters, **flat}, entry.model), preset=preset)
+    if preset is None:
+        return model, _Usual(entry.grid_size, entry.steps)
+    return model, _Usual(entry.grid_size, entry.presets[preset].steps, entry.presets[preset].dt)
 
 
 def _numbers(parameters: Mapping[str, Any], model: type) -> dict[str, Any]:
@@ -145,20 +195,3 @@ def _numbers(parameters: Mapping[str, Any], model: type) -> dict[str, Any]:
         else:
             found[name] = check_real(name, value, -1e12, 1e12)
     return found
-
-
-def _grid(values: Mapping[str, Any], usual_size: int) -> Grid:
-    if values.get("grid_size") is not None and values.get("shape") is not None:
-        raise ParameterError("grid_size is the side of a square, shape is (H, W): give one")
-    shape = values.get("shape")
-    if shape is None:
-        size = values.get("grid_size")
-        size = usual_size if size is None else check_int("grid_size", size, 4, LARGEST_SIDE)
-        shape = (size, size)
-    elif not isinstance(shape, (list, tuple)) or len(shape) != 2:
-        raise ParameterError(f"shape must be two integers (H, W), got {shown(shape)}")
-    else:
-        shape = tuple(check_int("shape", size, 1, LARGEST_SIDE**2) for size in shape)
-    spacing = check_real("spacing", values.get("spacing", 1.0), 0.0, 1e12, open_low=True)
-    boundary = check_choice("boundary", values.get("boundary", "periodic"), tuple(BOUNDARIES))
-    return Grid(shape, spacing=spacing, boundary=boundary)

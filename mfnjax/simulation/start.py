@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
-from mfnjax._checks import check_choice, check_int
+from mfnjax._checks import check_choice, check_int, check_real, shown
 from mfnjax._plain_config import DTYPES, SEED_MAX
 from mfnjax.core.grid import Grid
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model, check_finite
+from mfnjax.models.text_start import read_start, start_from_text
 from mfnjax.simulation.packing import Layout, Packed, Same, has_fixed_numbers, pack, unpack
+from mfnjax.text.parse import LARGEST
 
 
 def check_precision(dtype: str) -> str:
@@ -39,24 +44,92 @@ def check_seed(seed: int | None) -> int:
     return check_int("seed", seed, 0, SEED_MAX)
 
 
-def check_start(model: Model, name: str | None) -> None:
-    """Raise ParameterError if a model has no start of that name."""
-    if name is not None and not (isinstance(name, str) and name in model.starts):
+Start = str | tuple[tuple[str, str | float], ...]
+"""One of a model's starts, by name; or a text (or a number) for each field."""
+
+
+def has_text(start: Any) -> bool:
+    """Whether a start holds a text for one of the fields."""
+    return isinstance(start, Mapping) and any(isinstance(one, str) for one in start.values())
+
+
+def as_start(model: Model, start: Any) -> Start | None:
+    """What `Simulation.start` holds: None, a name, or texts by field as what has a hash.
+
+    Raises:
+        ParameterError: The model has no start of that name; or a text is not accepted.
+    """
+    if start is None or (isinstance(start, str) and start in model.starts):
+        return start
+    try:
+        texts = dict(start if isinstance(start, (Mapping, tuple)) else None)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
         kind, known = type(model).__name__, ", ".join(model.starts)
         has = f"the starts {known}" if known else "the customary start alone"
-        raise ParameterError(f"{kind} has {has}; got {name!r}")
+        raise ParameterError(
+            f"{kind} has {has}, or takes a text for each field; got {shown(start)}"
+        ) from None
+    read_start(texts, model.fields, model.known_names)
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            check_real(f"start of {name!r}", value, -LARGEST, LARGEST)
+    return tuple((name, texts[name]) for name in model.fields)
+
+
+def start_key(key: jax.Array) -> jax.Array:
+    """The key of a start by text in a run with ``key``, whose steps draw from smaller numbers."""
+    return jax.random.fold_in(key, np.uint32(2**32 - 1))
 
 
 def _initial_state(
-    model: Model, grid: Grid, dtype: str, name: str | None, *, key: jax.Array
+    model: Model, grid: Grid, dtype: str, start: Start | None, *, key: jax.Array
 ) -> State:
-    if name is None:
+    if start is None:
         return model.initial_state(grid, dtype=dtype, key=key)
-    return model.starts[name](model, grid, dtype=dtype, key=key)
+    if isinstance(start, str):
+        return model.starts[start](model, grid, dtype=dtype, key=key)
+    return _state_of_text(model, grid, dtype, dict(start), key=key)
+
+
+def _state_of_text(
+    model: Model, grid: Grid, dtype: str, start: Mapping[str, Any], *, key: jax.Array
+) -> State:
+    given = model.parameters_at(grid.place(0.0, jnp.dtype(dtype)))
+    return start_from_text(start, model.fields, grid, dtype=dtype, parameters=given, key=key)
+
+
+def text_start(
+    model: Model, grid: Grid, dtype: str, start: Mapping[str, Any], *, key: jax.Array
+) -> State:
+    """A start of texts, numbers and arrays by field, drawn with ``key``, in one compiled call."""
+    texts = tuple((name, value) for name, value in start.items() if isinstance(value, str))
+    read_start(start, model.fields, model.known_names)
+    rest = {n: _array(n, value) for n, value in start.items() if not isinstance(value, str)}
+    packed = pack((model, grid), dtype)
+    return _compiled_text(
+        packed.numbers, packed.others, rest, key, layout=packed.layout, dtype=dtype, texts=texts
+    )
+
+
+def _array(name: str, value: Any) -> Any:
+    array = value if isinstance(value, jax.Array) else np.asarray(value)
+    if array.dtype.kind not in "biuf" and not jnp.issubdtype(array.dtype, jnp.floating):
+        raise ParameterError(
+            f"the start of {name!r} must be a text, a number or an array, got {shown(value)}"
+        )
+    return array
+
+
+@partial(jax.jit, static_argnames=("layout", "dtype", "texts"))
+def _compiled_text(
+    numbers: Any, others: Any, rest: Any, key: jax.Array, *, layout: Layout, dtype: str, texts: Any
+) -> State:
+    model, grid = unpack(numbers, others, layout)
+    return _state_of_text(model, grid, dtype, {**rest, **dict(texts)}, key=key)
 
 
 def start_of(
-    model: Model, grid: Grid, dtype: str, seed: Any, name: str | None = None
+    model: Model, grid: Grid, dtype: str, seed: Any, name: Start | None = None
 ) -> tuple[State, jax.Array]:
     """A start of a model (None: the customary one) and the key of its run, both from a seed.
 
@@ -73,7 +146,7 @@ def start_of(
 
 
 def draw_start(
-    model: Model, grid: Grid, dtype: str, seed: Any, name: str | None = None
+    model: Model, grid: Grid, dtype: str, seed: Any, name: Start | None = None
 ) -> tuple[State, jax.Array]:
     """`start_of` inside a compiled function.
 
@@ -92,7 +165,7 @@ def _known_physics(model: Same, grid: Same, dtype: str) -> Packed:
 
 @partial(jax.jit, static_argnames=("layout", "dtype", "name"))
 def _compiled_start(
-    numbers: Any, others: list[Any], seed: Any, *, layout: Layout, dtype: str, name: str | None
+    numbers: Any, others: list[Any], seed: Any, *, layout: Layout, dtype: str, name: Start | None
 ) -> tuple[State, jax.Array]:
     model, grid = unpack(numbers, others, layout)
     start_key, run_key = jax.random.split(jax.random.key(seed))

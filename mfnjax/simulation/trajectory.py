@@ -126,7 +126,8 @@ class Trajectory:
         """Write everything to ``path`` (``.npz``), whole or not at all; returns the path.
 
         One array a field, ``NAME_history`` and ``history_steps`` for saved frames,
-        ``parameter_NAME`` for parameters that are arrays, and all else as JSON in ``meta``.
+        ``parameter_NAME`` for parameters that are arrays, ``grid_mask``, and all else as JSON in
+        ``meta``.
 
         Raises:
             DataError: The name does not end in .npz, or the file cannot be written.
@@ -139,11 +140,13 @@ class Trajectory:
             parts.append(("history_steps", self.history_steps))
         described = self._simulation().to_dict()
         maps = {
-            name: described["parameters"].pop(name)
+            f"parameter_{name}": described["parameters"].pop(name)
             for name, value in list(described["parameters"].items())
             if isinstance(value, np.ndarray)
         }
-        parts += [(f"parameter_{name}", value) for name, value in maps.items()]
+        if "mask" in described:
+            maps["grid_mask"] = described.pop("mask")
+        parts += maps.items()
         names = [*_RESERVED, *(name for name, _ in parts)]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -238,13 +241,11 @@ class Trajectory:
         rows.append(("precision", str(self.state.values[0].dtype)))
         if self.seed is not None:
             rows.append(("seed", str(self.seed)))
-        for name, value in self.state.asdict().items():
-            quantity = self.quantity(name)
-            shown, unit = self._inside(quantity.shown(value)), f" {quantity.unit}".rstrip()
-            span = f"{shown.min():.4g} … {shown.max():.4g}{unit}"
+        for name in self.state.names:
+            found, unit = self.statistics(name), f" {self.quantity(name).unit}".rstrip()
+            span = f"{found['min']:.4g} … {found['max']:.4g}{unit}"
             rows.append((name, span.replace("-", "−")))
-            mean, std = self._moments(shown)
-            centre = f"{mean:.4g} ± {std:.4g}{unit}"
+            centre = f"{found['mean']:.4g} ± {found['std']:.4g}{unit}"
             rows.append((f"{name}, mean ± std", centre.replace("-", "−")))
         for name, count in self.counts.items():
             rows.append((name.replace("_", " "), str(np.asarray(count).sum())))
@@ -253,6 +254,13 @@ class Trajectory:
         if not np.all(self.status.ok):
             rows.append(("status", "a field is not finite"))
         return rows
+
+    def statistics(self, name: str) -> dict[str, float]:
+        """Least, mean, largest value and spread of a field at the end, in the unit it is shown in.
+
+        Of the cells that take part; mean and spread are weighed by their fractions.
+        """
+        return statistics_of(self.quantity(name).shown(self.state[name]), self._mask)
 
     def __repr__(self) -> str:
         if any(isinstance(value, jax.core.Tracer) for value in self.state.values):
@@ -304,15 +312,6 @@ class Trajectory:
         mask = self._mask
         return shown if mask is None else shown[..., mask > 0]
 
-    def _moments(self, inside: np.ndarray) -> tuple[float, float]:
-        """Mean and standard deviation of `_inside`, weighed by the fractions."""
-        mask = self._mask
-        if mask is None:
-            return float(inside.mean()), float(inside.std())
-        weights = np.broadcast_to(mask[mask > 0], inside.shape)
-        mean = float(np.average(inside, weights=weights))
-        return mean, float(np.sqrt(np.average((inside - mean) ** 2, weights=weights)))
-
     @property
     def _num_frames(self) -> int:
         """Frames of a run that saved some (of each, in an ensemble)."""
@@ -347,6 +346,20 @@ class Trajectory:
                 "run it by a plain call"
             )
         return self.simulation
+
+
+def statistics_of(values: Any, mask: Any = None) -> dict[str, float]:
+    """Least, mean, largest value and spread of the cells that take part, weighed by ``mask``."""
+    inside = np.asarray(values)
+    if mask is None:
+        mean, std = float(inside.mean()), float(inside.std())
+    else:
+        weights = np.asarray(mask, np.float64)
+        inside = inside[..., weights > 0]
+        weights = np.broadcast_to(weights[weights > 0], inside.shape)
+        mean = float(np.average(inside, weights=weights))
+        std = float(np.sqrt(np.average((inside - mean) ** 2, weights=weights)))
+    return {"min": float(inside.min()), "mean": mean, "max": float(inside.max()), "std": std}
 
 
 def is_run(arrays: Mapping[str, np.ndarray]) -> bool:

@@ -22,6 +22,7 @@ LANE_NICENESS = 5
 """Lanes yield to the event loop where all want the processor (Linux)."""
 
 MAX_LIBRARY_KEYS = 64
+"""Programs that are traced before JAX's own caches are dropped."""
 
 ROLES = ("lane", "express", "cold")
 
@@ -60,6 +61,7 @@ class Engine:
         self._hot, self._cold = FairQueue(kinds), FairQueue(kinds)
         self._lock = threading.Lock()
         self._wake = {role: threading.Condition(self._lock) for role in ROLES}
+        self._traced = 0
         self._large_running = 0
         self._compiling = False
         self._compile_seconds = COMPILE_SECONDS
@@ -161,12 +163,13 @@ class Engine:
             raise overloaded(f"The deadline of {limit:g} s cannot be met.", wait)
 
     def _note_warm(self, kind: Kind, key: Hashable) -> None:
+        self._traced += (kind.name, key) not in self._warm
         self._warm[kind.name, key] = None
         self._warm.move_to_end((kind.name, key))
         while len(self._warm) > MAX_WARM_KEYS:
             self._warm.popitem(last=False)
-        if kind.uses_library_caches:
-            self._bound_library_caches()
+        if self._traced > MAX_LIBRARY_KEYS:
+            self._drop_library_caches()
 
     def _compiled(self, line: Line, key: Hashable, elapsed: float) -> None:
         """Note what the cold lane has done; others that waited for the same go to the lanes."""
@@ -189,15 +192,15 @@ class Engine:
             return not len(self._cold)
         return not len(self._hot) and not len(self._cold) and not self._compiling
 
-    def _bound_library_caches(self) -> None:
-        """Drop all programs of the library when there are too many: it keeps them for ever."""
-        keys = [key for key in self._warm if self._hot.lines[key[0]].kind.uses_library_caches]
-        if len(keys) > MAX_LIBRARY_KEYS:
-            import jax
+    def _drop_library_caches(self) -> None:
+        """Drop what JAX keeps for ever: programs of the library, and what was traced of all."""
+        import jax
 
-            for key in keys:
-                del self._warm[key]
-            jax.clear_caches()
+        self._traced = 0
+        for name, key in list(self._warm):
+            if self._hot.lines[name].kind.uses_library_caches:
+                del self._warm[name, key]
+        jax.clear_caches()
 
     # -- in the threads -------------------------------------------------------------------------
 

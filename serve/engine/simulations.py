@@ -49,13 +49,26 @@ class Program(NamedTuple):
 
     The classes stand beside the structure of (model, grid, dt): a user's own model may be a pytree
     whose structure does not know its class.
+
+    Attributes:
+        structure: Of the pytree (model, grid, dt).
+        shapes: The shape of each of its leaves; () is a number.
+        model: The class of the model.
+        boundary: The class of the boundary.
+        stepper: The stepper.
+        start: Name or texts of the start, or None.
+        fields: The fields of the model, in order.
+        main: The field that is measured.
     """
 
     structure: Any
+    shapes: tuple[tuple[int, ...], ...]
     model: type[Model]
     boundary: type
     stepper: Stepper
-    start: str | None
+    start: Any
+    fields: tuple[str, ...]
+    main: str
 
 
 @final
@@ -64,10 +77,11 @@ class Run(NamedTuple):
 
     Attributes:
         program: What is compiled.
-        numbers: Every number of the model, the spacing and dt.
+        numbers: Every number of the model, the grid and dt.
         cells: Cells of the grid.
         steps: Steps.
         seed: Of the start and the chance.
+        arrays: What has a shape: parameters that are fields, a mask, walls.
     """
 
     program: Program
@@ -75,16 +89,25 @@ class Run(NamedTuple):
     cells: int
     steps: int
     seed: int
+    arrays: tuple[np.ndarray, ...] = ()
 
     @classmethod
     def of(cls, simulation: Simulation, seed: int) -> Run:
         """A run of a simulation."""
         model, grid = simulation.model, simulation.grid
-        numbers, structure = jax.tree.flatten((model, grid, simulation.dt))
+        leaves, structure = jax.tree.flatten((model, grid, simulation.dt))
+        shapes = tuple(map(np.shape, leaves))
         stepper = choose_stepper(model, simulation.stepper)
-        boundary, start = type(grid.boundary), simulation.start
-        program = Program(structure, type(model), boundary, stepper, start)
-        return cls(program, tuple(numbers), grid.num_cells, simulation.steps, seed)
+        kinds = type(model), type(grid.boundary)
+        shown = model.fields, main_field(model)
+        program = Program(structure, shapes, *kinds, stepper, simulation.start, *shown)
+        numbers = tuple(leaf for leaf, shape in zip(leaves, shapes, strict=True) if not shape)
+        arrays = tuple(
+            np.asarray(leaf, np.float32)
+            for leaf, shape in zip(leaves, shapes, strict=True)
+            if shape
+        )
+        return cls(program, numbers, grid.num_cells, simulation.steps, seed, arrays)
 
     @property
     def units(self) -> float:
@@ -113,31 +136,40 @@ def quantity_of(model: Model | type[Model], name: str) -> Quantity:
     return model.quantities.get(name, Quantity(name))
 
 
-def _end_of_run(program: Program, steps: Any, seed: Any, numbers: Any) -> tuple[Any, ...]:
-    model, grid, dt = jax.tree.unflatten(program.structure, list(numbers))
+def _end_of_run(
+    program: Program, steps: Any, seed: Any, numbers: Any, arrays: Any
+) -> tuple[Any, ...]:
+    rest, of_shape = iter(numbers), iter(arrays)
+    leaves = [next(of_shape if shape else rest) for shape in program.shapes]
+    model, grid, dt = jax.tree.unflatten(program.structure, leaves)
     state, key = draw_start(model, grid, "float32", seed, program.start)
     simulation = Simulation(model, grid, steps, dt, program.stepper)
     end = simulation.run(state, key=key if model.takes_key else None)
     seen = [*end.counts.values(), end.status.first_bad_step, end.status.bad_field]
-    return end.state.values, jnp.stack(seen)
+    return end.state.values, jnp.stack(seen), grid.mask
 
 
-def _measured(model: type[Model], field: jax.Array) -> jax.Array:
-    if quantity_of(model, main_field(model)) == POTENTIAL:
-        return feature_vector(field)
-    return feature_vector(field > (field.min() + field.max()) / 2)
+def _measured(program: Program, run: tuple[jax.Array, jax.Array | None]) -> jax.Array:
+    field, mask = run
+    axes = field.ndim
+    if quantity_of(program.model, program.main) == POTENTIAL:
+        return feature_vector(field, mask=mask, ndim=axes)
+    inside = True if mask is None else mask > 0
+    low = jnp.min(field, where=inside, initial=jnp.inf)
+    high = jnp.max(field, where=inside, initial=-jnp.inf)
+    return feature_vector(field > (low + high) / 2, mask=mask, ndim=axes)
 
 
-def _runs(program: Program, steps: Any, seeds: Any, numbers: Any) -> tuple[Any, ...]:
+def _runs(program: Program, steps: Any, seeds: Any, numbers: Any, arrays: Any) -> tuple[Any, ...]:
     """A batch of runs of ``steps`` steps, in few arrays: each costs a call some microseconds.
 
     Returns the features (n, 18), the fields (n, C, H, W), and for each run its counts, the first
     bad step and the bad field.
     """
-    fields, seen = jax.vmap(partial(_end_of_run, program, steps))(seeds, numbers)
-    main = fields[program.model.fields.index(main_field(program.model))]
+    fields, seen, masks = jax.vmap(partial(_end_of_run, program, steps))(seeds, numbers, arrays)
+    main = fields[program.fields.index(program.main)]
     # One by one: a reduction over a batch adds in another order, which would show in the mean.
-    features = lax.map(partial(_measured, program.model), lax.optimization_barrier(main))
+    features = lax.map(partial(_measured, program), lax.optimization_barrier((main, masks)))
     return features, jnp.stack(fields, axis=1), seen
 
 
@@ -145,18 +177,19 @@ def _outputs(compiled: Any, items: Sequence[Run]) -> list[np.ndarray]:
     """Call a compiled batch; its outputs on the host."""
     seeds = np.array([item.seed for item in items], np.uint32)
     numbers = np.array([item.numbers for item in items], np.float32)
-    return [np.asarray(x) for x in compiled(np.int32(items[0].steps), seeds, numbers)]
+    arrays = [np.stack(same) for same in zip(*(item.arrays for item in items), strict=True)]
+    return [np.asarray(x) for x in compiled(np.int32(items[0].steps), seeds, numbers, arrays)]
 
 
 def _result(
-    model: type[Model], features: np.ndarray, fields: np.ndarray, seen: np.ndarray
+    program: Program, features: np.ndarray, fields: np.ndarray, seen: np.ndarray
 ) -> RunResult | Exception:
     *counts, bad_step, bad_field = seen.tolist()
     if bad_step >= 0:
-        return NumericalInstabilityError(model.fields[bad_field], bad_step)
-    values = dict(zip(model.fields, fields, strict=True))
+        return NumericalInstabilityError(program.fields[bad_field], bad_step)
+    values = dict(zip(program.fields, fields, strict=True))
     return RunResult(
-        values, dict(zip(model.counters, counts, strict=True)), FeatureVector(features)
+        values, dict(zip(program.model.counters, counts, strict=True)), FeatureVector(features)
     )
 
 
@@ -210,7 +243,9 @@ class Programs:
         seeds = jax.ShapeDtypeStruct((batch,), np.uint32)
         numbers = jax.ShapeDtypeStruct((batch, len(run.numbers)), np.float32)
         steps = jax.ShapeDtypeStruct((), np.int32)
-        compiled = jax.jit(partial(_runs, run.program)).lower(steps, seeds, numbers).compile()
+        arrays = [jax.ShapeDtypeStruct((batch, *one.shape), np.float32) for one in run.arrays]
+        lowered = jax.jit(partial(_runs, run.program)).lower(steps, seeds, numbers, arrays)
+        compiled = lowered.compile()
         if keep:
             self._keep(run, batch, compiled)
         return compiled
@@ -246,7 +281,7 @@ class _Simulations(Kind):
         while len(results) < len(items):
             batch, compiled = PROGRAMS.largest(items[0], len(items) - len(results))
             outputs = _outputs(compiled, items[len(results) : len(results) + batch])
-            results += [_result(key.model, *output) for output in zip(*outputs, strict=True)]
+            results += [_result(key, *output) for output in zip(*outputs, strict=True)]
         return results
 
 

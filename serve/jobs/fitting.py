@@ -20,10 +20,12 @@ def prepare_fit(request: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
     Raises:
         ParameterError: A name, a shape or a value is not accepted.
     """
-    from mfnjax import Grid, build_model
+    from mfnjax import Grid
     from mfnjax.fitting import pointwise
     from mfnjax.fitting.layout import plan
+    from mfnjax.simulation.plain_sides import read_sides
     from mfnjax.simulation.problem import check_physics
+    from mfnjax.simulation.spec import read_model
     from mfnjax.steppers import choose_stepper
 
     lengths = {len(row) for row in (*request["values"], *request["start"].values())}
@@ -31,14 +33,17 @@ def prepare_fit(request: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
         raise ParameterError(
             f"values and start must be profiles of one length, got lengths {sorted(lengths)}"
         )
-    model = build_model(request["model"], request["parameters"], preset=request["preset"])
+    named = ("model", "equation", "preset", "parameters")
+    model = read_model({name: request[name] for name in named if request.get(name) is not None})
     measured = np.array(
         [[np.nan if v is None else v for v in row] for row in request["values"]], np.float32
     )
     start = {
         name: np.asarray(values, np.float32)[None] for name, values in request["start"].items()
     }
-    grid = Grid((1, measured.shape[1]), spacing=request["spacing"], boundary=request["boundary"])
+    shape = (1, measured.shape[1])
+    boundary = read_sides(request["boundary"], shape, model.fields)
+    grid = Grid(shape, spacing=request["spacing"], boundary=boundary)
     check_physics(model, grid, request["dt"], choose_stepper(model, request["stepper"]))
     objective = pointwise(
         {request["field"]: measured},

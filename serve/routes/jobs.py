@@ -12,8 +12,9 @@ from litestar.params import Parameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from serve.http.body import json_body
-from serve.http.errors import ApiError, overloaded
+from serve.http.errors import ApiError, invalid, overloaded
 from serve.http.examples import JOB_ID
+from serve.http.model_run import check_texts
 from serve.jobs import ACTIVE, Job
 from serve.routes.simulate import check_work
 from serve.schemas import FitRequest, JobResponse, JobsResponse
@@ -44,6 +45,9 @@ async def fit(request: Request[Any, Any, Any]) -> JobResponse:
     service, data = service_of(request), await json_body(request, FitRequest)
     check_work(service, cells=len(data.values[0]), steps=max(data.steps))
     plain: dict[str, Any] = msgspec.to_builtins(data)
+    if data.model is None and data.equation is None:
+        raise invalid("model", "missing: a fit is of a model, or of an equation")
+    check_texts({name: plain[name] for name in ("equation", "parameters", "boundary")})
     await asyncio.to_thread(prepare_fit, plain)  # a bad request is a 400 now, not a failed job
     if await asyncio.to_thread(service.jobs.store.count_queued) >= MAX_QUEUED:
         raise overloaded("Too many jobs wait.", 30)

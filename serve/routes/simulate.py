@@ -8,13 +8,13 @@ import msgspec
 from litestar import Request, Response, post
 
 from mfnjax.core.quantity import POTENTIAL
-from mfnjax.models.base import Model, main_field
+from mfnjax.simulation.trajectory import statistics_of
 from serve.engine.documented import documented_run
-from serve.engine.simulations import Run, RunResult, kind_of, quantity_of
+from serve.engine.simulations import Program, Run, RunResult, kind_of, quantity_of
 from serve.http.arrays import write_npy
 from serve.http.body import JSON_TYPE, accepted, decode_json, json_bytes
 from serve.http.errors import invalid
-from serve.http.model_run import decode_model_run
+from serve.http.model_run import decode_model_run, names_model
 from serve.schemas import (
     FieldStatistics,
     ModelRunRequest,
@@ -47,9 +47,10 @@ async def simulate(request: Request[Any, Any, Any]) -> Response[SimulateResponse
     """
     service, body = service_of(request), await json_bytes(request)
     data: SimulateRequest | ModelRunRequest
-    if b'"model"' in body:
+    mask = None
+    if names_model(body):
         data, simulation = decode_model_run(body, ModelRunRequest)
-        run = Run.of(simulation, data.seed)
+        run, mask = Run.of(simulation, data.seed), simulation.grid.mask
     else:
         data = decode_json(body, SimulateRequest)
         run = documented_run(**{name: getattr(data, name) for name in DOCUMENTED})
@@ -61,11 +62,11 @@ async def simulate(request: Request[Any, Any, Any]) -> Response[SimulateResponse
     if isinstance(data, SimulateRequest):
         answer = _documented_answer(result, data, with_field=with_field)
     else:
-        answer = _answer(run.program.model, result, data, with_field=with_field)
+        answer = _answer(run.program, result, data, mask, with_field=with_field)
     content: Any = answer
     headers: dict[str, str] = {}
     if form == NPY_TYPE:
-        content = write_npy(result.fields[main_field(run.program.model)])
+        content = write_npy(result.fields[run.program.main])
         headers[RESULT_HEADER] = msgspec.json.encode(answer).decode("ascii")
     elif form in MSGPACK_TYPES:
         content = msgspec.msgpack.encode(answer)
@@ -89,22 +90,17 @@ def _documented_answer(
 
 
 def _answer(
-    model: type[Model], result: RunResult, data: ModelRunRequest, *, with_field: bool
+    program: Program, result: RunResult, data: ModelRunRequest, mask: Any, *, with_field: bool
 ) -> ModelRunResponse:
+    model = program.model
     shown = {name: quantity_of(model, name).shown(u) for name, u in result.fields.items()}
     features = result.features.to_json_dict()
     return ModelRunResponse(
-        model=data.model,
+        model=data.model or "equation",
         counts=result.counts,
-        main_field=main_field(model),
+        main_field=program.main,
         statistics={
-            name: FieldStatistics(
-                unit=quantity_of(model, name).unit,
-                min=float(values.min()),
-                max=float(values.max()),
-                mean=float(values.mean()),
-                std=float(values.std()),
-            )
+            name: FieldStatistics(unit=quantity_of(model, name).unit, **statistics_of(values, mask))
             for name, values in shown.items()
         },
         fractal_dimension=result.features["D_box"],

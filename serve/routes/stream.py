@@ -26,6 +26,7 @@ from serve.schemas import StreamRequest
 from serve.service import Service, service_of
 
 MEDIA_TYPE = "application/x-ndjson"
+USUAL_SIZE = 64
 CHUNK_UNITS = 2**23
 """Cell-steps of one piece: some 50 ms, then somebody else has a turn."""
 
@@ -34,7 +35,8 @@ CHUNK_UNITS = 2**23
 async def stream(request: Request[Any, Any, Any]) -> StreamResponse:
     """Run any registered model and send frames of its field as they come."""
     service = service_of(request)
-    data, simulation = decode_model_run(await json_bytes(request), StreamRequest)
+    body = await json_bytes(request)
+    data, simulation = decode_model_run(body, StreamRequest, usual_size=USUAL_SIZE)
     run = Stream(simulation, data.seed)
     header = _header(data, simulation)
     check_work(service, cells=simulation.grid.num_cells, steps=simulation.steps)
@@ -51,12 +53,13 @@ def _header(data: StreamRequest, simulation: Simulation) -> dict[str, Any]:
         raise invalid("field", f"expected one of {', '.join(model.fields)}; got {field!r}")
     return {
         "type": "header",
-        "model": data.model,
+        "model": simulation.model_name if data.equation is None else "equation",
         "preset": data.preset,
         "fields": list(model.fields),
         "field": field,
         "unit": quantity_of(model, field).unit,
-        "grid_size": data.grid_size,
+        "grid_size": simulation.grid.shape[-1],
+        "shape": list(_plane(np.zeros(simulation.grid.shape, bool)).shape),
         "steps": simulation.steps,
         "frames": min(data.frames, simulation.steps),
         "dt": simulation.dt,
@@ -80,6 +83,7 @@ async def _lines(
     name, steps, frames = header["field"], header["steps"], header["frames"]
     simulation = run.simulation
     quantity = quantity_of(simulation.model, name)
+    mask = None if simulation.grid.mask is None else _plane(np.asarray(simulation.grid.mask)) > 0
     most = max(1, CHUNK_UNITS // simulation.grid.num_cells)
     done = 0
     try:
@@ -90,7 +94,7 @@ async def _lines(
                 piece = min(most, end - done)
                 fields = await service.engine.submit(PIECES, (run, piece))
                 done += piece
-            yield _line(_frame(quantity.shown(fields[name]), done))
+            yield _line(_frame(quantity.shown(_plane(fields[name])), done, mask))
         features = None
         measured = main_field(simulation.model)
         if quantity_of(simulation.model, measured) == POTENTIAL:
@@ -103,10 +107,18 @@ async def _lines(
         yield _line({**problem, "type": "error"})
 
 
-def _frame(values: np.ndarray, step: int) -> dict[str, Any]:
-    low, high = float(values.min()), float(values.max())
+def _plane(field: np.ndarray) -> np.ndarray:
+    """What is sent of a field: a line as (1, W), the middle slice of a box."""
+    if field.ndim == 1:
+        return field[None]
+    return field if field.ndim == 2 else field[len(field) // 2]
+
+
+def _frame(values: np.ndarray, step: int, mask: np.ndarray | None) -> dict[str, Any]:
+    inside = values if mask is None or not mask.any() else values[mask]
+    low, high = float(inside.min()), float(inside.max())
     span = high - low
-    scaled = (values - low) * (255 / span) if span > 0 else np.zeros_like(values)
+    scaled = np.clip((values - low) * (255 / span), 0, 255) if span > 0 else np.zeros_like(values)
     data = base64.b64encode(np.rint(scaled).astype(np.uint8).tobytes()).decode("ascii")
     return {"type": "frame", "step": step, "min": low, "max": high, "data": data}
 

@@ -3,6 +3,7 @@
 import { key, Problem, send } from "./api.js";
 import { roundStep, slider, toggle } from "./controls.js";
 import { byId, el, shown } from "./dom.js";
+import { domain } from "./domain.js";
 import * as player from "./player.js";
 import { cells, events } from "./stream.js";
 
@@ -10,6 +11,7 @@ const FRAMES = 120; // asked for in a run: enough to look smooth
 const MOST_STEPS = 20000;
 const MOST_CELL_STEPS = 256 * 256 * 1000; // a run of more is refused by a server with the usual limits
 const FIRST = "mycelium"; // the model that a visitor finds chosen
+const OWN = { name: "equations", summary: "Equations of your own", parameters: [], presets: {} };
 const GROUPS = [
   ["Fractal", ["D_box", "D_r2"]],
   ["Values (mV)", ["V_min", "V_max", "V_mean", "V_std", "V_skew", "V_kurt"]],
@@ -22,6 +24,7 @@ const model = byId("model");
 const preset = byId("preset");
 let models = [];
 let controls = { parameters: new Map(), settings: new Map() };
+let written = null; // what is written: see domain.js
 let running = null; // the AbortController of the run that is on
 
 // ------------------------------------------------------------------------------- controls
@@ -30,6 +33,8 @@ function chosen() {
   return models.find((one) => one.name === model.value);
 }
 
+const isOwn = () => model.value === OWN.name;
+
 function showModel() {
   const names = Object.keys(chosen().presets);
   preset.replaceChildren(...names.map((name) => el("option", { value: name }, name)));
@@ -37,6 +42,7 @@ function showModel() {
   const made = chosen().parameters.map((parameter) => [parameter.name, controlOf(parameter)]);
   controls.parameters = new Map(made);
   byId("parameters").replaceChildren(...made.map(([, control]) => control.node));
+  written.show(isOwn());
   showPreset();
 }
 
@@ -118,14 +124,16 @@ async function run() {
   buttons();
   status("Waiting for the first frame …");
   player.lock();
+  const settings = valuesOf(controls.settings);
+  const chosen = { model: model.value, ...(preset.value && { preset: preset.value }) };
   const request = {
-    model: model.value,
-    ...(preset.value && { preset: preset.value }),
+    ...(isOwn() ? {} : chosen),
     parameters: valuesOf(controls.parameters),
-    ...valuesOf(controls.settings),
+    ...settings,
     frames: FRAMES,
+    ...written.get(isOwn(), settings.grid_size),
   };
-  keepInAddress(request);
+  keepInAddress({ ...request, ...chosen, ...(isOwn() && { parameters: {} }) });
   const started = performance.now();
   let last = 0;
   try {
@@ -164,7 +172,7 @@ function status(text) {
 function complain(problem) {
   const box = byId("error");
   box.hidden = !problem;
-  for (const one of [...controls.parameters.values(), ...controls.settings.values()]) one.complain("");
+  for (const one of [...controls.parameters.values(), ...controls.settings.values(), ...(written?.all ?? [])]) one.complain("");
   if (!problem) return;
   status("");
   const retry = problem.retryAfter ? ` Try again in ${problem.retryAfter} s.` : "";
@@ -176,8 +184,8 @@ function complain(problem) {
 }
 
 function controlNamed(path) {
-  const name = path.split(/[.[\]]/).filter(Boolean).at(-1);
-  return controls.parameters.get(name) ?? controls.settings.get(name);
+  const parts = path.split(/[.[\]]/).filter(Boolean);
+  return controls.parameters.get(parts.at(-1)) ?? controls.settings.get(parts.at(-1)) ?? written?.named(parts[0]);
 }
 
 // ------------------------------------------------------------------------------- features
@@ -218,6 +226,8 @@ async function begin() {
     if (!(error instanceof Problem)) throw error;
     return complain(error);
   }
+  models.push(OWN);
+  written = domain(edited);
   showSettings();
   model.replaceChildren(...models.map(({ name }) => el("option", { value: name }, name)));
   takeFromAddress();

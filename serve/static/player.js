@@ -13,8 +13,8 @@ let run = null; // { field, unit, shape, frames: [{ step, min, max, cells }] }
 let timer = 0;
 
 /** Begin a run: forget the frames of the one before. */
-export function begin({ field, unit, grid_size: size }) {
-  run = { field, unit, shape: [size, size], frames: [] };
+export function begin({ field, unit, shape }) {
+  run = { field, unit, shape, frames: [] };
   drawBar(byId("colours"), COLOURS[unit] ?? COLOURS[""]);
   byId("empty").hidden = true;
 }

@@ -103,7 +103,7 @@ def test_the_note_on_patterns_is_said_for_the_default_pair(mfn, options, is_said
         (("--seed", -1), ("seed", "-1")),
         (("--seed", 2**32), ("seed", "4294967295", "4294967296")),
         (("--grid_size", 3), ("grid_size", "4")),
-        (("--boundary", "open"), ("boundary", "periodic, neumann, dirichlet")),
+        (("--boundary", "open"), ("boundary", "periodic, neumann [slope]")),
         (("--model", "gray-scot"), ("did you mean 'gray-scott'",)),
         (("--model", "gray-scott", "--alpha", 0.1), ("--alpha", "--set")),
         (("--model", "gray-scott", "--set", "Q=1"), ("'Q'", "feed, kill")),
@@ -133,6 +133,74 @@ def test_the_note_on_patterns_is_said_for_the_default_pair(mfn, options, is_said
 )
 def test_wrong_use_is_one_line(refused, options, parts):
     line = refused("simulate", "--grid-size", 8, *options)
+    for part in parts:
+        assert part in line
+
+
+HEAT = ("--equation", "u_t = D*lap(u)", "--steps", 4, "--dt", 0.1)
+
+
+def test_equations_sides_and_starts_are_options(mfn, tmp_path):
+    path = tmp_path / "run.npz"
+    sides = "x-: dirichlet 1; x+: neumann; y: periodic"
+    options = ("--set", "D=0.1 + 0.01*x", "--shape", "6,8", "--spacing", "0.5,1", "--seed", 3)
+    start = ("--start", "u = 0.5*uniform() + (x == 1)")
+    mfn("simulate", *HEAT, *options, "--boundary", sides, *start, "-o", path)
+    values = {"equation": "u_t = D*lap(u)", "D": "0.1 + 0.01*x", "shape": [6, 8], "dt": 0.1}
+    values |= {"spacing": [0.5, 1], "boundary": sides, "steps": 4}
+    values["start"] = {"u": "0.5*uniform() + (x == 1)"}
+    saved, expected = Trajectory.load(path), Simulation.from_dict(values)
+    assert saved.simulation == expected
+    run = expected.run(seed=3, dtype="float32")
+    np.testing.assert_array_equal(saved.state["u"], run.state["u"])
+
+
+def test_a_picture_is_the_mask_and_another_the_start(mfn, tmp_path):
+    levels = np.zeros((8, 10), np.uint8)
+    levels[2:6, 3:7] = 255
+    for name in ("mask", "start"):
+        Image.fromarray(levels).save(tmp_path / f"{name}.png")
+    file = tmp_path / "run.toml"
+    file.write_text(
+        f'equation = "u_t = D*lap(u)"\nD = 0.1\nsteps = 4\nboundary = "neumann"\n'
+        f'mask = "{tmp_path / "mask.png"}"\nstart_image = {{u = "{tmp_path / "start.png"}"}}\n'
+    )
+    path = tmp_path / "run.npz"
+    output = mfn("simulate", "--config", file, "-o", path, "--plot", tmp_path / "run.png").stdout
+    assert "8 × 10, neumann, masked" in output
+    np.testing.assert_array_equal(Trajectory.load(path).state["u"], levels / 255)
+    mfn("simulate", "--config", file, "--set", "D=0.05", "--steps", 2, "-o", path)
+    assert Trajectory.load(path).simulation.model.D == 0.05
+
+
+@pytest.mark.parametrize("shape", ["16", "4,5,6"])
+def test_a_line_and_a_box_are_drawn_and_filmed(mfn, tmp_path, shape):
+    pictures = ("--plot", tmp_path / "run.png", "--movie", tmp_path / "run.gif")
+    mfn("simulate", *HEAT, "--set", "D=0.1", "--shape", shape, *pictures)
+    assert (tmp_path / "run.gif").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--equation", "u = 1"), ("line 1", "name_t")),
+        (("--equation", "u_t = q"), ("'q' is not given",)),
+        (("--equation", "u_t = 1", "--model", "gray-scott"), ("model must not be given",)),
+        (("--equation", "u_t = ().__class__"), ("line 1, column 9",)),
+        (("--equation", "u_t = 1", "--alpha", 0.1), ("'alpha' is not used",)),
+        (("--equation", "u_t = 1", "--shape", "5,x"), ("--shape", "commas")),
+        (("--equation", "u_t = 1", "--shape", "1,2,3,4"), ("shape",)),
+        (("--equation", "u_t = 1", "--spacing", "a"), ("--spacing",)),
+        (("--equation", "u_t = 1", "--mask", "none.png"), ("none.png", "no such file")),
+        (("--equation", "u_t = 1", "--start", "w = 1"), ("'w'",)),
+        (("--equation", "u_t = 1", "--start", "u = "), ("--start", "NAME = VALUE")),
+        (("--equation", "u_t = 1", "--start-image", "u=none.npy"), ("none.npy",)),
+        (("--start", "u", "--start-image", "u=none.npy"), ("--start-image",)),
+        (("--equation", "u_t = 1", "--boundary", "x-: neumann"), ("side y-",)),
+    ],
+)
+def test_what_is_no_equation_or_domain_is_one_line(refused, options, parts):
+    line = refused("simulate", *options)
     for part in parts:
         assert part in line
 

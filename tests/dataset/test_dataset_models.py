@@ -20,6 +20,7 @@ from mfnjax import (
     GrayScottModel,
     Grid,
     ParameterError,
+    Simulation,
     SimulationConfig,
     StabilityError,
     run_mycelium_simulation,
@@ -193,3 +194,37 @@ def test_a_sweep_that_cannot_run_at_all_is_refused_at_once() -> None:
     assert stable.all()
     assert 0 < some.written < 12
     assert some.written + some.failed == 12
+
+
+def test_rows_of_equations_on_a_domain_of_their_own() -> None:
+    """Each row is the run, on the one grid: a mask, unequal spacing, walls, a field."""
+    mask = np.ones((6, 8))
+    mask[2:4, 3:5] = 0.0
+    simulation = Simulation.from_dict(
+        {
+            "equation": "u_t = div(D*grad(u)) + r*u*(1 - u) + noise(0.01)",
+            "parameters": {"D": np.linspace(0.1, 0.2, 48).reshape(6, 8), "r": 0.2},
+            "mask": mask,
+            "spacing": [1.0, 1.5],
+            "boundary": "x-: dirichlet 1; x+: neumann; y: neumann",
+            "start": {"u": "uniform()"},
+            "steps": 6,
+            "dt": 0.5,
+            "save_every": 2,
+        }
+    )
+    config = DatasetConfig(
+        num_samples=3, grid_sizes=(8,), steps_range=(6, 6), base_seed=2, output_path=None
+    )
+    made = generate_dataset(config, simulation=simulation, ranges={"r": (0.1, 0.3)}, workers=1)
+    assert made.failed == 0
+    for row in made.table.to_pylist():
+        model = dataclasses.replace(simulation.model, r=row["r"])
+        run = simulation.replace(model=model, save="u").run(seed=row["random_seed"])
+        found = run.statistics("u")
+        for name in ("min", "max", "mean", "std"):
+            assert row[f"u_{name}"] == pytest.approx(found[name], rel=1e-5), name
+    with pytest.raises(ParameterError, match="grid_sizes must be"):
+        generate_dataset(
+            dataclasses.replace(config, grid_sizes=(16,)), simulation=simulation, workers=1
+        )

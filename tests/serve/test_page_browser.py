@@ -237,3 +237,25 @@ def test_nothing_names_another_host() -> None:
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert "://" not in text, path.name
         assert "innerHTML" not in text, path.name
+
+
+def test_equations_of_ones_own_with_sides_and_a_hole(page: Page, server: Server) -> None:
+    open_page(page, server, WIDTHS[1])
+    page.run("(m => { m.value = 'equations'; m.dispatchEvent(new Event('change')) })(model)")
+    page.write("#domain-equation", "u_t = D*lap(u)")
+    page.write("#domain-values", "D = 0.2")
+    page.write("#domain-start", "u = 0")
+    page.write("[id='domain-x-']", "dirichlet 1")
+    page.write("[id='domain-x+']", "neumann")
+    page.click("#mask")
+    choose(page, grid_size=32, steps=400)
+    run_to_the_end(page)
+    told = page.run("document.getElementById('canvas').getAttribute('aria-label')")
+    assert re.fullmatch(r"u at step 400: from 0\.\d+ to 0\.9\d*, on 32 by 32 cells", told)
+
+    page.write("#domain-equation", "u_t = D*lap(w)")
+    page.click("#run")
+    page.wait("!document.getElementById('error').hidden")
+    assert "'w'" in page.run("document.getElementById('error').textContent")
+    assert page.run("document.activeElement.id") == "domain-equation"
+    page.complaints.clear()  # the browser tells of the answer 400
