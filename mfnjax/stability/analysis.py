@@ -19,8 +19,8 @@ from mfnjax._parameter import parameters_of
 from mfnjax.core.grid import Grid
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Equation, Model, concrete_parameters
-from mfnjax.stability.curve import Curve
-from mfnjax.stability.plane_wave import Waves, waves_along
+from mfnjax.stability.curve import POINTS, Curve
+from mfnjax.stability.plane_wave import PlaneWave, Waves, waves_along
 from mfnjax.stability.roots import as_guesses, critical_parameter, distinct, homogeneous_states
 from mfnjax.stability.verdict import StabilityReport, Verdict, report_of
 from mfnjax.stability.whole import (
@@ -76,7 +76,7 @@ class ModelStability:
         # Of equals, one without a negative concentration.
         return min(
             self.reports,
-            key=lambda one: (_ORDER.index(one.verdict), bool((one.state < 0).any())),
+            key=lambda one: (_ORDER.index(one.verdict), _has_negative(one.state)),
             default=None,
         )
 
@@ -95,8 +95,9 @@ class ModelStability:
         return f"of a continuum of states, {self._words(self.leading)}: {self.leading.sentence}"
 
     def _words(self, report: StabilityReport) -> str:
-        pairs = zip(self.fields, report.state, strict=True)
-        return ", ".join(f"{name} = {value + 0.0:.6g}" for name, value in pairs)
+        state = np.where(_is_zero(report.state), 0.0, report.state)
+        pairs = zip(self.fields, state, strict=True)
+        return ", ".join(f"{name} = {value:.6g}" for name, value in pairs)
 
     @property
     def wavelength(self) -> float | None:
@@ -128,7 +129,8 @@ class ModelStability:
         dx = ", ".join(f"{step:g}" for step in steps if step is not None)
         where = f"5-point stencil, dx = {dx}" if dx else "continuum"
         numbers = ", ".join(f"{name} = {value:g}" for name, value in self.parameters.items())
-        lines = [f"{self.model} ({where})", f"  {numbers}", *(f"  {one}" for one in self.remarks)]
+        above = [f"{self.model} ({where})", numbers, *self.remarks]
+        lines = "\n  ".join(filter(None, above)).split("\n")
         for report in self.reports:
             lines += [
                 f"  state {self._words(report)}",
@@ -320,9 +322,19 @@ def _find_bracket(growth: _Followed, here: float, name: str) -> tuple[float, flo
     )
 
 
+def _is_zero(state: np.ndarray) -> np.ndarray:
+    """Which numbers are 0 but for rounding."""
+    is_zero: np.ndarray = np.abs(state) <= 1e-12 * max(1.0, float(np.abs(state).max()))
+    return is_zero
+
+
+def _has_negative(state: np.ndarray) -> bool:
+    return bool(((state < 0) & ~_is_zero(state)).any())
+
+
 def _curve(model: Model, waves: Waves, state: np.ndarray) -> Curve:
     matrices = wave_matrices(model, waves, state)
-    return Curve(state, np.asarray(matrices(np.zeros(1))[0][0]), matrices)
+    return Curve(state, np.asarray(matrices(np.zeros(POINTS))[0][0]), matrices)
 
 
 def _waves(model: Model, grid: Grid | None, direction: Any) -> Waves:
@@ -419,7 +431,7 @@ def _is_regular(model: Model, waves: Waves, state: np.ndarray) -> bool:
 
 def _is_smooth(model: Model, waves: Waves, state: np.ndarray) -> bool:
     """Whether transport, too, has a derivative there."""
-    found = wave_matrices(model, waves, state)(np.array([0.0, 1.0]))
+    found = wave_matrices(model, waves, state)(np.linspace(0.0, 1.0, POINTS))
     return all(bool(np.isfinite(x).all()) for x in found)
 
 
@@ -470,6 +482,8 @@ def _concrete(model: Model) -> Model:
     values: dict[str, float] = {}
     for name, declared in parameters_of(model).items():
         value = known.get(name)
+        if callable(value):
+            _check_placeless(f"{type(model).__name__}.{name}", value)
         if _is_function(value) or (declared.static and not isinstance(value, str)):
             continue
         if value is None or not _is_plain_number(value):
@@ -479,6 +493,16 @@ def _concrete(model: Model) -> Model:
             )
         values[name] = float(value)
     return dataclasses.replace(model, **values)  # type: ignore[type-var]
+
+
+def _check_placeless(label: str, function: Any) -> None:
+    """Refuse a function of the place and the time, which would be asked for it with a ∇."""
+    try:
+        function(PlaneWave(0.0, waves_along(None, ("x", "y", "z"))))
+    except ParameterError as error:
+        raise ParameterError(f"{label}: {error}") from None
+    except Exception:  # a function of fields, whatever it makes of this
+        return
 
 
 def _is_plain_number(value: Any) -> bool:

@@ -15,7 +15,7 @@ from mfnjax._checks import check_real
 from mfnjax.stability.linear import leading_eigenvalue
 
 # Every evaluation of the curve has this many points: one array shape, compiled for once.
-_POINTS = 512
+POINTS = 512
 _ZOOMS = 3
 
 
@@ -59,13 +59,12 @@ class Curve:
     ) -> None:
         self.state, self.jacobian, self._matrices = state, jacobian, matrices
         # A transport may act at q = 0 too (Swift–Hohenberg's −(1 + ∇²)² does).
-        still = np.asarray(matrices(jnp.zeros(1))[0][0])
+        still = np.asarray(matrices(jnp.zeros(POINTS))[0][0])
         self.rate = max(float(np.linalg.norm(matrix, 2)) for matrix in (jacobian, still))
 
-    @property
-    def travels(self) -> bool:
+    def travels(self, wavenumbers: np.ndarray) -> bool:
         """Whether the medium has a direction, so that waves run one way unlike the other."""
-        return bool(np.any(self._matrices(jnp.array([0.3, 1.1]))[1]))
+        return bool(np.any(self._matrices(jnp.asarray(wavenumbers))[1]))
 
     def __call__(self, wavenumbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         real, imaginary = self._matrices(jnp.asarray(wavenumbers))
@@ -98,7 +97,7 @@ class Curve:
         """dω/dq by the left and right eigenvectors; 0 where the mode is not one alone."""
         if not frequency:
             return 0.0
-        ones = jnp.ones(1)
+        ones = jnp.ones(POINTS)
         pairs = jax.jvp(self._matrices, (wavenumber * ones,), (ones,))
         matrix, slope = (np.asarray(real[0]) + 1j * np.asarray(imag[0]) for real, imag in pairs)
         values, right = np.linalg.eig(matrix)
@@ -113,27 +112,27 @@ class Curve:
             last = self._last()
         else:
             last = check_real("max_wavenumber", max_wavenumber, 0.0, 1e12, open_low=True)
-        even = np.linspace(0.0, last, _POINTS // 2, endpoint=False)
-        return np.sort(np.concatenate([even, np.geomspace(1e-4 * last, last, _POINTS // 2)]))
+        even = np.linspace(0.0, last, POINTS // 2, endpoint=False)
+        return np.sort(np.concatenate([even, np.geomspace(1e-4 * last, last, POINTS // 2)]))
 
     def _last(self) -> float:
         """Where every transported field decays at four times the rate of the problem."""
-        candidates = np.geomspace(1e-8, 1e8, _POINTS)
+        candidates = np.geomspace(1e-8, 1e8, POINTS)
         decay = self.decay(candidates)
         moving = decay[:, (decay != 0).any(0)]
         # A transport that amplifies (a Cahn–Hilliard field) sets a rate of its own.
         rate = max(self.rate, -moving.min(initial=0.0), 1e-12)
         undamped = np.flatnonzero((moving < 4 * rate).any(1))
         beyond = undamped[-1] + 1 if undamped.size else 0
-        return float(candidates[beyond]) if moving.size and beyond < _POINTS else 1.0
+        return float(candidates[beyond]) if moving.size and beyond < POINTS else 1.0
 
     def peak(self, wavenumbers: np.ndarray, growth: np.ndarray, frequency: np.ndarray) -> Mode:
         """The highest point of the curve, zooming in on it unless it lies at an end."""
         best = int(np.argmax(growth))
         for _ in range(_ZOOMS if 0 < best < len(growth) - 1 else 0):
-            wavenumbers = np.linspace(wavenumbers[best - 1], wavenumbers[best + 1], _POINTS)
+            wavenumbers = np.linspace(wavenumbers[best - 1], wavenumbers[best + 1], POINTS)
             growth, frequency = self(wavenumbers)
-            best = int(np.clip(np.argmax(growth), 1, _POINTS - 2))
+            best = int(np.clip(np.argmax(growth), 1, POINTS - 2))
         return self.mode(float(wavenumbers[best]), float(growth[best]), float(frequency[best]))
 
 

@@ -213,7 +213,7 @@ def report_of(
         threshold,
         at_edge=fastest.wavenumber == wavenumbers[-1],
         decays=bool((growth[1:] < 0).all()),
-        travels=curve.travels,
+        travels=curve.travels(wavenumbers),
         conserved=names,
     )
     return StabilityReport(

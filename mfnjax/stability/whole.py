@@ -110,17 +110,14 @@ def conserved_totals(model: Model, axes: tuple[str, ...]) -> np.ndarray:
 
     Tried out on generic fields of a small torus: those that sum to no change in every case.
     """
-    names = model.reaction_fields
-    count, rng = len(names), np.random.default_rng(0)
+    count, rng = len(model.reaction_fields), np.random.default_rng(0)
     # Coarse, so that transport drowns no slow reaction.
     grid = Grid((5,) * len(axes), 10.0)
     sums, sizes = [], []
     for number in range(2 * count + 3):
         low = 0.5 if number % 2 else -1.0  # a root or a logarithm wants positive fields
-        fields = jnp.asarray(rng.uniform(low, 1.5, (count, *grid.shape)))
-        nabla = Nabla(grid, tuple(names), tuple(fields))
-        rates = all_rates(model, nabla.fields, nabla)
-        each = np.array([np.broadcast_to(rate, grid.shape) for rate in rates])
+        fields = rng.uniform(low, 1.5, (count, *grid.shape))
+        each = np.asarray(_rates_on(model, fields, grid, kind=type(model)))
         if np.isfinite(each).all():
             sums.append(each.reshape(count, -1).sum(1))
             sizes.append(np.abs(each).reshape(count, -1).sum(1))
@@ -131,6 +128,13 @@ def conserved_totals(model: Model, axes: tuple[str, ...]) -> np.ndarray:
     left, values, _ = np.linalg.svd(np.array(sums).T / size[:, None])
     kept = left[:, (values <= _KEPT) | np.zeros(count, bool)].T / size
     return _tidied(kept)
+
+
+@partial(jax.jit, static_argnames="kind")
+def _rates_on(model: Any, fields: jax.Array, grid: Grid, *, kind: type) -> jax.Array:
+    nabla = Nabla(grid, tuple(model.reaction_fields), tuple(fields))
+    rates = all_rates(model, nabla.fields, nabla)
+    return jnp.stack([jnp.broadcast_to(rate, grid.shape) for rate in rates])
 
 
 def _tidied(rows: np.ndarray) -> np.ndarray:
