@@ -507,7 +507,7 @@ def _check_placeless(label: str, function: Any) -> None:
 
 def _is_plain_number(value: Any) -> bool:
     try:
-        return bool(np.ndim(value) == 0 and np.isfinite(value))
+        return np.ndim(value) == 0 and math.isfinite(value)
     except (TypeError, ValueError):
         return False
 
