@@ -339,12 +339,12 @@ def _curve(model: Model, waves: Waves, state: np.ndarray) -> Curve:
 
 def _waves(model: Model, grid: Grid | None, direction: Any) -> Waves:
     if grid is not None:
-        return waves_along(direction, grid.axes, grid)
-    try:
-        axes = None if direction is None else ("x", "y", "z")[: len(direction)]
-    except TypeError:
-        axes = ("x",)  # `waves_along` says what is wrong
-    return waves_along(direction, directions_of(model) if axes is None else axes)
+        axes = directions_of(model, (grid.axes,))
+    elif isinstance(direction, (tuple, list, np.ndarray)) and 0 < len(direction) <= 3:
+        axes = directions_of(model, (("x", "y", "z")[: len(direction)],))
+    else:
+        axes = directions_of(model)
+    return waves_along(direction, axes, grid)
 
 
 def _newton(model: Model, waves: Waves, start: np.ndarray) -> np.ndarray | None:
@@ -420,7 +420,7 @@ def _has_neighbours(model: Model, waves: Waves, state: np.ndarray) -> bool:
         return False
     step = 1e-3 * max(1.0, float(np.abs(state).max()))
     other = _newton(model, waves, state + step * right[-1])
-    return other is not None and 0.5 < np.linalg.norm(other - state) / step < 2.0
+    return other is not None and 0.5 < float(np.linalg.norm(other - state)) / step < 2.0
 
 
 def _is_regular(model: Model, waves: Waves, state: np.ndarray) -> bool:

@@ -6,7 +6,7 @@ M(q) of σv = M(q)v is the derivative of all rates, local or not, with respect t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,28 +35,28 @@ def all_rates(model: Any, values: Values, nabla: Any) -> Values:
     return tuple(one + other for one, other in zip(*parts, strict=True))
 
 
-def directions_of(model: Model) -> tuple[str, ...]:
-    """Directions of space that the model can live in: x and y, or x, or all three.
+def directions_of(
+    model: Model, choices: Sequence[tuple[str, ...]] = (("x", "y"), ("x",), ("x", "y", "z"))
+) -> tuple[str, ...]:
+    """The first of ``choices`` of directions of space that the model can live in.
 
     Raises:
-        ParameterError: Its rates ask for the place, say.
+        ParameterError: There is none: its rates ask for the place, say.
     """
-    obstacle: Exception | None = None
-    for axes in (("x", "y"), ("x",), ("x", "y", "z")):
+    obstacles: list[Exception] = []
+    for axes in choices:
         try:
             _waving(model, waves_along(None, axes), np.ones(len(model.reaction_fields)), 0.0, 0.0)
-        except (MfnError, ValueError, IndexError) as error:
-            obstacle = obstacle or error
+        except Exception as error:  # whatever a user's rates raise
+            obstacles.append(error)
         else:
             return axes
-    assert obstacle is not None
-    raise (
-        obstacle
-        if isinstance(obstacle, MfnError)
-        else ParameterError(
-            f"the rates of {type(model).__name__} cannot be evaluated on a plane wave: {obstacle}"
-        )
-    )
+    first = obstacles[0]
+    if isinstance(first, MfnError):
+        raise first
+    raise ParameterError(
+        f"{type(model).__name__} has no rates on a plane wave, where there is no grid: {first}"
+    ) from first
 
 
 def _waving(model: Model, waves: Waves, state: Any, wave: Any, wavenumber: Any) -> jax.Array:

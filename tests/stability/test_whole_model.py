@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +13,10 @@ import pytest
 
 from mfnjax import PDE, GrayScottModel, Grid, simulate
 from mfnjax.core import Nabla
+from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError
 from mfnjax.models import BrusselatorModel, SwiftHohenbergModel
+from mfnjax.models.base import ReactionDiffusion
 from mfnjax.stability import Verdict, analyse, critical_value, plot_dispersion
 from mfnjax.stability.curve import leader_within
 from mfnjax.stability.plane_wave import PlaneWave, waves_along
@@ -331,6 +334,24 @@ def test_a_state_without_a_derivative_is_left_out() -> None:
     analysis = analyse(PDE("u_t = div(sqrt(u)*grad(u)) + u*(1 - u)"))
     assert all(np.isfinite(report.growth).all() for report in analysis.reports)
     assert [1.0] in [report.state.tolist() for report in analysis.reports]
+
+
+def test_a_model_that_asks_for_the_grid_is_refused() -> None:
+    class Global(ReactionDiffusion):
+        fields = ("u",)
+
+        def reaction(self, values):
+            return (-values[0],)
+
+        def linear_rates(self, values, nabla):
+            return (nabla.grid.spacing * nabla.laplacian(values[0]),)
+
+        def initial_state(self, grid, *, dtype=None, key):
+            raise NotImplementedError
+
+    model = register_pytree(dataclass(frozen=True)(Global))()
+    with pytest.raises(ParameterError, match="Global has no rates on a plane wave"):
+        analyse(model)
 
 
 def test_dimensions_are_those_of_the_model() -> None:
