@@ -59,9 +59,10 @@ def stability(
     from mfnjax.core import Grid
     from mfnjax.models import build_model
     from mfnjax.stability import analyse, critical_value, plot_dispersion
+    from mfnjax.stability.whole import directions_of
 
     built = build_model(model, assignments_of(parameters), preset=preset)
-    grid = None if spacing is None else Grid((4, 4), spacing)
+    grid = None if spacing is None else Grid((4,) * len(directions_of(built)), spacing)
     analysis = analyse(built, grid=grid)
     values = analysis.to_dict()
     if critical is not None:

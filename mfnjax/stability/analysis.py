@@ -1,7 +1,8 @@
 """Linear stability of a model: its homogeneous states, and what becomes of each.
 
-The kinetics are those of the model's ``reaction_fields`` alone, so that a model whose other fields
-merely follow (the potential of the v4.1 model) is judged by the part that could form a pattern.
+All of a model's rates are linearised: reaction, fluxes, cross-diffusion, advection. They are those
+of its ``reaction_fields`` alone, so that a model whose other fields merely follow (the potential of
+the v4.1 model) is judged by the part that could form a pattern.
 """
 
 from __future__ import annotations
@@ -9,28 +10,38 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from mfnjax.core.grid import Grid, check_one_spacing
+from mfnjax._parameter import parameters_of
+from mfnjax.core.grid import Grid
 from mfnjax.errors import ParameterError
-from mfnjax.models.base import Model, concrete_parameters
-from mfnjax.models.registry import parameter_names
-from mfnjax.stability.linear import (
-    LaplacianSymbol,
-    continuum_laplacian,
-    five_point_laplacian,
+from mfnjax.models.base import Equation, Model, concrete_parameters
+from mfnjax.stability.curve import POINTS, Curve
+from mfnjax.stability.plane_wave import PlaneWave, Waves, waves_along
+from mfnjax.stability.roots import as_guesses, critical_parameter, distinct, homogeneous_states
+from mfnjax.stability.verdict import StabilityReport, Verdict, report_of
+from mfnjax.stability.whole import (
+    conserved_totals,
+    directions_of,
+    rates_and_jacobian,
+    rates_at_rest,
+    wave_matrices,
 )
-from mfnjax.stability.roots import as_guesses, critical_parameter, homogeneous_states
-from mfnjax.stability.verdict import Mode, StabilityReport, Verdict, classify, fastest_mode
 
 _STARTS = 96
 _LARGEST_STATE = 1e4
-_ORDER = (Verdict.TURING, Verdict.HOPF, Verdict.OTHER, Verdict.MARGINAL, Verdict.STABLE)
+_ORDER = (
+    Verdict.TURING,
+    Verdict.CONSERVED,
+    Verdict.WAVE,
+    Verdict.HOPF,
+    Verdict.OTHER,
+    Verdict.MARGINAL,
+    Verdict.STABLE,
+)
 """Which of several states speaks for the model: the one that forms a pattern comes first."""
 
 
@@ -42,21 +53,32 @@ class ModelStability:
         model: Name of the model's class.
         fields: The components that were analysed.
         parameters: The model's numbers.
-        spacing: Grid spacing whose 5-point Laplacian was used [length]; None is the continuum.
+        spacing: Grid spacing whose 5-point Laplacian was used [length], along x, y, z if they
+            differ; None is the continuum.
         reports: One report a state, in the order of the states.
+        is_continuum: Whether states fill a line, plane or more, of which a few were analysed.
+        conserved: The totals that no closed domain lets change, in words: ``"u"``, ``"u + v"``.
+        remarks: What else one should know, in sentences.
     """
 
     model: str
     fields: tuple[str, ...]
     parameters: dict[str, float]
-    spacing: float | None
+    spacing: float | tuple[float, ...] | None
     reports: tuple[StabilityReport, ...]
+    is_continuum: bool = False
+    conserved: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def leading(self) -> StabilityReport | None:
         """The report that speaks for the model; None if no state was found."""
-        ranked = sorted(self.reports, key=lambda report: _ORDER.index(report.verdict))
-        return ranked[0] if ranked else None
+        # Of equals, one without a negative concentration.
+        return min(
+            self.reports,
+            key=lambda one: (_ORDER.index(one.verdict), _has_negative(one.state)),
+            default=None,
+        )
 
     @property
     def verdict(self) -> Verdict | None:
@@ -65,14 +87,21 @@ class ModelStability:
 
     @property
     def sentence(self) -> str:
-        """The verdict in words: of the leading state, and of how many there are."""
+        """The verdict in words, of the leading state."""
         if self.leading is None:
             return "no homogeneous state was found"
-        return self.leading.sentence
+        if not self.is_continuum:
+            return self.leading.sentence
+        return f"of a continuum of states, {self._words(self.leading)}: {self.leading.sentence}"
+
+    def _words(self, report: StabilityReport) -> str:
+        state = np.where(_is_zero(report.state), 0.0, report.state)
+        pairs = zip(self.fields, state, strict=True)
+        return ", ".join(f"{name} = {value:.6g}" for name, value in pairs)
 
     @property
     def wavelength(self) -> float | None:
-        """Predicted wavelength [length]; None unless a stationary pattern is predicted."""
+        """Predicted wavelength [length]; None unless a pattern is predicted."""
         leading = self.leading
         if leading is None or not leading.forms_pattern:
             return None
@@ -85,6 +114,9 @@ class ModelStability:
             "fields": list(self.fields),
             "parameters": dict(self.parameters),
             "spacing": self.spacing,
+            "continuum": self.is_continuum,
+            "conserved": list(self.conserved),
+            "remarks": list(self.remarks),
             "verdict": None if self.verdict is None else str(self.verdict),
             "sentence": self.sentence,
             "wavelength": self.wavelength,
@@ -93,13 +125,15 @@ class ModelStability:
 
     def text(self) -> str:
         """The analysis as a few lines of plain text."""
-        where = "continuum" if self.spacing is None else f"5-point stencil, dx = {self.spacing:g}"
+        steps = self.spacing if isinstance(self.spacing, tuple) else (self.spacing,)
+        dx = ", ".join(f"{step:g}" for step in steps if step is not None)
+        where = f"5-point stencil, dx = {dx}" if dx else "continuum"
         numbers = ", ".join(f"{name} = {value:g}" for name, value in self.parameters.items())
-        lines = [f"{self.model} ({where})", f"  {numbers}"]
+        above = [f"{self.model} ({where})", numbers, *self.remarks]
+        lines = "\n  ".join(filter(None, above)).split("\n")
         for report in self.reports:
-            values = zip(self.fields, report.state, strict=True)
             lines += [
-                "  state " + ", ".join(f"{name} = {value:.6g}" for name, value in values),
+                f"  state {self._words(report)}",
                 f"    {report.verdict}: {report.sentence}",
                 f"    growth rate {report.homogeneous.growth + 0.0:.4g} at q = 0, largest "
                 f"{report.fastest.growth + 0.0:.4g} at q = {report.fastest.wavenumber:.4g}",
@@ -116,27 +150,36 @@ def analyse(
     guesses: Any = None,
     bounds: Sequence[tuple[float, float]] | None = None,
     max_wavenumber: float | None = None,
+    direction: Sequence[float] | None = None,
 ) -> ModelStability:
     """Find a model's homogeneous states and what linear stability says of each.
 
-    A perturbation v·exp(iqx + σt) of a state u* with f(u*) = 0 obeys σv = (∂f/∂u + L(q))v, with
-    L(q) the symbol of the transport (see `mfnjax.stability.linear`). Of an iterated map with
-    dt = 1 the same rates are those of the equations it steps through.
+    A perturbation v·exp(iqx + λt) of a state u* at rest obeys λv = M(q)v, with M(q) the derivative
+    of all rates at u*, ∇ being that of the wave (see `mfnjax.stability.plane_wave`). σ = Re λ is
+    the growth rate, ω = −Im λ the frequency and dω/dq the group velocity of the leading mode. Of an
+    iterated map with dt = 1 the same rates are those of the equations it steps through. Noise is
+    left out.
+
+    Where states fill a continuum, as with a conserved total, those next to ``guesses`` speak for
+    it: give the mean of the fields.
 
     Args:
         model: The model, with plain numbers for parameters.
-        grid: None takes ∇² as in the continuum, −q². A grid takes its 5-point stencil along an
-            axis, and waves of at least two cells: this is what a simulation on it does.
+        grid: None takes ∇² as in the continuum, −q². A grid takes its stencils, and waves of at
+            least two cells: this is what a simulation on it does.
         guesses: Where to look for states, shape (m, n), beside the starts spread over all signs
-            and the magnitudes 0.001…100.
+            and the magnitudes 0.001…100; alone, where there is a continuum.
         bounds: (low, high) for each field: look there only, and evenly.
         max_wavenumber: Last q of the curve [1/length]; None goes to where all decays (or π/dx).
+        direction: Along which the waves run, one number for each direction of space in the order x,
+            y, z; None is along x.
 
     Returns:
         The analysis; ``.sentence`` says it in words, ``.reports`` holds the dispersion curves.
 
     Raises:
-        ParameterError: A parameter is not a plain finite number, or an argument is not accepted.
+        ParameterError: A parameter is not a plain finite number, an argument is not accepted, or
+            the rates depend on the place or the time.
 
     Examples:
         >>> from mfnjax import MyceliumModel
@@ -145,20 +188,40 @@ def analyse(
         marginal at q = 0 (det J = 0), decaying for q > 0: forms no pattern
     """
     model = _concrete(model)
-    symbol, last = _laplacian_of(grid, max_wavenumber)
-    states = _states(model, guesses, bounds)
-    reports = tuple(
-        classify(
-            model.reaction, model.transport, state, max_wavenumber=last, laplacian_symbol=symbol
+    with jax.enable_x64(True):
+        waves = _waves(model, grid, direction)
+        last = max_wavenumber if max_wavenumber is not None else waves.shortest
+        found, is_continuum = _states(model, waves, guesses, bounds)
+        states = [state for state in found if _is_smooth(model, waves, state)]
+        totals, conserved = _conserved(model, waves, states)
+        names = " and ".join(f"the total of {one}" for one in conserved)
+        names += (" are conserved" if len(totals) > 1 else " is conserved") if names else ""
+        reports = tuple(
+            report_of(_curve(model, waves, state), last, totals=totals, names=names)
+            for state in states
         )
-        for state in states
-    )
+    spacing: Any = waves.spacings
+    if spacing is not None and len(set(spacing)) == 1:
+        spacing = spacing[0]
+    remarks = []
+    if names:
+        remarks.append(names)
+    if is_continuum:
+        whose = "those next to the guesses" if guesses is not None else "a few"
+        remarks.append(f"the homogeneous states are a continuum: {whose} were analysed")
+    if len(states) < len(found):
+        remarks.append("a state was left out where the rates have no derivative")
+    if isinstance(model, Equation) and model.is_stochastic():
+        remarks.append("noise was left out")
     return ModelStability(
         model=type(model).__name__,
-        fields=model.reaction_fields,
-        parameters={name: float(getattr(model, name)) for name in parameter_names(type(model))},
-        spacing=None if grid is None else float(grid.spacing),
+        fields=tuple(model.reaction_fields),
+        parameters=_numbers(model),
+        spacing=spacing,
         reports=reports,
+        is_continuum=is_continuum,
+        conserved=conserved,
+        remarks=tuple(remarks),
     )
 
 
@@ -169,6 +232,7 @@ def critical_value(
     *,
     state: Any = None,
     grid: Grid | None = None,
+    direction: Sequence[float] | None = None,
     tolerance: float = 1e-12,
 ) -> float:
     """The value of a parameter at which a homogeneous state gains or loses its stability.
@@ -184,6 +248,7 @@ def critical_value(
         state: The state to follow, n numbers, at the model's own parameters; None takes the state
             that speaks for the model (see `ModelStability.leading`).
         grid: As for `analyse`.
+        direction: As for `analyse`.
         tolerance: Of the parameter, absolute and relative.
 
     Returns:
@@ -199,18 +264,20 @@ def critical_value(
         8.56763
     """
     model = _concrete(model)
-    name = type(model).symbols.get(parameter, parameter)
-    if name not in parameter_names(type(model)):
-        known = ", ".join(parameter_names(type(model)))
+    name, names = type(model).symbols.get(parameter, parameter), _numbers(model)
+    if name not in names:
         raise ParameterError(
-            f"{type(model).__name__} has no parameter {parameter!r}; its parameters are {known}"
+            f"{type(model).__name__} has no parameter {parameter!r}; its parameters are "
+            f"{', '.join(names)}"
         )
     if state is None:
-        leading = analyse(model, grid=grid).leading
+        leading = analyse(model, grid=grid, direction=direction).leading
         if leading is None:
             raise ParameterError(f"no homogeneous state of {type(model).__name__} was found")
         state = leading.state
-    growth = _Followed(model, name, np.asarray(state, np.float64), grid)
+    with jax.enable_x64(True):
+        waves = _waves(model, grid, direction)
+    growth = _Followed(model, name, np.asarray(state, np.float64), waves)
     if bracket is None:
         bracket = _find_bracket(growth, float(getattr(model, name)), name)
     return critical_parameter(growth, bracket, tolerance=tolerance)
@@ -219,26 +286,21 @@ def critical_value(
 class _Followed:
     """The largest growth rate of one state as a function of one parameter."""
 
-    def __init__(self, model: Model, name: str, state: np.ndarray, grid: Grid | None) -> None:
-        self._model, self._name = model, name
-        self._symbol, self._last = _laplacian_of(grid, None)
+    def __init__(self, model: Model, name: str, state: np.ndarray, waves: Waves) -> None:
+        self._model, self._name, self._waves = model, name, waves
         self._known = {float(getattr(model, name)): state}
 
     def __call__(self, value: float) -> float:
         model = dataclasses.replace(self._model, **{self._name: float(value)})  # type: ignore[type-var]
         nearest = min(self._known, key=lambda known: abs(known - value))
-        state = _newton(model, self._known[nearest])
-        if state is None:
-            return math.nan
-        self._known[float(value)] = state
-        mode: Mode = fastest_mode(
-            model.reaction,
-            model.transport,
-            state,
-            max_wavenumber=self._last,
-            laplacian_symbol=self._symbol,
-        )
-        return mode.growth
+        with jax.enable_x64(True):
+            state = _newton(model, self._waves, self._known[nearest])
+            if state is None:
+                return math.nan
+            self._known[float(value)] = state
+            curve = _curve(model, self._waves, state)
+            wavenumbers = curve.points(self._waves.shortest)
+            return curve.peak(wavenumbers, *curve(wavenumbers)).growth
 
 
 def _find_bracket(growth: _Followed, here: float, name: str) -> tuple[float, float]:
@@ -260,100 +322,194 @@ def _find_bracket(growth: _Followed, here: float, name: str) -> tuple[float, flo
     )
 
 
-def _rates_and_jacobian(model: Model, vector: Any) -> tuple[jax.Array, jax.Array]:
-    # A user's own class, registered by JAX, is told apart by its kind (see `mfnjax.core.pytree`).
-    return _compiled_rates(model, vector, kind=type(model))
+def _is_zero(state: np.ndarray) -> np.ndarray:
+    """Which numbers are 0 but for rounding."""
+    is_zero: np.ndarray = np.abs(state) <= 1e-12 * max(1.0, float(np.abs(state).max()))
+    return is_zero
 
 
-@partial(jax.jit, static_argnames="kind")
-def _compiled_rates(model: Any, vector: jax.Array, *, kind: type) -> tuple[jax.Array, jax.Array]:
-    # The model is a pytree: a new value of a parameter compiles nothing.
-    def rates(u: jax.Array) -> jax.Array:
-        return jnp.stack([jnp.asarray(rate, u.dtype) for rate in model.reaction(tuple(u))])
-
-    return rates(vector), jax.jacfwd(rates)(vector)
+def _has_negative(state: np.ndarray) -> bool:
+    return bool(((state < 0) & ~_is_zero(state)).any())
 
 
-def _newton(model: Model, start: np.ndarray) -> np.ndarray | None:
+def _curve(model: Model, waves: Waves, state: np.ndarray) -> Curve:
+    matrices = wave_matrices(model, waves, state)
+    return Curve(state, np.asarray(matrices(np.zeros(POINTS))[0][0]), matrices)
+
+
+def _waves(model: Model, grid: Grid | None, direction: Any) -> Waves:
+    if grid is not None:
+        axes = directions_of(model, (grid.axes,))
+    elif isinstance(direction, (tuple, list, np.ndarray)) and 0 < len(direction) <= 3:
+        axes = directions_of(model, (("x", "y", "z")[: len(direction)],))
+    else:
+        axes = directions_of(model)
+    return waves_along(direction, axes, grid)
+
+
+def _newton(model: Model, waves: Waves, start: np.ndarray) -> np.ndarray | None:
     """The state near ``start``, in float64; None where Newton's method finds none."""
     state = start.astype(np.float64)
-    with jax.enable_x64(True):
-        cast = jax.tree.map(lambda leaf: np.float64(leaf), model)
-        for _ in range(60):
-            rates, slope = (np.asarray(x) for x in _rates_and_jacobian(cast, state))
-            if not (np.isfinite(rates).all() and np.isfinite(slope).all()):
-                return None
-            step = np.linalg.lstsq(slope, rates, rcond=None)[0]
-            state = state - step
-            if np.abs(step).max() <= 1e-14 * max(float(np.abs(state).max()), 1e-300):
-                return state
-        size = np.abs(slope).max() * max(float(np.abs(state).max()), 1.0)
-        return state if np.abs(rates).max() <= 1e-10 * size else None
+    cast = _in_float64(model)
+    for _ in range(60):
+        rates, slope = (np.asarray(x) for x in rates_and_jacobian(cast, waves, state))
+        if not (np.isfinite(rates).all() and np.isfinite(slope).all()):
+            return None
+        # Along a continuum of states, where the slope is 0 but for rounding, it stays put.
+        step = np.linalg.lstsq(slope, rates, rcond=1e-12)[0]
+        state = state - step
+        if np.abs(step).max() <= 1e-14 * max(float(np.abs(state).max()), 1e-300):
+            return state
+    size = np.abs(slope).max() * max(float(np.abs(state).max()), 1.0)
+    return state if np.abs(rates).max() <= 1e-10 * size else None
 
 
-def _states(model: Model, guesses: Any, bounds: Sequence[tuple[float, float]] | None) -> np.ndarray:
+def _in_float64(model: Model) -> Model:
+    cast: Model = jax.tree.map(lambda leaf: np.float64(leaf), model)
+    return cast
+
+
+def _states(
+    model: Model, waves: Waves, guesses: Any, bounds: Sequence[tuple[float, float]] | None
+) -> tuple[np.ndarray, bool]:
+    """The states, and whether they are a continuum."""
+    reaction, count = rates_at_rest(model, waves), len(model.reaction_fields)
+    own = None if guesses is None else as_guesses(guesses)
+    if own is not None and own.shape[1:] != (count,):
+        raise ParameterError(f"guesses must have {count} numbers a state, got shape {own.shape}")
     if bounds is not None:
-        if len(bounds) != len(model.reaction_fields):
+        if len(bounds) != count:
             raise ParameterError(
                 f"bounds must be one (low, high) for each of {', '.join(model.reaction_fields)}, "
                 f"got {bounds!r}"
             )
-        return homogeneous_states(model.reaction, bounds=bounds, guesses=guesses)
-    count = len(model.reaction_fields)
+        states = homogeneous_states(reaction, bounds=bounds, guesses=guesses)
+        usual = np.mean(np.asarray(bounds, np.float64), axis=1)[None]
+    else:
+        usual, spread = np.stack([np.zeros(count), np.ones(count)]), _spread_starts(count)
+        starts = [usual, spread] if own is None else [own, usual, spread]
+        states = homogeneous_states(reaction, guesses=np.concatenate(starts))
+        # A reaction that fades at infinity has spurious states there, and one that divides by a
+        # field may have them on the way to 0/0.
+        regular = [_is_regular(model, waves, state) for state in states]
+        states = states[np.array(regular, bool) & (np.abs(states) <= _LARGEST_STATE).all(1)]
+    alone = np.array([not _has_neighbours(model, waves, state) for state in states], bool)
+    if alone.all():
+        return states, False
+    # Of a continuum any number of states may be found: those next to given ones stand for it.
+    near = [_newton(model, waves, guess) for guess in (usual if own is None else own)]
+    chosen = [state for state in near if state is not None and _is_regular(model, waves, state)]
+    both = np.concatenate([states[alone], np.reshape(chosen, (-1, count))])
+    return distinct(both, np.zeros(len(both))), True
+
+
+def _spread_starts(count: int) -> np.ndarray:
+    """Starts of all magnitudes; positive first, because concentrations are."""
     rng = np.random.default_rng(0)
-    # All magnitudes; positive first, because concentrations are.
     magnitudes = 10.0 ** rng.uniform(-3.0, 2.0, (_STARTS, count))
     signs = rng.choice([-1.0, 1.0], (_STARTS, count))
     signs[: _STARTS // 2] = 1.0
-    starts = np.concatenate([np.zeros((1, count)), np.ones((1, count)), signs * magnitudes])
-    if guesses is not None:
-        own = as_guesses(guesses)
-        if own.shape[1:] != (count,):
-            raise ParameterError(
-                f"guesses must have {count} numbers a state, got shape {own.shape}"
-            )
-        starts = np.concatenate([own, starts])
-    states = homogeneous_states(model.reaction, guesses=starts)
-    # A reaction that fades at infinity has spurious states there, and one that divides by a field
-    # may have them on the way to 0/0.
-    regular = [_is_regular(model, state) for state in states]
-    return states[np.array(regular, bool) & (np.abs(states) <= _LARGEST_STATE).all(1)]
+    return signs * magnitudes
 
 
-def _is_regular(model: Model, state: np.ndarray) -> bool:
+def _has_neighbours(model: Model, waves: Waves, state: np.ndarray) -> bool:
+    """Whether there are other states as near as one likes: det J = 0, and no double root."""
+    slope = np.asarray(rates_and_jacobian(_in_float64(model), waves, state)[1])
+    _, sizes, right = np.linalg.svd(slope)
+    if sizes[-1] > 1e-6 * sizes[0]:
+        return False
+    step = 1e-3 * max(1.0, float(np.abs(state).max()))
+    other = _newton(model, waves, state + step * right[-1])
+    return other is not None and 0.5 < float(np.linalg.norm(other - state)) / step < 2.0
+
+
+def _is_regular(model: Model, waves: Waves, state: np.ndarray) -> bool:
     snapped = np.where(np.abs(state) < 1e-100, 0.0, state)
-    with jax.enable_x64(True):
-        cast = jax.tree.map(lambda leaf: np.float64(leaf), model)
-        return all(bool(np.isfinite(x).all()) for x in _rates_and_jacobian(cast, snapped))
+    found = rates_and_jacobian(_in_float64(model), waves, snapped)
+    return all(bool(np.isfinite(x).all()) for x in found)
 
 
-def _laplacian_of(
-    grid: Grid | None, max_wavenumber: float | None
-) -> tuple[LaplacianSymbol, float | None]:
-    if grid is None:
-        return continuum_laplacian, max_wavenumber
-    check_one_spacing(grid)
-    spacing = float(grid.spacing)
-    last = math.pi / spacing if max_wavenumber is None else max_wavenumber
-    return (lambda q: five_point_laplacian(q, spacing)), last
+def _is_smooth(model: Model, waves: Waves, state: np.ndarray) -> bool:
+    """Whether transport, too, has a derivative there."""
+    found = wave_matrices(model, waves, state)(np.linspace(0.0, 1.0, POINTS))
+    return all(bool(np.isfinite(x).all()) for x in found)
+
+
+def _conserved(
+    model: Model, waves: Waves, states: list[np.ndarray]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The conserved totals, and each in words; looked for where there may be some."""
+    names = model.reaction_fields
+    none = np.zeros((0, len(names)))
+    ranks = [
+        np.linalg.matrix_rank(rates_and_jacobian(_in_float64(model), waves, state)[1], rtol=1e-9)
+        for state in states
+    ]
+    if not ranks or max(ranks) == len(names):
+        return none, ()
+    totals = conserved_totals(model, waves.axes)
+    return totals, tuple(_combination(row, names) for row in totals)
+
+
+def _combination(row: np.ndarray, names: Sequence[str]) -> str:
+    """u + 2v, of the numbers that are not 0."""
+    words = ""
+    for factor, name in zip(row, names, strict=True):
+        if factor:
+            size = "" if abs(abs(factor) - 1) < 1e-9 else f"{abs(factor):.6g} "
+            sign = ("-" if factor < 0 else "") if not words else (" - " if factor < 0 else " + ")
+            words += f"{sign}{size}{name}"
+    return words
+
+
+def _numbers(model: Model) -> dict[str, float]:
+    """The parameters that are numbers, by name."""
+    known = concrete_parameters(model)
+    traced = [name for name, one in parameters_of(model).items() if not one.static]
+    return {name: float(known[name]) for name in traced if not _is_function(known[name])}
+
+
+def _is_function(value: Any) -> bool:
+    """A function, a module or its weights: what a rate may call."""
+    return callable(value) or isinstance(value, dict)
 
 
 def _concrete(model: Model) -> Model:
     """The model with Python floats for parameters: float64 whatever JAX's precision."""
     if not isinstance(model, Model):
         raise ParameterError(f"model must be a Model, got {type(model).__name__}")
-    names = parameter_names(type(model))
     known = concrete_parameters(model)
     values: dict[str, float] = {}
-    for name in names:
+    for name, declared in parameters_of(model).items():
         value = known.get(name)
-        if value is None or np.ndim(value) or not np.isfinite(value):
+        if callable(value):
+            _check_placeless(f"{type(model).__name__}.{name}", value)
+        if _is_function(value) or (declared.static and not isinstance(value, str)):
+            continue
+        if value is None or not _is_plain_number(value):
             raise ParameterError(
                 f"stability analysis needs a plain finite number for "
                 f"{type(model).__name__}.{name}, got {getattr(model, name)!r}"
             )
         values[name] = float(value)
     return dataclasses.replace(model, **values)  # type: ignore[type-var]
+
+
+def _check_placeless(label: str, function: Any) -> None:
+    """Refuse a function of the place and the time, which would be asked for it with a ∇."""
+    try:
+        function(PlaneWave(0.0, waves_along(None, ("x", "y", "z"))))
+    except ParameterError as error:
+        raise ParameterError(f"{label}: {error}") from None
+    except Exception:  # a function of fields, whatever it makes of this
+        return
+
+
+def _is_plain_number(value: Any) -> bool:
+    try:
+        return np.ndim(value) == 0 and math.isfinite(value)
+    except (TypeError, ValueError):
+        return False
 
 
 def _report_dict(fields: tuple[str, ...], report: StabilityReport) -> dict[str, Any]:
@@ -367,5 +523,6 @@ def _report_dict(fields: tuple[str, ...], report: StabilityReport) -> dict[str, 
         "fastest_wavenumber": report.fastest.wavenumber,
         "fastest_growth": report.fastest.growth,
         "fastest_frequency": report.fastest.frequency,
+        "group_velocity": report.fastest.group_velocity,
         "wavelength": report.fastest.wavelength if report.fastest.wavenumber > 0 else None,
     }

@@ -47,7 +47,7 @@ def plot_dispersion(analysis: ModelStability, path: str | Path | None = None) ->
         values = zip(analysis.fields, report.state, strict=True)
         label = ", ".join(f"{name} = {value:.4g}" for name, value in values)
         q, sigma = report.wavenumbers, report.growth
-        oscillates = report.frequency > report.tolerance
+        oscillates = np.abs(report.frequency) > report.tolerance
         axes.plot(q, np.where(oscillates, np.nan, sigma), color=colour, label=label)
         axes.plot(q, np.where(oscillates, sigma, np.nan), "--", color=colour)
         if report.fastest.wavenumber > 0 and report.fastest.growth > report.tolerance:

@@ -62,7 +62,7 @@ def homogeneous_states(
     if box is not None:
         slack = 1e-9 * (box[:, 1] - box[:, 0])
         good &= ((points >= box[:, 0] - slack) & (points <= box[:, 1] + slack)).all(1)
-    return _distinct(points[good], residual[good])
+    return distinct(points[good], residual[good])
 
 
 def steady_state(reaction: Reaction, guess: Any) -> jax.Array:
@@ -235,7 +235,7 @@ def _newton(
     return points, norm, size * np.maximum(np.linalg.norm(points, axis=1), 1.0)
 
 
-def _distinct(points: np.ndarray, residual: np.ndarray) -> np.ndarray:
+def distinct(points: np.ndarray, residual: np.ndarray) -> np.ndarray:
     """The points that differ, the best of each cluster, sorted by coordinates."""
     kept: list[np.ndarray] = []
     for point in points[np.argsort(residual, kind="stable")]:

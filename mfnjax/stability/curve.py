@@ -1,0 +1,146 @@
+"""The dispersion curve of one homogeneous state, and its highest point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mfnjax._checks import check_real
+from mfnjax.stability.linear import leading_eigenvalue
+
+# Every evaluation of the curve has this many points: one array shape, compiled for once.
+POINTS = 512
+_ZOOMS = 3
+
+
+@dataclass(frozen=True)
+class Mode:
+    """The fastest growing (or slowest decaying) mode, v·exp(i(qx − ωt) + σt).
+
+    Attributes:
+        wavenumber: q* [1/length]; 0 is the homogeneous mode.
+        growth: σ(q*) [1/time].
+        frequency: ω(q*) [rad/time]; 0 is a stationary mode. Where waves run both ways alike it is
+            ≥ 0; else its sign is that of the velocity ω/q of the crests.
+        group_velocity: dω/dq at q* [length/time]: how fast a packet of such waves moves.
+    """
+
+    wavenumber: float
+    growth: float
+    frequency: float
+    group_velocity: float = 0.0
+
+    @property
+    def wavelength(self) -> float:
+        """2π/q* [length]; infinite for the homogeneous mode."""
+        return 2 * math.pi / self.wavenumber if self.wavenumber > 0 else math.inf
+
+
+class Curve:
+    """The dispersion curve as a function of an array of wavenumbers, on the host in float64.
+
+    Not jitted: a search for a critical parameter makes a new reaction for each value, and
+    compiling each would take far longer than these few small operations.
+
+    Args:
+        state: u*, shape (n,).
+        jacobian: J [1/time], shape (n, n): what is no transport.
+        matrices: q (m,) ↦ real and imaginary part of M(q) [1/time], each (m, n, n).
+    """
+
+    def __init__(
+        self, state: np.ndarray, jacobian: np.ndarray, matrices: Callable[[Any], Any]
+    ) -> None:
+        self.state, self.jacobian, self._matrices = state, jacobian, matrices
+        # A transport may act at q = 0 too (Swift–Hohenberg's −(1 + ∇²)² does).
+        still = np.asarray(matrices(jnp.zeros(POINTS))[0][0])
+        self.rate = max(float(np.linalg.norm(matrix, 2)) for matrix in (jacobian, still))
+
+    def travels(self, wavenumbers: np.ndarray) -> bool:
+        """Whether the medium has a direction, so that waves run one way unlike the other."""
+        return bool(np.any(self._matrices(jnp.asarray(wavenumbers))[1]))
+
+    def __call__(self, wavenumbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        real, imaginary = self._matrices(jnp.asarray(wavenumbers))
+        if not np.any(imaginary):
+            sigma, omega = leading_eigenvalue(real)
+            return np.asarray(sigma), np.asarray(omega)
+        values = np.linalg.eigvals(np.asarray(real) + 1j * np.asarray(imaginary))
+        top = values.real.max(1, keepdims=True)
+        # Of waves that grow alike both ways, the one that runs forward.
+        leads = values.real >= top - 1e-12 * np.abs(values).max(1, keepdims=True)
+        omega = np.where(leads, -values.imag, -np.inf).max(1)
+        return top[:, 0], omega
+
+    def decay(self, wavenumbers: np.ndarray) -> np.ndarray:
+        """How fast the transport alone damps each field (or mixture of fields), shape (m, n)."""
+        transport = np.asarray(self._matrices(jnp.asarray(wavenumbers))[0]) - self.jacobian
+        diagonal = np.diagonal(transport, axis1=1, axis2=2)
+        if np.array_equal(transport, diagonal[..., None] * np.eye(len(self.state))):
+            return -diagonal
+        rates = np.sort(-np.linalg.eigvals(transport).real, axis=1)
+        # What is 0 but for rounding does not move.
+        size = np.abs(rates).max(1, keepdims=True)
+        return np.where(np.abs(rates) > 1e-9 * size, rates, 0.0)
+
+    def mode(self, wavenumber: float, growth: float, frequency: float) -> Mode:
+        """The mode at a point of the curve."""
+        return Mode(wavenumber, growth, frequency, self._velocity(wavenumber, growth, frequency))
+
+    def _velocity(self, wavenumber: float, growth: float, frequency: float) -> float:
+        """dω/dq by the left and right eigenvectors; 0 where the mode is not one alone."""
+        if not frequency:
+            return 0.0
+        ones = jnp.ones(POINTS)
+        pairs = jax.jvp(self._matrices, (wavenumber * ones,), (ones,))
+        matrix, slope = (np.asarray(real[0]) + 1j * np.asarray(imag[0]) for real, imag in pairs)
+        values, right = np.linalg.eig(matrix)
+        if not np.linalg.cond(right) < 1e8:
+            return 0.0
+        which = int(np.argmin(np.abs(values - complex(growth, -frequency))))
+        return float(-(np.linalg.inv(right)[which] @ slope @ right[:, which]).imag)
+
+    def points(self, max_wavenumber: float | None) -> np.ndarray:
+        """0, then wavenumbers spread evenly and geometrically up to the last one."""
+        if max_wavenumber is None:
+            last = self._last()
+        else:
+            last = check_real("max_wavenumber", max_wavenumber, 0.0, 1e12, open_low=True)
+        even = np.linspace(0.0, last, POINTS // 2, endpoint=False)
+        return np.sort(np.concatenate([even, np.geomspace(1e-4 * last, last, POINTS // 2)]))
+
+    def _last(self) -> float:
+        """Where every transported field decays at four times the rate of the problem."""
+        candidates = np.geomspace(1e-8, 1e8, POINTS)
+        decay = self.decay(candidates)
+        moving = decay[:, (decay != 0).any(0)]
+        # A transport that amplifies (a Cahn–Hilliard field) sets a rate of its own.
+        rate = max(self.rate, -moving.min(initial=0.0), 1e-12)
+        undamped = np.flatnonzero((moving < 4 * rate).any(1))
+        beyond = undamped[-1] + 1 if undamped.size else 0
+        return float(candidates[beyond]) if moving.size and beyond < POINTS else 1.0
+
+    def peak(self, wavenumbers: np.ndarray, growth: np.ndarray, frequency: np.ndarray) -> Mode:
+        """The highest point of the curve, zooming in on it unless it lies at an end."""
+        best = int(np.argmax(growth))
+        for _ in range(_ZOOMS if 0 < best < len(growth) - 1 else 0):
+            wavenumbers = np.linspace(wavenumbers[best - 1], wavenumbers[best + 1], POINTS)
+            growth, frequency = self(wavenumbers)
+            best = int(np.clip(np.argmax(growth), 1, POINTS - 2))
+        return self.mode(float(wavenumbers[best]), float(growth[best]), float(frequency[best]))
+
+
+def leader_within(jacobian: np.ndarray, totals: np.ndarray) -> Mode | None:
+    """The leading homogeneous mode that changes none of the totals; None if there is no such."""
+    basis = np.linalg.svd(totals)[2][len(totals) :].T
+    if not basis.size:
+        return None
+    values = np.linalg.eigvals(basis.T @ jacobian @ basis)
+    leader = values[np.argmax(values.real)]
+    return Mode(0.0, float(leader.real), abs(float(leader.imag)))
