@@ -16,6 +16,8 @@ from jax import lax
 class Flux:
     """What passes the faces: for each direction of space an array with one face more than cells.
 
+    Where a mask is, through the open part of a face.
+
     Fluxes are added, subtracted and multiplied by a number.
     """
 
@@ -68,7 +70,12 @@ def limited_slope(before: jax.Array, after: jax.Array) -> jax.Array:
 
 
 def upwind_faces(
-    padded: jax.Array, velocity: jax.Array, axis: int, *, is_torus: bool, limited: bool
+    padded: jax.Array,
+    velocity: jax.Array,
+    axis: int,
+    *,
+    is_torus: bool,
+    steps: jax.Array | None = None,
 ) -> jax.Array:
     """The value of u on the faces, from the side that the flow comes from.
 
@@ -77,7 +84,8 @@ def upwind_faces(
         velocity: On the faces along ``axis``.
         axis: The axis.
         is_torus: Whether the two ends of the axis are one face.
-        limited: Second order, with van Leer's limiter; else the upwind cell's own value.
+        steps: u_{j+1} − u_j on the faces, of which van Leer's limiter makes the slopes in the
+            cells (second order); None: the upwind cell's own value.
 
     Returns:
         One array of the shape of ``velocity``. What flows in through an outer face has the value
@@ -85,8 +93,7 @@ def upwind_faces(
     """
     cells = part(padded, axis, 1, -1)
     half: Any = 0.0
-    if limited:
-        steps = difference(padded, axis)
+    if steps is not None:
         half = 0.5 * limited_slope(part(steps, axis, 0, -1), part(steps, axis, 1, 0))
     low, high = cells - half, cells + half  # at the face before and after each cell
     if is_torus:

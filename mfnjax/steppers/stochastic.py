@@ -157,9 +157,17 @@ def _normal(like: jax.Array, number: int, *, key: jax.Array) -> jax.Array:
     return normal_field(like.shape, like.dtype, key=own)
 
 
+def _some_number(leaf: Any) -> Any:
+    """A number, or one in the place of a traced one: whether noise is diagonal is in its form."""
+    if not isinstance(leaf, jax.core.Tracer):
+        return leaf
+    return np.linspace(0.5, 0.75, leaf.size).reshape(leaf.shape).astype(leaf.dtype)
+
+
 def _diagonal_obstacle(model: Equation, grid: Grid) -> str | None:
     """Why the noise is not diagonal, tried out on generic fields; None where it is."""
     shape, count = grid.shape, len(model.fields)
+    model, grid = jax.tree.map(_some_number, (model, grid))
 
     def amplitudes(values: Values) -> list[jax.Array]:
         found = _noises(model, grid, values, 0.0)
