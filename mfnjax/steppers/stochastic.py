@@ -189,7 +189,7 @@ def _diagonal_obstacle(model: Equation, grid: Grid) -> str | None:
                 )
                 _, moved = jax.jvp(amplitudes, (values,), (tangent,))
                 for field, change in zip(fields, moved, strict=True):
-                    wrong = change if field != changed else change * (bump == 0)
+                    wrong = change if field != changed else jnp.where(bump == 0, change, 0)
                     if bool(jnp.any(wrong != 0)):
                         return "an amplitude of its noise depends on other fields or cells"
     except (TypeError, ValueError, jax.errors.JAXTypeError):
