@@ -24,7 +24,12 @@ from ._parameter import (
     parameter as parameter,
 )
 from .core import (
+    Dirichlet as Dirichlet,
+    Ghost as Ghost,
     Grid as Grid,
+    Neumann as Neumann,
+    Periodic as Periodic,
+    Robin as Robin,
     State as State,
     annealed_width as annealed_width,
     laplacian as laplacian,

@@ -150,7 +150,7 @@ class PDE(Equation):
         """All that is in the equations and neither in `linear` nor noise."""
         moment = self._moment(values, nabla)
         return tuple(
-            _total([moment.scalar(term) for term in one.rate], u)
+            _total([moment.term(term) for term in one.rate], u)
             for u, one in zip(values, self._splits(), strict=True)
         )
 

@@ -118,12 +118,45 @@ class Moment:
 
         return self.nabla.local(local, *arrays.values())
 
-    def flux(self, node: Node) -> Any:
-        """The conservative flux of a vector expression through the faces."""
-        fluxes = [self._one_flux(vector, scalars) for vector, scalars in vector_terms(node)]
+    def term(self, node: Node) -> Any:
+        """The value of a term of u_t: as `scalar`, but a field may be carried in it.
+
+        k·∇·(c u) carries u with the velocity −k·c, whose sign says where the flow comes from.
+        """
+        factors = _factors(node)
+        carrying = [one for one in factors if self._carries(one)]
+        if len(carrying) != 1:
+            return self.scalar(node)
+        rest = tuple(one for one in factors if one is not carrying[0])
+        factor = self.scalar(_product(rest))
+        if jnp.ndim(factor):
+            raise carrying[0].place.error(
+                "what stands before div(vec(…)*u) must be the same everywhere: write it inside"
+            )
+        return -self.nabla.divergence(self.flux(carrying[0].parts[0], -factor))
+
+    def _carries(self, node: Node) -> bool:
+        """Whether it is the div of a flow that carries a field."""
+        return (
+            isinstance(node, Call)
+            and node.name == "div"
+            and any(
+                vector.name == "vec"
+                and not _slopes(vector)
+                and not all(self.fields.isdisjoint(names_in(one)) for one in scalars)
+                for vector, scalars in vector_terms(node.parts[0])
+            )
+        )
+
+    def flux(self, node: Node, factor: Any = None) -> Any:
+        """``factor`` (None: 1) times the flux of a vector expression through the faces."""
+        terms = vector_terms(node)
+        fluxes = [self._one_flux(vector, scalars, factor) for vector, scalars in terms]
         return sum(fluxes[1:], fluxes[0])
 
-    def _one_flux(self, vector: Call, scalars: tuple[Node, ...]) -> Any:
+    def _one_flux(self, vector: Call, scalars: tuple[Node, ...], factor: Any) -> Any:
+        if factor is not None and (vector.name == "grad" or _slopes(vector)):
+            return factor * self._one_flux(vector, scalars, None)
         if vector.name == "grad":
             return self.nabla.flux(self.scalar(_product(scalars)), self.operand(vector.parts[0]))
         self._check_entries(vector)
@@ -135,7 +168,9 @@ class Moment:
         carried = tuple(one for one in scalars if one not in carrying)
         speed = self._components(vector)
         if carrying:
-            factor = self.scalar(_product(carrying))
+            own = self.scalar(_product(carrying))
+            factor = own if factor is None else factor * own
+        if factor is not None:
             speed = tuple(factor * part for part in speed)
         if not carried:
             like = self.values[min(self.fields)]
@@ -181,6 +216,8 @@ class Moment:
         if name == "lap":
             return self.nabla.laplacian(self.operand(node.parts[0]))
         if name == "div":
+            if self._carries(node):
+                raise node.place.error("div(vec(…)*u) must be a term of its own in an equation")
             return self.nabla.divergence(self.flux(node.parts[0]))
         if name == "dot":
             pairs = zip(*map(self.vector, node.parts), strict=True)

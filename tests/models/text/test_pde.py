@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfnjax import Grid, ParameterError
+from mfnjax import Grid, ParameterError, simulate
 from mfnjax.models import GrayScottModel, parameters_of
 from mfnjax.models.pde import PDE
 from mfnjax.models.text_start import start_from_text
@@ -205,6 +205,32 @@ def test_fields_are_passed_on_as_they_are_and_functions_of_them_by_local() -> No
     assert nabla.calls == []
     PDE("u_t = lap(u^2*D) + dx(u*v) + div(grad(u*x))\nv_t = lap(3)", D=V).rates((U, V), nabla)
     assert nabla.calls == ["local"] * 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["div(vec(c)*u)", "-div(vec(c)*u)", "-c*div(vec(-1)*u)", "div(u*vec(1))*c"],
+)
+def test_a_field_is_carried_from_the_side_that_the_flow_comes_from(text: str) -> None:
+    """A hat gets no new extremum, whichever way the sign of the term sends it."""
+    grid = Grid(60, 1 / 60)
+    hat = jnp.where(abs(grid.coordinate("x") - 0.5) < 0.2, 1.0, 0.0)
+    model = PDE(f"u_t = {text}", c=1.0)
+    run = simulate(model, (hat,), grid=grid, steps=60, dt=0.5 / 60)
+    assert float(run.state["u"].min()) >= -1e-12
+    assert float(run.state["u"].max()) <= 1 + 1e-12
+    assert float(run.state["u"].sum()) == pytest.approx(float(hat.sum()), rel=1e-12)
+
+
+def test_a_flow_that_carries_is_a_term_of_its_own() -> None:
+    line = Torus((8,), H)
+    for text, message in (
+        ("x*div(vec(1)*u)", "must be the same everywhere"),
+        ("exp(div(vec(1)*u))", "must be a term of its own"),
+        ("lap(div(vec(1)*u))", "must be a term of its own"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            PDE(f"u_t = {text}").rates((U[0],), line)
 
 
 def test_what_a_grid_does_not_have_is_refused_by_name() -> None:

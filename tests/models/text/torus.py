@@ -35,6 +35,9 @@ class Flux:
 
     faces: tuple[Any, ...]
 
+    def __rmul__(self, factor: Any) -> Flux:
+        return Flux(tuple(factor * face for face in self.faces))
+
     def __add__(self, other: Flux) -> Flux:
         return Flux(tuple(a + b for a, b in zip(self.faces, other.faces, strict=True)))
 
