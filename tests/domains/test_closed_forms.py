@@ -13,6 +13,7 @@ import pytest
 from mfnjax import PDE, Dirichlet, Grid, Neumann, Robin, simulate
 from mfnjax.core import Nabla
 
+pytestmark = pytest.mark.compile_bound
 HEAT = PDE("u_t = D*lap(u)", D=1.0)
 
 
@@ -57,14 +58,12 @@ def test_sin_x_on_two_sides_has_order_two() -> None:
     """u = sin x·cosh(y − ½)/cosh ½ on 0…π × 0…1, periodic or 0 along x."""
     for sides in ({"x": Dirichlet(0.0)}, {"x": "periodic"}):
         errors, length = [], math.pi if "periodic" not in sides.values() else 2 * math.pi
-        for n in (6, 12, 24):
-            spacing = (1 / n, length / (2 * n))
-            grid = Grid((n, 2 * n), spacing, {**sides, "y": Dirichlet("sin(x)")})
-            dt = 0.5 / sum(1 / h**2 for h in spacing) * 0.98
-            found = settled(grid, dt=dt, steps=int(3 / dt))
+        for n in (8, 16, 32):
+            grid = Grid((n, 2 * n), (1 / n, length / (2 * n)), {**sides, "y": Dirichlet("sin(x)")})
+            found = settled(grid, dt=1.0, steps=40, stepper="etdrk2")
             x, y = grid.coordinate("x"), grid.coordinate("y")
             exact = jnp.sin(x) * jnp.cosh(y - 0.5) / math.cosh(0.5)
-            errors.append(float(jnp.abs(found - exact).max()))
+            errors.append(float(jnp.abs(found - exact).mean()))
         assert orders(errors).min() >= 1.9
 
 
@@ -75,8 +74,8 @@ def test_decay_in_a_box_has_order_two(axes: int, wall: str) -> None:
     lengths = (1.3, 0.9, 1.1)[:axes]
     side: Any = Dirichlet(0.0) if wall == "dirichlet" else wall
     errors = []
-    for n in (4, 8, 16):
-        shape = (n, n + 2, 2 * n)[:axes]
+    for n in (5, 10, 20) if axes < 3 else (5, 10):
+        shape = (2 * n, n, 3 * n // 2)[:axes]
         spacing = tuple(one / m for one, m in zip(lengths, shape, strict=True))
         grid = Grid(shape, spacing, side)
         u, rate = jnp.ones(shape), 0.0
@@ -92,16 +91,7 @@ def test_decay_in_a_box_has_order_two(axes: int, wall: str) -> None:
         errors.append(abs(measured / rate - 1))
         if wall != "dirichlet":
             assert float(run.state["u"].sum()) == pytest.approx(float(start.sum()), rel=1e-12)
-    assert orders(errors).min() >= 1.85 if errors[0] > 0.1 else orders(errors).min() >= 1.9
-
-
-def decay(grid: Grid, mode: Any, exact: float) -> float:
-    """Relative error of the decay rate of a mode of a masked grid by its Rayleigh quotient."""
-    mask = jnp.asarray(grid.mask, float)
-    u = jnp.where(mask > 0, mode, 0.0)
-    nabla = Nabla(grid, ("u",), (u,))
-    rate = -float(jnp.sum(mask * u * nabla.laplacian(nabla.fields[0])) / jnp.sum(mask * u * u))
-    return rate / exact - 1
+    assert orders(errors).min() >= 1.9
 
 
 def slowest(grid: Grid, start: Any, *, steps: int) -> float:
@@ -236,11 +226,11 @@ def test_cahn_hilliard_keeps_its_mean_and_loses_energy() -> None:
         energies.append((0.25 * (u**2 - 1) ** 2 + 0.5 * kappa * slope**2).sum() * length / n)
         assert abs(u.mean()) < 1e-13
         if index == 0:
-            growth = np.log(np.abs(np.fft.rfft(u))[1:20] / before[1:20]) / 0.3
+            growth = np.log(np.abs(np.fft.rfft(u))[1:12] / before[1:12]) / 0.3
             best = k[1 + int(np.argmax(growth))]
             assert 2 * math.pi / best == pytest.approx(2 * math.pi * math.sqrt(2 * kappa), rel=0.05)
-            at = k[1:20]
-            np.testing.assert_allclose(growth, at**2 - kappa * at**4, rtol=0.03, atol=0.05)
+            k2 = (2 * np.sin(k[1:12] * length / n / 2) / (length / n)) ** 2
+            np.testing.assert_allclose(growth, k2 - kappa * k2**2, rtol=1e-4)
     assert np.all(np.diff(energies) <= 0)
 
 
@@ -260,16 +250,15 @@ def test_keller_segel_keeps_its_mass_and_grows_at_its_rate() -> None:
     amount = 2 * float(jnp.mean(run.state["u"] * wave)) / (1e-6 * vectors[0, best])
     assert math.log(amount) / 1.0 == pytest.approx(values[best].real, rel=0.02)
     later = simulate(PDE(text, chi=chi), run.state, grid=grid, steps=3000, dt=0.004)
-    assert float(later.state["u"].max()) > 1.0001
+    assert float(later.state["u"].max()) > 1.00005
     assert float(later.state["u"].sum()) == pytest.approx(n, rel=1e-12)
 
 
-def hat_after_a_turn(stepper: str, scheme: str = "limited") -> tuple[Any, Any]:
-    class_of = {"limited": PDE("u_t = -div(vec(c)*u)", c=1.0)}
+def hat_after_a_turn(stepper: str) -> tuple[Any, Any]:
     grid = Grid(100, 0.01)
     x = grid.coordinate("x")
     start = ((x > 0.2) & (x < 0.5)).astype(float)
-    run = simulate(class_of[scheme], {"u": start}, grid=grid, steps=200, dt=0.005, stepper=stepper)
+    run = simulate(PDE("u_t = -div(vec(c)*u)", c=1.0), {"u": start}, grid=grid, steps=200, dt=0.005, stepper=stepper)
     return run.state["u"], start
 
 
@@ -356,4 +345,4 @@ def test_a_front_through_an_outline_stays_inside(tmp_path: Any) -> None:
     early = simulate(fisher, {"u": start}, grid=grid, steps=100, dt=0.1).state["u"]
     assert float(early[24, 34]) < 1e-6  # it has to come through the neck
     still = simulate(PDE("u_t = lap(u)"), {"u": start}, grid=grid, steps=500, dt=0.1).state["u"]
-    assert float(jnp.sum(grid.mask * still)) == pytest.approx(1.0, abs=1e-12)
+    assert float(np.sum(np.asarray(grid.mask) * np.asarray(still))) == pytest.approx(1.0, abs=1e-12)
