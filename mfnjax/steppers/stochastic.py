@@ -174,10 +174,10 @@ def _diagonal_obstacle(model: Equation, grid: Grid) -> str | None:
         return [jnp.broadcast_to(jnp.asarray(s, float), shape) for _, _, s in found]
 
     rng = np.random.default_rng(0)
-    values = tuple(jnp.asarray(rng.uniform(0.5, 1.5, shape), float) for _ in range(count))
     fields = []
     try:
         with jax.ensure_compile_time_eval():
+            values = tuple(jnp.asarray(rng.uniform(0.5, 1.5, shape), float) for _ in range(count))
             fields = [field for field, _, _ in _noises(model, grid, values, 0.0)]
             for changed in range(count):
                 # A change of one cell in a few: what spreads is seen beside it.
