@@ -11,32 +11,56 @@ import jax.numpy as jnp
 from jax import lax
 
 
+Piece = Callable[[int, int], Any]
+"""From ``start`` and ``stop`` to the faces ``start:stop`` along an axis, the first axis' number 0.
+
+What a divergence needs are the faces before and after each cell. Read as two pieces, each made of
+slices of plain buffers, they are one loop to XLA; an array of all the faces would be stored first
+(measured: a third of the time of a step).
+"""
+
+
 @final
 @dataclass(frozen=True)
 class Flux:
-    """What passes the faces: for each direction of space an array with one face more than cells.
-
-    Where a mask is, through the open part of a face.
+    """What passes the faces, for each direction of space; where a mask is, their open part.
 
     Fluxes are added, subtracted and multiplied by a number.
+
+    Attributes:
+        pieces: By the axis of an array, cells along it and `Piece`.
     """
 
-    faces: dict[int, jax.Array]
+    pieces: dict[int, tuple[int, Piece]]
 
-    def _with(self, change: Callable[[int, jax.Array], jax.Array]) -> Flux:
-        return Flux({axis: change(axis, face) for axis, face in self.faces.items()})
+    @property
+    def faces(self) -> dict[int, jax.Array]:
+        """By the axis of an array, one with one face more than cells."""
+        return {axis: piece(0, cells + 1) for axis, (cells, piece) in self.pieces.items()}
+
+    def change_across(self, axis: int) -> jax.Array:
+        """What leaves each cell along an axis less what enters it."""
+        cells, piece = self.pieces[axis]
+        return piece(1, cells + 1) - piece(0, cells)
+
+    def _with(self, change: Callable[..., Any], *others: Flux) -> Flux:
+        def changed(axis: int) -> Piece:
+            own = [flux.pieces[axis][1] for flux in (self, *others)]
+            return lambda start, stop: change(*[piece(start, stop) for piece in own])
+
+        return Flux({axis: (cells, changed(axis)) for axis, (cells, _) in self.pieces.items()})
 
     def __add__(self, other: Flux) -> Flux:
-        return self._with(lambda axis, face: face + other.faces[axis])
+        return self._with(lambda one, two: one + two, other)
 
     def __sub__(self, other: Flux) -> Flux:
-        return self._with(lambda axis, face: face - other.faces[axis])
+        return self._with(lambda one, two: one - two, other)
 
     def __neg__(self) -> Flux:
-        return self._with(lambda axis, face: -face)
+        return self._with(lambda face: -face)
 
     def __rmul__(self, factor: Any) -> Flux:
-        return self._with(lambda axis, face: factor * face)
+        return self._with(lambda face: factor * face)
 
     __mul__ = __rmul__
 

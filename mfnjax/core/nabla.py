@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from mfnjax.core.flux import Flux, difference, mean, part, upwind_faces
+from mfnjax.core.flux import Flux, Piece, difference, mean, part, upwind_faces
 from mfnjax.core.grid import Grid, check_one_spacing
 from mfnjax.core.operator import IDENTITY, Eigenvalues, Operator
 from mfnjax.core.operators import fastest_decay, inner, pad, with_difference_sum
@@ -285,25 +285,42 @@ class Nabla:
             diffusivity: A number, a field, or one an axis in the order x, y, z.
             u: A field, or what `local` gave.
         """
-        padded, torus, faces = self._padded(u), self._torus_of(u), {}
+        padded, torus, pieces = self._padded(u), self._torus_of(u), {}
         for number, name in enumerate(self.axes):
             axis = self.grid.axis(name)
             one = diffusivity[number] if isinstance(diffusivity, (tuple, list)) else diffusivity
-            spacing = jnp.asarray(self.grid.spacings[axis], self.dtype)
-            slope = difference(self._only_along(padded, axis), axis) / spacing
-            faces[axis] = self._through_mask(self._on_faces(one, axis, torus) * slope, axis, torus)
-        return Flux(faces)
+            piece = self._diffusive_piece(self._only_along(padded, axis), one, axis, torus)
+            pieces[axis] = self.grid.shape[axis], piece
+        return Flux(pieces)
+
+    def _diffusive_piece(
+        self, along: jax.Array, diffusivity: Any, axis: int, torus: frozenset[int]
+    ) -> Piece:
+        coefficient, per_length = self._on_faces(diffusivity, axis, torus), self._per_length(axis)
+        is_open = None if self.grid.mask is None else self._open(axis, torus)
+
+        def piece(start: int, stop: int) -> jax.Array:
+            slope = per_length * difference(part(along, axis, start, stop + 1), axis)
+            flux = coefficient(start, stop) * slope
+            return flux if is_open is None else part(is_open, axis, start, stop) * flux
+
+        return piece
+
+    def _per_length(self, axis: int) -> jax.Array:
+        """1/h: a product with it takes half of the time of a quotient."""
+        return 1 / jnp.asarray(self.grid.spacings[axis], self.dtype)
 
     def _torus_of(self, padded: Any) -> frozenset[int]:
         known = self._look_up(padded)
         return self._torus(self.grid.boundary) if known is None else known.torus
 
-    def _on_faces(self, coefficient: Any, axis: int, torus: frozenset[int]) -> Any:
+    def _on_faces(self, coefficient: Any, axis: int, torus: frozenset[int]) -> Piece:
         """A coefficient of the cells on the faces along an axis."""
         if not getattr(coefficient, "ndim", 0):
-            return jnp.asarray(coefficient, self.dtype)
+            return lambda start, stop: jnp.asarray(coefficient, self.dtype)
         array = jnp.broadcast_to(coefficient, self.grid.shape).astype(self.dtype)
-        return mean(_with_ends(array, axis, torus), axis)
+        wide = _with_ends(array, axis, torus)
+        return lambda start, stop: mean(part(wide, axis, start, stop + 1), axis)
 
     def _only_along(self, padded: jax.Array, axis: int) -> jax.Array:
         """The padded array without its halo along the other axes."""
@@ -326,7 +343,7 @@ class Nabla:
         """
         if scheme not in SCHEMES:
             raise ParameterError(f"scheme must be one of {', '.join(SCHEMES)}; got {scheme!r}")
-        padded, torus, faces = self._padded(u), self._torus_of(u), {}
+        padded, torus, pieces = self._padded(u), self._torus_of(u), {}
         for number, name in enumerate(self._checked_vector(velocity)):
             axis = self.grid.axis(name)
             along = self._only_along(padded, axis)
@@ -337,12 +354,19 @@ class Nabla:
                 if self.grid.mask is not None:  # nothing is known of what lies behind a closed face
                     steps = jnp.where(self._open(axis, torus) > 0, steps, 0)
             carried = upwind_faces(along, speed, axis, is_torus=axis in torus, steps=steps)
-            faces[axis] = self._through_mask(speed * carried, axis, torus)
-        return Flux(faces)
+            pieces[axis] = self._pieces(speed * carried, axis, torus)
+        return Flux(pieces)
+
+    def _pieces(self, face: jax.Array, axis: int, torus: frozenset[int]) -> tuple[int, Piece]:
+        """Of a flux on all the faces, through what is open of them."""
+        if self.grid.mask is not None:
+            face = self._open(axis, torus) * face
+        return self.grid.shape[axis], lambda start, stop: part(face, axis, start, stop)
 
     def _over_faces(self, coefficient: Any, axis: int, torus: frozenset[int]) -> jax.Array:
         shape = tuple(n + (k == axis) for k, n in enumerate(self.grid.shape))
-        return jnp.broadcast_to(self._on_faces(coefficient, axis, torus), shape)
+        on_faces = self._on_faces(coefficient, axis, torus)(0, shape[axis])
+        return jnp.broadcast_to(on_faces, shape)
 
     def _checked_vector(self, vector: Any) -> tuple[str, ...]:
         if not isinstance(vector, (tuple, list)) or len(vector) != len(self.axes):
@@ -353,20 +377,18 @@ class Nabla:
 
     def carried(self, vector: Any) -> Flux:
         """A vector that is given at the cell centres, on the faces by the mean of both cells."""
-        torus, faces = self._torus(self.grid.boundary), {}
+        torus, pieces = self._torus(self.grid.boundary), {}
         for number, name in enumerate(self._checked_vector(vector)):
             axis = self.grid.axis(name)
-            face = self._over_faces(vector[number], axis, torus)
-            faces[axis] = self._through_mask(face, axis, torus)
-        return Flux(faces)
+            pieces[axis] = self._pieces(self._over_faces(vector[number], axis, torus), axis, torus)
+        return Flux(pieces)
 
     def divergence(self, flux: Flux) -> jax.Array:
         """∇·F of a flux on the faces, conservative: what leaves a cell enters its neighbour."""
         total: Any = 0.0
-        for axis, face in flux.faces.items():
-            spacing = jnp.asarray(self.grid.spacings[axis], self.dtype)
-            total = total + difference(face, axis) / spacing
-        if not flux.faces:
+        for axis in flux.pieces:
+            total = total + self._per_length(axis) * flux.change_across(axis)
+        if not flux.pieces:
             return jnp.zeros(self.grid.shape, self.dtype)
         return self._per_fraction(total)
 
@@ -374,21 +396,23 @@ class Nabla:
     def _fraction(self) -> jax.Array:
         return _differentiable_inside(jnp.asarray(self.grid.mask, self.dtype))
 
-    def _through_mask(self, face: jax.Array, axis: int, torus: frozenset[int]) -> jax.Array:
-        """A flux through the part of a face that is open."""
-        return face if self.grid.mask is None else self._open(axis, torus) * face
-
     def _open(self, axis: int, torus: frozenset[int]) -> jax.Array:
         """The part of each face that is open: the smaller φ of its two cells."""
         wide = _with_ends(self._fraction, axis, torus)
-        return lax.optimization_barrier(jnp.minimum(part(wide, axis, 1, 0), part(wide, axis, 0, -1)))
+        is_open = jnp.minimum(part(wide, axis, 1, 0), part(wide, axis, 0, -1))
+        return lax.optimization_barrier(is_open)
 
     def _per_fraction(self, total: jax.Array) -> jax.Array:
         if self.grid.mask is None:
             return total
+        return total * self._inverse_fraction
+
+    @functools.cached_property
+    def _inverse_fraction(self) -> jax.Array:
+        """1/φ, and 0 in the cells that take no part."""
         mask = self._fraction
         inside = mask > 0
-        return jnp.where(inside, total / jnp.where(inside, mask, 1), 0)
+        return lax.optimization_barrier(jnp.where(inside, 1 / jnp.where(inside, mask, 1), 0))
 
     def derivative(self, u: Any, axis: str) -> jax.Array:
         """The central difference (u_{j+1} − u_{j−1})/2h along ``"x"``, ``"y"`` or ``"z"``.
