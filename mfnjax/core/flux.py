@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-
 Piece = Callable[[int, int], Any]
 """From ``start`` and ``stop`` to the faces ``start:stop`` along an axis, the first axis' number 0.
 

@@ -68,7 +68,9 @@ class Space:
             flux = faces(name)
             if self.mask is not None:
                 phi = np.moveaxis(self.mask, self.axis(name), 0)
-                ends = (phi[-1:], phi[:1]) if self.sides[name] == "periodic" else (phi[:1], phi[-1:])
+                ends = (
+                    (phi[-1:], phi[:1]) if self.sides[name] == "periodic" else (phi[:1], phi[-1:])
+                )
                 wide = np.concatenate([ends[0], phi, ends[1]])
                 flux = flux * np.minimum(wide[1:], wide[:-1])
             total += np.moveaxis(flux[1:] - flux[:-1], 0, self.axis(name)) / self.h(name)
@@ -94,7 +96,9 @@ class Space:
             steps = np.diff(wide, axis=0)
             if self.mask is not None:
                 phi = np.moveaxis(self.mask, self.axis(name), 0)
-                ends = (phi[-1:], phi[:1]) if self.sides[name] == "periodic" else (phi[:1], phi[-1:])
+                ends = (
+                    (phi[-1:], phi[:1]) if self.sides[name] == "periodic" else (phi[:1], phi[-1:])
+                )
                 around = np.concatenate([ends[0], phi, ends[1]])
                 steps = np.where(np.minimum(around[1:], around[:-1]) > 0, steps, 0)
             a, b = steps[:-1], steps[1:]

@@ -27,7 +27,17 @@ pytestmark = pytest.mark.compile_bound
 
 SHAPES = {"1-D": (9,), "1-D in a plane": (1, 9), "2-D": (5, 6), "3-D": (4, 3, 5)}
 SPACING = {1: (0.9,), 2: (1.1, 0.9), 3: (1.2, 1.1, 0.9)}
-NAMES = ("map", "euler", "rk4", "ssprk3", "etdrk2", "etdrk4", "strang", "euler-maruyama", "milstein")
+NAMES = (
+    "map",
+    "euler",
+    "rk4",
+    "ssprk3",
+    "etdrk2",
+    "etdrk4",
+    "strang",
+    "euler-maruyama",
+    "milstein",
+)
 
 
 def _mirror(u: Any, h: float, t: float, at: Any) -> Any:
@@ -152,7 +162,10 @@ def space_of(dimension: str, mix: str, mask: np.ndarray | None) -> Space:
     shape = tuple(n for n in SHAPES[dimension] if n > 1)
     spacing = SPACING[len(SHAPES[dimension])][-len(shape) :]
     sides = dict(zip("xyz", (SIDES[kind][1] for kind in MIXES[mix]), strict=True))
-    sides = {n: "periodic" if SIDES[k][0] == "periodic" else sides[n] for n, k in zip("xyz", MIXES[mix], strict=True)}
+    sides = {
+        n: "periodic" if SIDES[k][0] == "periodic" else sides[n]
+        for n, k in zip("xyz", MIXES[mix], strict=True)
+    }
     return Space(shape, spacing, sides, None if mask is None else mask.reshape(shape))
 
 
@@ -206,7 +219,9 @@ def test_what_is_not_served_is_refused_by_name(equation: str) -> None:
         if serves(case, grid, stepper):
             continue
         start = tuple(jnp.ones(shape) for _ in case.model.fields)
-        with pytest.raises(ParameterError, match=f"the stepper '{stepper}' cannot serve PDE here: .+; take"):
+        with pytest.raises(
+            ParameterError, match=f"the stepper '{stepper}' cannot serve PDE here: .+; take"
+        ):
             simulate(case.model, start, grid=grid, steps=1, dt=0.01, stepper=stepper)
 
 
@@ -247,7 +262,9 @@ def test_what_is_served_is_right(equation, mix, dimension, is_masked, stepper) -
 )
 def test_what_lies_outside_an_expression_with_derivatives_is_not_guessed(text, walls) -> None:
     with pytest.raises(ParameterError, match="needs sides that wrap or mirror"):
-        simulate(PDE(text), (jnp.ones(8),), grid=Grid(8, 1.0, walls), steps=1, dt=1e-3, stepper="rk4")
+        simulate(
+            PDE(text), (jnp.ones(8),), grid=Grid(8, 1.0, walls), steps=1, dt=1e-3, stepper="rk4"
+        )
 
 
 def test_no_stepper_takes_noise_silently() -> None:
@@ -260,7 +277,7 @@ def test_no_stepper_takes_noise_silently() -> None:
             with pytest.raises(ParameterError, match="random numbers: pass key="):
                 simulate(model, start, stepper=stepper, **{**options, "key": None})
         else:
-            with pytest.raises(ParameterError, match="noise|step of its own"):
+            with pytest.raises(ParameterError, match=r"noise|step of its own"):
                 simulate(model, start, stepper=stepper, **options)
 
 
@@ -283,7 +300,7 @@ def test_milstein_takes_noise_that_is_diagonal_and_no_other(kind: str) -> None:
         if kind == "numbers":
             assert bool(jnp.isfinite(wrap(end)(0.1)))
         else:
-            with pytest.raises(ParameterError, match="'milstein' cannot serve PDE here: .*noise"):
+            with pytest.raises(ParameterError, match=r"'milstein' cannot serve PDE here: .*noise"):
                 wrap(end)(0.1)
 
 
@@ -305,7 +322,11 @@ PLACES = [("closed", "2-D", True), ("torus × closed", "3-D", False), ("wall × 
 def registered() -> list[Any]:
     found = []
     for name, (mix, dimension, is_masked) in itertools.product(model_names(), PLACES):
-        model = get_model(name).model(**VALUES.get(name, {})) if name in VALUES else get_model(name).example()
+        model = (
+            get_model(name).model(**VALUES.get(name, {}))
+            if name in VALUES
+            else get_model(name).example()
+        )
         if isinstance(model, IteratedMap):
             continue
         is_quick = name in RATES and mix == "closed"
@@ -346,7 +367,9 @@ def test_models_of_the_registry_are_right_or_refused(name, mix, dimension, is_ma
         options: dict[str, Any] = {"grid": grid}
         key = jax.random.key(1) if model.is_stochastic() else None
         ends = [
-            np.stack(simulate(model, start, steps=n, dt=d, stepper=s, key=key, **options).state.values)
+            np.stack(
+                simulate(model, start, steps=n, dt=d, stepper=s, key=key, **options).state.values
+            )
             for n, d, s in ((8, dt, stepper), (16, dt / 2, stepper), (128, dt / 16, "rk4"))
         ]
         errors = [np.abs(one - ends[-1]).max() for one in ends[:2]]

@@ -1,4 +1,4 @@
-"""Derivatives through sides, spacings, masks and fields; batches, restarts, and dtypes on domains."""
+"""Derivatives by sides, spacings, masks and fields; batches, restarts and dtypes on domains."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ FISHER = "u_t = D*lap(u) + u*(1 - u)*(1 + 0.1*x)"
 LAYERS = "u_t = div(D*grad(u)) + u*(1 - u)"
 
 
-def end(model: Any, grid: Grid, *, adjoint: Any = "direct", start: Any = START, **options: Any) -> Any:
+def end(
+    model: Any, grid: Grid, *, adjoint: Any = "direct", start: Any = START, **options: Any
+) -> Any:
     options = {"steps": 6, "dt": 0.02, "adjoint": adjoint} | options
     return simulate(model, {"u": start}, grid=grid, **options).state["u"]
 
@@ -62,7 +64,9 @@ def by_spacings(v: Any, **options: Any) -> Any:
 
 
 def by_diffusivity(v: Any, **options: Any) -> Any:
-    return loss(PDE(LAYERS, D=v), Grid(SHAPE, 0.9, {"x": "periodic", "y": Dirichlet(1.0)}), **options)
+    return loss(
+        PDE(LAYERS, D=v), Grid(SHAPE, 0.9, {"x": "periodic", "y": Dirichlet(1.0)}), **options
+    )
 
 
 def by_velocity(v: Any, **options: Any) -> Any:
@@ -113,14 +117,19 @@ def test_gradients_are_those_of_differences_forward_and_reverse(name: str) -> No
     both = [float(function(at + sign * e * direction, adjoint=None)) for sign in (1, -1)]
     assert np.isfinite(reverse)
     assert forward == pytest.approx(reverse, rel=RELATIVE["forward_reverse", "float64"])
-    assert (both[0] - both[1]) / (2 * e) == pytest.approx(reverse, rel=RELATIVE["gradient", "float64"])
+    assert (both[0] - both[1]) / (2 * e) == pytest.approx(
+        reverse, rel=RELATIVE["gradient", "float64"]
+    )
 
 
 @pytest.mark.parametrize("adjoint", ["per_step", "nested", 1.0])
 def test_every_adjoint_gives_the_same_gradient(adjoint: Any) -> None:
     for name in ("walls", "mask"):
         function, at = CASES[name]
-        one, other = jax.grad(function)(at), jax.grad(lambda v, f=function: f(v, adjoint=adjoint))(at)
+        one, other = (
+            jax.grad(function)(at),
+            jax.grad(lambda v, f=function: f(v, adjoint=adjoint))(at),
+        )
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)
 
 
@@ -134,7 +143,9 @@ def test_a_batch_is_a_loop(name: str) -> None:
     function, at = CASES[name]
     batch = jnp.stack([jnp.asarray(at, float) * f for f in (1.0, 0.9, 0.8)])
     alone = [float(function(one, adjoint=None)) for one in batch]
-    np.testing.assert_allclose(jax.vmap(lambda v: function(v, adjoint=None))(batch), alone, rtol=1e-12)
+    np.testing.assert_allclose(
+        jax.vmap(lambda v: function(v, adjoint=None))(batch), alone, rtol=1e-12
+    )
 
 
 WALLS = {"x-": Dirichlet("y + t"), "x+": Robin(1.0, 1.0, 2.0), "y": Neumann(lambda at: 0.1 * at.t)}
@@ -153,7 +164,12 @@ MASK = np.where(RANDOM.random(SHAPE) < 0.2, 0.0, 0.2 + 0.7 * RANDOM.random(SHAPE
 def test_a_run_in_pieces_is_the_whole_run_bit_for_bit(grid: Grid, stepper: str, dtype: str) -> None:
     model = PDE("u_t = lap(u) + sin(3*t)*x*u - div(vec(y, t)*u) + noise(s*u)", s=0.1)
     start: Any = {"u": START.astype(dtype)}
-    options: dict[str, Any] = {"grid": grid, "dt": 0.01, "stepper": stepper, "key": jax.random.key(7)}
+    options: dict[str, Any] = {
+        "grid": grid,
+        "dt": 0.01,
+        "stepper": stepper,
+        "key": jax.random.key(7),
+    }
     whole = simulate(model, start, steps=9, **options)
     part = simulate(model, start, steps=4, **options)
     rest = simulate(model, part.state, steps=5, **options)
@@ -209,7 +225,9 @@ def test_carrying_beside_an_outline_is_carrying_beside_a_wall() -> None:
     values = u[1:8]
     for _ in range(20):
         values = values.at[0].set(values[1]).at[-1].set(values[-2])
-        values = simulate(wall, {"u": values}, grid=Grid(7, 1.0, "neumann"), steps=1, dt=0.1).state["u"]
+        values = simulate(wall, {"u": values}, grid=Grid(7, 1.0, "neumann"), steps=1, dt=0.1).state[
+            "u"
+        ]
     np.testing.assert_allclose(masked[2:7], values[1:6], rtol=1e-12)
 
 
