@@ -160,9 +160,9 @@ class Nabla:
         """
         sides = [known.boundary for known in self._known if known.boundary is not None]
         is_plain = all(side.is_plain and type(side) is type(sides[0]) for side in sides)
-        if sides and is_plain and all(side == sides[0] for side in sides):
-            if not any(isinstance(side, Dirichlet) for side in each_side(sides[0])):
-                return sides[0]
+        one_rule = sides and is_plain and all(side == sides[0] for side in sides)
+        if one_rule and not any(isinstance(one, Dirichlet) for one in each_side(sides[0])):
+            return sides[0]
         raise ParameterError(
             f"∇ of an expression needs sides that wrap or mirror, not {self.grid.boundary!r}: give "
             "the expression as nabla.local(f, u, …), which says what it is outside as well"

@@ -36,7 +36,7 @@ def wall_rows() -> list[Row]:
     }
     rows = []
     for name, (left, right, level, slope) in lines.items():
-        grid = Grid(16, 0.125, {"x-": left, "x+": right})
+        grid = Grid((16,), 0.125, {"x-": left, "x+": right})
         found = _end(HEAT, np.zeros(16), grid, 12_000, 0.007)
         error = float(np.abs(found - level - slope * np.asarray(grid.coordinate("x"))).max())
         rows.append(close(name, 0.0, error, 1e-10, "u is linear"))
@@ -51,7 +51,7 @@ def layer_row() -> Row:
     n = 16
     d = np.where(np.arange(n) < n // 2, 1.0, 10.0)
     faces = np.concatenate([[2 * d[0]], (d[1:] + d[:-1]) / 2, [2 * d[-1]]]) * n
-    grid = Grid(n, 1 / n, {"x-": Dirichlet(1.0), "x+": Dirichlet(0.0)})
+    grid = Grid((n,), 1 / n, {"x-": Dirichlet(1.0), "x+": Dirichlet(0.0)})
     layers = PDE("u_t = div(D*grad(u))", D=d)
     rest = _end(layers, np.zeros(n), grid, 40_000, 0.9 / (4 * 10 * n * n / 2))
     nabla = Nabla(grid, ("u",), (jnp.asarray(rest),))
@@ -77,7 +77,7 @@ def disc_row() -> Row:
 
 def flow_rows() -> list[Row]:
     """A hat once around a torus."""
-    grid = Grid(100, 0.01)
+    grid = Grid((100,), 0.01)
     x = np.asarray(grid.coordinate("x"))
     start = ((x > 0.2) & (x < 0.5)).astype(float)
     carried = PDE("u_t = -div(vec(c)*u)", c=1.0)
@@ -99,7 +99,7 @@ def noise_row() -> Row:
     from scipy.stats import chi2
 
     n, h, dt, d, s, runs = 32, 0.5, 0.1, 0.4, 0.7, 256
-    model, grid = PDE("u_t = D*lap(u) + noise(s)", D=d, s=s), Grid(n, h)
+    model, grid = PDE("u_t = D*lap(u) + noise(s)", D=d, s=s), Grid((n,), h)
     k2 = (2 * np.sin(np.pi * np.arange(1, n // 2) / n) / h) ** 2
     wanted = s**2 / (2 * d * k2 * n * h) / (1 - d * k2 * dt / 2)
     steps = int(4 / (d * k2[0] * dt))
@@ -122,7 +122,7 @@ def porous_rows() -> list[Row]:
     model, errors, front = PDE("u_t = lap(u^2)"), [], 0.0
     for n in (40, 80, 160):
         h = 12.0 / n
-        grid = Grid(n, h, "neumann", origin=-6.0)
+        grid = Grid((n,), h, "neumann", origin=-6.0)
         x = np.asarray(grid.coordinate("x"))
         steps = int(1.0 / (0.2 * h * h)) + 1
         u = _end(model, _barenblatt(x, 1.0), grid, steps, 1.0 / steps)
