@@ -374,5 +374,6 @@ def test_models_of_the_registry_are_right_or_refused(name, mix, dimension, is_ma
         ]
         errors = [np.abs(one - ends[-1]).max() for one in ends[:2]]
         order = STEPPERS[stepper].order or 1
-        if errors[1] > 1e-9 * max(np.abs(ends[-1]).max(), 1):
+        # A limiter has kinks, where an order is lost: then the difference itself must be small.
+        if errors[1] > 1e-4 * max(np.abs(ends[-1]).max(), 1) or errors[1] > errors[0]:
             assert math.log2(errors[0] / errors[1]) > order - 0.5
