@@ -30,7 +30,8 @@ SCHEMES = ("limited", "upwind")
 class _Known:
     """An array that the nabla has met: where its halo comes from, and what was made of it.
 
-    ``torus`` holds the axes whose two ends are one face.
+    ``torus`` holds the axes whose two ends are one face; ``source`` is the array that ``array``
+    was read from by way of a padded buffer: padded again, it is the same buffer to XLA.
     """
 
     array: jax.Array
@@ -38,6 +39,7 @@ class _Known:
     boundary: Any = None
     padded: jax.Array | None = None
     difference_sum: jax.Array | None = None
+    source: jax.Array | None = None
 
 
 class Nabla:
@@ -82,10 +84,11 @@ class Nabla:
         fields = []
         for name, value in zip(names, values, strict=True):
             boundary = grid.boundary.of(name)
-            centre, total = self._filled(value), None
+            value = self._filled(value)
+            centre, total = value, None
             if grid.mask is None and grid.is_isotropic and not lazy:
                 centre, total = with_difference_sum(value, grid, boundary, t)
-            self._know(centre, boundary, None, total)
+            self._know(centre, boundary, None, total, value)
             fields.append(centre)
         self.fields = tuple(fields)
 
@@ -150,7 +153,8 @@ class Nabla:
             array = jnp.broadcast_to(jnp.asarray(array, self.dtype), self.grid.shape)
             known = self._know(array, self._mirror())
         if known.padded is None:
-            known.padded = pad(known.array, self.grid, known.boundary, self.t)
+            source = known.array if known.source is None else known.source
+            known.padded = pad(source, self.grid, known.boundary, self.t)
         return known.padded
 
     def _mirror(self) -> Any:
