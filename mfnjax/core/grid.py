@@ -189,11 +189,13 @@ class Grid:
     def face(self, axis: int, is_after: bool, t: Any, dtype: Any) -> Place:
         """The place of the outer faces on one side."""
         found: dict[str, Any] = {}
+        layer = tuple(1 if k == axis else size for k, size in enumerate(self.shape))
         for name in self.axes:
             along = self.axis(name)
             size = self.shape[along]
             cells = [size if is_after else 0] if along == axis else np.arange(size) + 0.5
-            found[name] = self.position(name, np.asarray(cells, float), dtype)
+            along_it = self.position(name, np.asarray(cells, float), dtype)
+            found[name] = jnp.broadcast_to(along_it, layer)
         return Place(t, **found)
 
     def place(self, t: Any, dtype: Any) -> Place:

@@ -14,12 +14,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
-from mfnjax.core.flux import Flux, difference, mean, part, upwind_faces
+from mfnjax.core.flux import Flux, Piece, difference, mean, part, upwind_faces
 from mfnjax.core.grid import Grid, check_one_spacing
 from mfnjax.core.operator import IDENTITY, Eigenvalues, Operator
 from mfnjax.core.operators import fastest_decay, inner, pad, with_difference_sum
-from mfnjax.core.sides import AXES, Neumann, Periodic, Place
+from mfnjax.core.sides import Dirichlet, Neumann, Periodic, Place, each_side
 from mfnjax.errors import ParameterError
 
 SCHEMES = ("limited", "upwind")
@@ -27,12 +28,18 @@ SCHEMES = ("limited", "upwind")
 
 @dataclass
 class _Known:
-    """An array that the nabla has met: where its halo comes from, and what was made of it."""
+    """An array that the nabla has met: where its halo comes from, and what was made of it.
+
+    ``torus`` holds the axes whose two ends are one face; ``source`` is the array that ``array``
+    was read from by way of a padded buffer: padded again, it is the same buffer to XLA.
+    """
 
     array: jax.Array
+    torus: frozenset[int]
     boundary: Any = None
     padded: jax.Array | None = None
     difference_sum: jax.Array | None = None
+    source: jax.Array | None = None
 
 
 class Nabla:
@@ -77,14 +84,33 @@ class Nabla:
         fields = []
         for name, value in zip(names, values, strict=True):
             boundary = grid.boundary.of(name)
+            value = self._filled(value)
+            centre, total = value, None
             if grid.mask is None and grid.is_isotropic and not lazy:
                 centre, total = with_difference_sum(value, grid, boundary, t)
-                self._known.append(_Known(centre, boundary, None, total))
-            else:
-                centre = value
-                self._known.append(_Known(centre, boundary))
+            self._know(centre, boundary, None, total, value)
             fields.append(centre)
         self.fields = tuple(fields)
+
+    def _know(self, array: jax.Array, boundary: Any, *made: Any) -> _Known:
+        known = _Known(array, self._torus(boundary), boundary, *made)
+        self._known.append(known)
+        return known
+
+    def _torus(self, boundary: Any) -> frozenset[int]:
+        names = {self.grid.axis(name): name for name in self.axes}
+        return frozenset(k for k, n in names.items() if isinstance(boundary.along(n), Periodic))
+
+    def _filled(self, value: jax.Array) -> jax.Array:
+        """A field whose cells that take no part have a value between 0 and those inside.
+
+        What a model makes of them is thrown away, but not before it has been computed: 1/u of the
+        0 that they hold would leave a NaN in every derivative, and in the fluxes beside them.
+        """
+        if self.grid.mask is None:
+            return value
+        # Of the cells inside, diluted by the others' 0; a sum is the cheapest of all reductions.
+        return jnp.where(self.grid.mask > 0, value, lax.stop_gradient(jnp.mean(value)))
 
     # Place.
 
@@ -125,24 +151,28 @@ class Nabla:
         known = self._look_up(array)
         if known is None:
             array = jnp.broadcast_to(jnp.asarray(array, self.dtype), self.grid.shape)
-            known = _Known(array, self._mirror())
-            self._known.append(known)
+            known = self._know(array, self._mirror())
         if known.padded is None:
-            known.padded = pad(known.array, self.grid, known.boundary, self.t)
+            source = known.array if known.source is None else known.source
+            known.padded = pad(source, self.grid, known.boundary, self.t)
         return known.padded
 
     def _mirror(self) -> Any:
-        """The sides of an expression: those of the fields, where they only wrap or mirror."""
+        """The sides of an expression: those of the fields, where they only wrap or mirror.
+
+        Or where a missing neighbour is 0, whatever it is a neighbour of.
+        """
         sides = [known.boundary for known in self._known if known.boundary is not None]
         is_plain = all(side.is_plain and type(side) is type(sides[0]) for side in sides)
-        if sides and is_plain and all(side == sides[0] for side in sides):
+        one_rule = sides and is_plain and all(side == sides[0] for side in sides)
+        if one_rule and not any(isinstance(one, Dirichlet) for one in each_side(sides[0])):
             return sides[0]
         raise ParameterError(
             f"∇ of an expression needs sides that wrap or mirror, not {self.grid.boundary!r}: give "
             "the expression as nabla.local(f, u, …), which says what it is outside as well"
         )
 
-    def _extended(self, array: Any) -> Any:
+    def _extended(self, array: Any, torus: frozenset[int]) -> Any:
         """An argument of `local` on the padded grid."""
         if not getattr(array, "ndim", 0):
             return array
@@ -151,28 +181,24 @@ class Nabla:
         place = self._cells()
         for name in self.axes:
             if array is getattr(place, name):
-                cells = np.arange(-1, self.grid.shape[self.grid.axis(name)] + 1) + 0.5
+                axis = self.grid.axis(name)
+                cells = np.arange(-1, self.grid.shape[axis] + 1) + 0.5
+                if axis in torus:
+                    cells[[0, -1]] = cells[[-2, 1]]
                 return jnp.broadcast_to(
                     self.grid.position(name, cells, self.dtype), self._padded_shape()
                 )
-        return self._with_own_values(array)
+        return self._with_own_values(array, torus)
 
     def _padded_shape(self) -> tuple[int, ...]:
         return tuple(size + 2 * (size > 1) for size in self.grid.shape)
 
-    def _with_own_values(self, array: jax.Array) -> jax.Array:
+    def _with_own_values(self, array: jax.Array, torus: frozenset[int]) -> jax.Array:
         """A coefficient with a halo: on an outer face a cell's own value counts."""
-        boundary = self.grid.boundary
         for axis, size in enumerate(self.grid.shape):
             if size > 1:
-                torus = self._is_torus(axis, boundary.of(None))
-                side: Any = Periodic() if torus else Neumann()
-                array = jnp.concatenate([*_around(array, side, axis)], axis)
+                array = _with_ends(array, axis, torus)
         return array
-
-    def _is_torus(self, axis: int, boundary: Any) -> bool:
-        name = AXES[len(self.grid.shape) - 1 - axis]
-        return isinstance(boundary.along(name), Periodic)
 
     def local(self, function: Callable[..., Any], *arrays: Any) -> jax.Array:
         """``function(*arrays)``, of a function that works cell by cell.
@@ -183,9 +209,12 @@ class Nabla:
         array = function(*arrays)
         if not getattr(array, "ndim", 0) or self._look_up(array) is not None:
             return array
-        padded = function(*[self._extended(one) for one in arrays])
+        fields = [known for one in arrays if (known := self._look_up(one)) is not None]
+        torus = [known.torus for known in fields] or [self._torus(self.grid.boundary)]
+        shared = frozenset.intersection(*torus)
+        padded = function(*[self._extended(one, shared) for one in arrays])
         padded = jnp.broadcast_to(padded, self._padded_shape())
-        self._known.append(_Known(array, None, padded))
+        self._known.append(_Known(array, shared, None, padded))
         return array
 
     # Operators.
@@ -233,7 +262,8 @@ class Nabla:
     def _apply_laplacian(self, u: Any) -> jax.Array:
         known = self._look_up(u)
         if self.grid.mask is not None or not self.grid.is_isotropic:
-            return self.divergence(self.flux(1.0, u))
+            image = self.divergence(self.flux(1.0, u))
+            return image if known is None else self._linear_image(image, known)
         spacing = jnp.asarray(self.grid.spacing, self.dtype)
         if known is None:
             array = jnp.broadcast_to(jnp.asarray(u, self.dtype), self.grid.shape)
@@ -244,7 +274,13 @@ class Nabla:
                 return self.divergence(self.flux(1.0, u))
             args = known.array, self.grid, known.boundary, self.t
             known.difference_sum = with_difference_sum(*args)[1]
-        return 1 / (spacing * spacing) * known.difference_sum
+        return self._linear_image(1 / (spacing * spacing) * known.difference_sum, known)
+
+    def _linear_image(self, array: jax.Array, known: _Known) -> jax.Array:
+        """∇² of a field between walls of the value 0 is 0 there too."""
+        if known.boundary is not None and known.boundary.is_plain:
+            self._know(array, known.boundary)
+        return array
 
     def flux(self, diffusivity: Any, u: Any) -> Flux:
         """D∇u on the faces: D the arithmetic mean of both cells, on an outer face a cell's own.
@@ -253,23 +289,42 @@ class Nabla:
             diffusivity: A number, a field, or one an axis in the order x, y, z.
             u: A field, or what `local` gave.
         """
-        padded, faces = self._padded(u), {}
+        padded, torus, pieces = self._padded(u), self._torus_of(u), {}
         for number, name in enumerate(self.axes):
             axis = self.grid.axis(name)
             one = diffusivity[number] if isinstance(diffusivity, (tuple, list)) else diffusivity
-            spacing = jnp.asarray(self.grid.spacings[axis], self.dtype)
-            slope = difference(self._only_along(padded, axis), axis) / spacing
-            faces[axis] = self._on_faces(one, axis) * slope
-        return Flux(faces)
+            piece = self._diffusive_piece(self._only_along(padded, axis), one, axis, torus)
+            pieces[axis] = self.grid.shape[axis], piece
+        return Flux(pieces)
 
-    def _on_faces(self, coefficient: Any, axis: int) -> Any:
+    def _diffusive_piece(
+        self, along: jax.Array, diffusivity: Any, axis: int, torus: frozenset[int]
+    ) -> Piece:
+        coefficient, per_length = self._on_faces(diffusivity, axis, torus), self._per_length(axis)
+        is_open = None if self.grid.mask is None else self._open(axis, torus)
+
+        def piece(start: int, stop: int) -> jax.Array:
+            slope = per_length * difference(part(along, axis, start, stop + 1), axis)
+            flux = coefficient(start, stop) * slope
+            return flux if is_open is None else part(is_open, axis, start, stop) * flux
+
+        return piece
+
+    def _per_length(self, axis: int) -> jax.Array:
+        """1/h: a product with it takes half of the time of a quotient."""
+        return 1 / jnp.asarray(self.grid.spacings[axis], self.dtype)
+
+    def _torus_of(self, padded: Any) -> frozenset[int]:
+        known = self._look_up(padded)
+        return self._torus(self.grid.boundary) if known is None else known.torus
+
+    def _on_faces(self, coefficient: Any, axis: int, torus: frozenset[int]) -> Piece:
         """A coefficient of the cells on the faces along an axis."""
         if not getattr(coefficient, "ndim", 0):
-            return jnp.asarray(coefficient, self.dtype)
+            return lambda start, stop: jnp.asarray(coefficient, self.dtype)
         array = jnp.broadcast_to(coefficient, self.grid.shape).astype(self.dtype)
-        torus = self._is_torus(axis, self.grid.boundary.of(None))
-        side: Any = Periodic() if torus else Neumann()
-        return mean(jnp.concatenate([*_around(array, side, axis)], axis), axis)
+        means = lax.optimization_barrier(mean(_with_ends(array, axis, torus), axis))
+        return lambda start, stop: part(means, axis, start, stop)
 
     def _only_along(self, padded: jax.Array, axis: int) -> jax.Array:
         """The padded array without its halo along the other axes."""
@@ -292,17 +347,30 @@ class Nabla:
         """
         if scheme not in SCHEMES:
             raise ParameterError(f"scheme must be one of {', '.join(SCHEMES)}; got {scheme!r}")
-        padded, faces = self._padded(u), {}
+        padded, torus, pieces = self._padded(u), self._torus_of(u), {}
         for number, name in enumerate(self._checked_vector(velocity)):
             axis = self.grid.axis(name)
             along = self._only_along(padded, axis)
-            speed = jnp.asarray(self._on_faces(velocity[number], axis), self.dtype)
-            shape = tuple(n + (k == axis) for k, n in enumerate(self.grid.shape))
-            speed = jnp.broadcast_to(speed, shape)
-            torus = self._is_torus(axis, self._look_up(u).boundary or self.grid.boundary.of(None))  # type: ignore[union-attr]
-            limited = scheme == "limited"
-            faces[axis] = speed * upwind_faces(along, speed, axis, is_torus=torus, limited=limited)
-        return Flux(faces)
+            speed = self._over_faces(velocity[number], axis, torus)
+            steps = None
+            if scheme == "limited":
+                steps = difference(along, axis)
+                if self.grid.mask is not None:  # nothing is known of what lies behind a closed face
+                    steps = jnp.where(self._open(axis, torus) > 0, steps, 0)
+            carried = upwind_faces(along, speed, axis, is_torus=axis in torus, steps=steps)
+            pieces[axis] = self._pieces(speed * carried, axis, torus)
+        return Flux(pieces)
+
+    def _pieces(self, face: jax.Array, axis: int, torus: frozenset[int]) -> tuple[int, Piece]:
+        """Of a flux on all the faces, through what is open of them."""
+        if self.grid.mask is not None:
+            face = self._open(axis, torus) * face
+        return self.grid.shape[axis], lambda start, stop: part(face, axis, start, stop)
+
+    def _over_faces(self, coefficient: Any, axis: int, torus: frozenset[int]) -> jax.Array:
+        shape = tuple(n + (k == axis) for k, n in enumerate(self.grid.shape))
+        on_faces = self._on_faces(coefficient, axis, torus)(0, shape[axis])
+        return jnp.broadcast_to(on_faces, shape)
 
     def _checked_vector(self, vector: Any) -> tuple[str, ...]:
         if not isinstance(vector, (tuple, list)) or len(vector) != len(self.axes):
@@ -313,20 +381,18 @@ class Nabla:
 
     def carried(self, vector: Any) -> Flux:
         """A vector that is given at the cell centres, on the faces by the mean of both cells."""
-        faces = {}
+        torus, pieces = self._torus(self.grid.boundary), {}
         for number, name in enumerate(self._checked_vector(vector)):
             axis = self.grid.axis(name)
-            shape = tuple(n + (k == axis) for k, n in enumerate(self.grid.shape))
-            faces[axis] = jnp.broadcast_to(self._on_faces(vector[number], axis), shape)
-        return Flux(faces)
+            pieces[axis] = self._pieces(self._over_faces(vector[number], axis, torus), axis, torus)
+        return Flux(pieces)
 
     def divergence(self, flux: Flux) -> jax.Array:
         """∇·F of a flux on the faces, conservative: what leaves a cell enters its neighbour."""
         total: Any = 0.0
-        for axis, face in flux.faces.items():
-            spacing = jnp.asarray(self.grid.spacings[axis], self.dtype)
-            total = total + difference(self._through_mask(face, axis), axis) / spacing
-        if not flux.faces:
+        for axis in flux.pieces:
+            total = total + self._per_length(axis) * flux.change_across(axis)
+        if not flux.pieces:
             return jnp.zeros(self.grid.shape, self.dtype)
         return self._per_fraction(total)
 
@@ -334,21 +400,23 @@ class Nabla:
     def _fraction(self) -> jax.Array:
         return _differentiable_inside(jnp.asarray(self.grid.mask, self.dtype))
 
-    def _through_mask(self, face: jax.Array, axis: int) -> jax.Array:
-        """A flux through the part of a face that is open: the smaller φ of its two cells."""
-        if self.grid.mask is None:
-            return face
-        torus = self._is_torus(axis, self.grid.boundary.of(None))
-        mask = self._fraction
-        wide = jnp.concatenate([*_around(mask, Periodic() if torus else Neumann(), axis)], axis)
-        return jnp.minimum(part(wide, axis, 1, 0), part(wide, axis, 0, -1)) * face
+    def _open(self, axis: int, torus: frozenset[int]) -> jax.Array:
+        """The part of each face that is open: the smaller φ of its two cells."""
+        wide = _with_ends(self._fraction, axis, torus)
+        is_open = jnp.minimum(part(wide, axis, 1, 0), part(wide, axis, 0, -1))
+        return lax.optimization_barrier(is_open)
 
     def _per_fraction(self, total: jax.Array) -> jax.Array:
         if self.grid.mask is None:
             return total
+        return total * self._inverse_fraction
+
+    @functools.cached_property
+    def _inverse_fraction(self) -> jax.Array:
+        """1/φ, and 0 in the cells that take no part."""
         mask = self._fraction
         inside = mask > 0
-        return jnp.where(inside, total / jnp.where(inside, mask, 1), 0)
+        return lax.optimization_barrier(jnp.where(inside, 1 / jnp.where(inside, mask, 1), 0))
 
     def derivative(self, u: Any, axis: str) -> jax.Array:
         """The central difference (u_{j+1} − u_{j−1})/2h along ``"x"``, ``"y"`` or ``"z"``.
@@ -363,8 +431,7 @@ class Nabla:
             ahead, behind = inner(padded, shape, {along: 1}), inner(padded, shape, {along: -1})
             return (ahead - behind) / (2 * spacing)
         slope = difference(self._only_along(padded, along), along) / spacing
-        is_open = self._through_mask(jnp.ones_like(slope), along) > 0
-        slope = jnp.where(is_open, slope, 0)
+        slope = jnp.where(self._open(along, self._torus_of(u)) > 0, slope, 0)
         return jnp.where(self.grid.mask > 0, mean(slope, along), 0)
 
     def gradient(self, u: Any) -> tuple[jax.Array, ...]:
@@ -389,9 +456,11 @@ def _differentiable_inside_jvp(primals: Any, tangents: Any) -> Any:
     return mask, tangent * jnp.where(mask > 0, 1.0, jnp.nan).astype(mask.dtype)
 
 
-def _around(array: jax.Array, side: Any, axis: int) -> tuple[jax.Array, jax.Array, jax.Array]:
-    before, after = side.ends(array, axis)
-    return before, array, after
+def _with_ends(array: jax.Array, axis: int, torus: frozenset[int]) -> jax.Array:
+    """An array with a layer at both ends of an axis: of the other end, or once more its own."""
+    before, after = (Periodic() if axis in torus else Neumann()).ends(array, axis)
+    # Behind a barrier: fused into what reads it, a concatenation is a branch for every element.
+    return lax.optimization_barrier(jnp.concatenate([before, array, after], axis))
 
 
 def laplacian(field: jax.Array, grid: Grid) -> jax.Array:

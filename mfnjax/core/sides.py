@@ -416,19 +416,30 @@ class ByField(Boundary):
             ParameterError: There is none of that name.
         """
         if field is None:
-            kinds = set(map(type, self.fields.values()))
-            return next(iter(self.fields.values())) if len(kinds) == 1 else self
+            first, *others = self.fields.values()
+            same = self.is_plain and all(one == first for one in others)
+            return first if same else self
         if field not in self.fields:
             raise ParameterError(
                 f"the boundary names the fields {', '.join(self.fields)}; {field!r} has none"
             )
         return self.fields[field]
 
+    def along(self, axis: str) -> Boundary:
+        """The one rule of both sides of an axis, where all fields have the same kind."""
+        found = [one.along(axis) for one in self.fields.values()]
+        return found[0] if len(set(map(type, found))) == 1 else self
+
     def ends(self, field: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
         raise ParameterError("each field has a boundary of its own: boundary.of(field)")
 
     def __hash__(self) -> int:
         return hash(tuple(self.fields.items()))
+
+
+def each_side(boundary: Boundary) -> list[Boundary]:
+    """The sides that the boundary of one field is made of."""
+    return boundary._all() if isinstance(boundary, Sides) else [boundary]
 
 
 BOUNDARIES: dict[str, Boundary] = {b.name: b for b in (Periodic(), Neumann(), Ghost())}

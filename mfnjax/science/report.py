@@ -12,7 +12,7 @@ import jax
 
 from mfnjax._files import check_writable, write_text
 from mfnjax.errors import MfnError, ParameterError
-from mfnjax.science import documented, dynamics, fractals, lyapunov, membrane, stability
+from mfnjax.science import documented, domains, dynamics, fractals, lyapunov, membrane, stability
 from mfnjax.science.rows import Row
 
 Section = tuple[str, Callable[[], list[Row]]]
@@ -33,6 +33,7 @@ SECTIONS: tuple[Section, ...] = (
     ("Gray–Scott", dynamics.gray_scott_rows),
     ("Steppers", dynamics.stepper_rows),
     ("Independent integration", dynamics.scipy_rows),
+    ("Domains", domains.domain_rows),
 )
 """Title → the function that computes the rows; the documented eleven come first."""
 

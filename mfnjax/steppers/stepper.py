@@ -90,7 +90,7 @@ def centres_and_rates(
     linear = model.linear_rates(nabla.fields, nabla)
     rest = model.rates(nabla.fields, nabla)
     rates = tuple(one + other for one, other in zip(linear, rest, strict=True))
-    return nabla.fields, inside(grid, rates)
+    return nabla.fields if grid.mask is None else values, inside(grid, rates)
 
 
 def inside(grid: Grid, values: Values) -> Values:

@@ -157,19 +157,27 @@ def _normal(like: jax.Array, number: int, *, key: jax.Array) -> jax.Array:
     return normal_field(like.shape, like.dtype, key=own)
 
 
+def _some_number(leaf: Any) -> Any:
+    """A number, or one in the place of a traced one: whether noise is diagonal is in its form."""
+    if not isinstance(leaf, jax.core.Tracer):
+        return leaf
+    return np.linspace(0.5, 0.75, leaf.size).reshape(leaf.shape).astype(leaf.dtype)
+
+
 def _diagonal_obstacle(model: Equation, grid: Grid) -> str | None:
     """Why the noise is not diagonal, tried out on generic fields; None where it is."""
     shape, count = grid.shape, len(model.fields)
+    model, grid = jax.tree.map(_some_number, (model, grid))
 
     def amplitudes(values: Values) -> list[jax.Array]:
         found = _noises(model, grid, values, 0.0)
         return [jnp.broadcast_to(jnp.asarray(s, float), shape) for _, _, s in found]
 
     rng = np.random.default_rng(0)
-    values = tuple(jnp.asarray(rng.uniform(0.5, 1.5, shape), float) for _ in range(count))
     fields = []
     try:
         with jax.ensure_compile_time_eval():
+            values = tuple(jnp.asarray(rng.uniform(0.5, 1.5, shape), float) for _ in range(count))
             fields = [field for field, _, _ in _noises(model, grid, values, 0.0)]
             for changed in range(count):
                 # A change of one cell in a few: what spreads is seen beside it.
@@ -181,7 +189,7 @@ def _diagonal_obstacle(model: Equation, grid: Grid) -> str | None:
                 )
                 _, moved = jax.jvp(amplitudes, (values,), (tangent,))
                 for field, change in zip(fields, moved, strict=True):
-                    wrong = change if field != changed else change * (bump == 0)
+                    wrong = change if field != changed else jnp.where(bump == 0, change, 0)
                     if bool(jnp.any(wrong != 0)):
                         return "an amplitude of its noise depends on other fields or cells"
     except (TypeError, ValueError, jax.errors.JAXTypeError):

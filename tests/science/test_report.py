@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from mfnjax.errors import DataError
 from mfnjax.science import Row, compute_report, report, write_report
 from mfnjax.science.documented import documented_rows, turing_difference
+from mfnjax.science.domains import domain_rows
 from mfnjax.science.fractals import colony_rows
 from mfnjax.science.membrane import membrane_rows
 from mfnjax.science.rows import at_most, close, inside, more_than, same
@@ -40,7 +41,7 @@ def test_the_documented_rows_come_by_name_and_hold() -> None:
     assert "not a measurement of mycelium" in rows[8].note
 
 
-@pytest.mark.parametrize("section", [membrane_rows, threshold_rows])
+@pytest.mark.parametrize("section", [membrane_rows, threshold_rows, domain_rows])
 def test_closed_forms_hold(section) -> None:
     assert [row.name for row in section() if row.status != "pass"] == []
 
