@@ -133,7 +133,7 @@ class Moment:
             raise carrying[0].place.error(
                 "what stands before div(vec(…)*u) must be the same everywhere: write it inside"
             )
-        return -self.nabla.divergence(self.flux(carrying[0].parts[0], -factor))
+        return -self.nabla.divergence(self.flux(carrying[0].children[0], -factor))
 
     def _carries(self, node: Node) -> bool:
         """Whether it is the div of a flow that carries a field."""
