@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, final
 
 import jax
+import numpy as np
 
 from mfnjax import PDE, Dirichlet, Grid, Robin, Trajectory, simulate
 from mfnjax.errors import MfnError
@@ -78,7 +79,7 @@ WALLS = {"x-": Dirichlet(1.0), "x+": Dirichlet(0.0), "y": "neumann"}
 
 def hole(size: int, radius: float) -> Any:
     """A square of cells without a disc in its middle."""
-    at = jax.numpy.arange(size) + 0.5 - size / 2
+    at = np.arange(size) + 0.5 - size / 2
     return at[:, None] ** 2 + at[None, :] ** 2 > radius**2
 
 
@@ -205,14 +206,14 @@ ENTRIES: dict[str, Entry] = {
 
 def draw(name: str, folder: Path = FOLDER, share: float = 1.0) -> Path:
     """Run an entry and draw its end, or its history over time; returns the file."""
-    from mfnjax.plotting.figures import save_figure
+    from mfnjax.plotting.style import save_figure
 
     entry = ENTRIES[name]
     run = entry.run(share)
     run.status.raise_if_bad()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.png"
-    save_figure(run.plot(entry.field), path)
+    save_figure(run.plot(entry.field), path, dpi=60)
     return path
 
 

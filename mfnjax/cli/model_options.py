@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 from mfnjax.cli.common import Function, assignments_of, option
@@ -68,9 +69,10 @@ def model_options(section: str, *, default: str) -> Callable[[Function], Functio
         ),
         option(
             "--mask",
-            metavar="FILE",
+            metavar="FILE | FORMULA",
             section=section,
-            help="Which cells take part: the bright ones of an image, or an array (.npy).",
+            help="Which cells take part: the bright ones of an image, or an array (.npy); where a "
+            "formula holds, as '(x - 40)^2 + (y - 32)^2 > 100'; or disc, a round dish.",
         ),
         option(
             "--start",
@@ -130,8 +132,11 @@ def with_files(values: dict[str, Any]) -> dict[str, Any]:
     from mfnjax.images import IMAGE_SUFFIXES
     from mfnjax.simulation.plain_grid import read_levels, read_mask
 
-    if isinstance(values.get("mask"), str):
-        values["mask"] = read_mask(values["mask"])
+    mask = values.get("mask")
+    if isinstance(mask, str) and (
+        mask.lower().endswith((*IMAGE_SUFFIXES, ".npy")) or Path(mask).exists()
+    ):
+        values["mask"] = read_mask(mask)
     if values.get("equation") is not None and isinstance(values.get("parameters"), dict):
         values["parameters"] = {
             name: read_levels(value)

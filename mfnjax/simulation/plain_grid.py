@@ -14,6 +14,7 @@ from mfnjax.core.grid import Grid
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.images import half_range, mask_from_levels, read_image
 from mfnjax.simulation.plain_sides import plain_sides, read_sides
+from mfnjax.text.equations import Formula
 
 LARGEST_SIDE = 4096
 """Cells along a side, at most, of a grid that is described by plain values."""
@@ -47,13 +48,26 @@ def read_grid(values: Mapping[str, Any], usual_size: int, fields: tuple[str, ...
         ParameterError: A value is not accepted.
     """
     mask = values.get("mask")
-    if mask is not None:
+    is_text = isinstance(mask, str)
+    if mask is not None and not is_text:
         mask = _array("mask", mask)
-    shape = _shape(values, usual_size if mask is None else mask.shape)
+    shape = _shape(values, usual_size if mask is None or is_text else mask.shape)
     spacing = _per_axis("spacing", values.get("spacing", 1.0), len(shape), open_low=True, low=0.0)
     origin = _per_axis("origin", values.get("origin", 0.0), len(shape), low=-1e12)
     boundary = read_sides(values.get("boundary", "periodic"), shape, fields)
+    if is_text:
+        mask = _mask_of_text(str(mask), Grid(shape, spacing, "neumann", None, origin))
     return Grid(shape, spacing, boundary, mask, origin)
+
+
+def _mask_of_text(text: str, grid: Grid) -> np.ndarray:
+    """``disc``, a round dish that fills a square; or a formula of the place, as for a start."""
+    if text.strip() == "disc":
+        if len(grid.shape) != 2 or grid.shape[0] != grid.shape[1]:
+            raise ParameterError(f"the mask 'disc' fills a square, not the shape {grid.shape}")
+        return np.asarray(Grid.disc(grid.shape[0]).mask)
+    value = Formula(text, "mask")(grid.place(0.0, np.float32))
+    return np.broadcast_to(np.asarray(value, np.float32), grid.shape)
 
 
 def _shape(values: Mapping[str, Any], usual: Any) -> tuple[int, ...]:
