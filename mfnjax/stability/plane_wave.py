@@ -150,7 +150,7 @@ class PlaneWave:
         turned = _turned(_added(u))
         is_vector = isinstance(diffusivity, (tuple, list))
         each = self._checked(diffusivity) if is_vector else (diffusivity,) * len(self.axes)
-        return Flux({k: each[k] * (slope * turned) for k, slope in self._slopes.items()})
+        return _flux({k: each[k] * (slope * turned) for k, slope in self._slopes.items()})
 
     def advective_flux(self, velocity: Any, u: Any, scheme: str = "limited") -> Flux:
         """c·u on the faces."""
@@ -163,11 +163,11 @@ class PlaneWave:
                 behind = jnp.sign(lax.stop_gradient(jnp.asarray(speed)))
                 value = value - behind * jnp.sin(self._halves[number]) * _turned(_added(u))
             faces[number] = self._on_faces(speed, number) * value
-        return Flux(faces)
+        return _flux(faces)
 
     def carried(self, vector: Any) -> Flux:
         """A vector that is given at the cell centres, on the faces."""
-        return Flux({k: self._on_faces(part, k) for k, part in enumerate(self._checked(vector))})
+        return _flux({k: self._on_faces(part, k) for k, part in enumerate(self._checked(vector))})
 
     def divergence(self, flux: Flux) -> Any:
         """∇·F."""
@@ -207,3 +207,8 @@ def _added(u: Any) -> jax.Array:
 def _turned(wave: jax.Array) -> jax.Array:
     """i times a wave: at the phases 0 and π/2 what it is at π/2 and π."""
     return jnp.stack([wave[1], -wave[0]])
+
+
+def _flux(faces: dict[int, Any]) -> Flux:
+    """A flux that has one value along each direction."""
+    return Flux({k: (0, lambda start, stop, value=value: value) for k, value in faces.items()})

@@ -417,7 +417,7 @@ def test_starts() -> None:
         ({"u": "1 + vv", "vv": 0}, "start of 'u', column 5: unknown name 'vv'"),
         (
             {"u": np.ones(3), "vv": 0},
-            "the start of 'u' must have the grid's shape (6, 8), got (3,)",
+            "must be a text, a number or an array of the grid's shape (6, 8), got (3,)",
         ),
     ],
 )
