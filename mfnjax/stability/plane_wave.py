@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mfnjax.core.flux import Flux
+from mfnjax.core.flux import Flux, Piece
 from mfnjax.core.grid import Grid
 from mfnjax.core.nabla import SCHEMES, total_of
 from mfnjax.core.operator import IDENTITY, Operator
@@ -211,4 +211,8 @@ def _turned(wave: jax.Array) -> jax.Array:
 
 def _flux(faces: dict[int, Any]) -> Flux:
     """A flux that has one value along each direction."""
-    return Flux({k: (0, lambda start, stop, value=value: value) for k, value in faces.items()})
+
+    def piece(value: Any) -> Piece:
+        return lambda start, stop: value
+
+    return Flux({k: (0, piece(value)) for k, value in faces.items()})
