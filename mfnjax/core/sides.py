@@ -86,6 +86,11 @@ class Boundary(abc.ABC):
         return self
 
     @property
+    def bounded(self) -> bool:
+        """Whether the stencil's eigenvalues are known to lie from −4·axes/dx² to 0."""
+        return self.self_adjoint
+
+    @property
     def is_plain(self) -> bool:
         """Whether the layers depend on the field alone."""
         return True
@@ -308,6 +313,13 @@ class Robin(Side):
         return False
 
     @property
+    def bounded(self) -> bool:
+        """Where a and b are numbers of one sign: −1 ≤ α ≤ 1."""
+        known = [n for n in (self.a, self.b) if not callable(n)]
+        known = [n for n in known if not isinstance(n, jax.core.Tracer)]
+        return len(known) == 2 and all(np.all(np.asarray(n) >= 0) for n in known)
+
+    @property
     def linear(self) -> Robin:
         return Robin(self.a, self.b, 0.0)
 
@@ -341,6 +353,10 @@ class Sides(Boundary):
     pairs: tuple[tuple[Any, Any] | None, ...]
     name = "sides"
 
+    @property
+    def bounded(self) -> bool:
+        return all(side.bounded for side in self._all())
+
     def _all(self) -> list[Any]:
         return [side for pair in self.pairs if pair for side in pair]
 
@@ -373,8 +389,7 @@ class Sides(Boundary):
     def layers(
         self, field: jax.Array, axis: int, spacing: Any, place: Callable[[bool], Place]
     ) -> tuple[jax.Array, jax.Array]:
-        pair = self.pairs[axis - field.ndim]
-        assert pair is not None
+        pair = self.pairs[axis - field.ndim] or (Periodic(), Periodic())
         if isinstance(pair[0], Periodic):
             return pair[0].layers(field, axis, spacing, place)
         before, after = (

@@ -152,13 +152,24 @@ class PDE(Equation):
         return "\n".join(one.words(name) for name, one in pairs)
 
     def linear(self, nabla: Any) -> dict[str, Any]:
-        """Σ c_k (∇²)^k u of each field that has such a part with constant numbers c_k."""
+        """Σ c_k (∇²)^k u of each field that has such a part with constant numbers c_k.
+
+        And ∇·(D∇u) where D varies in space or time, which has no symbol.
+        """
         moment = Moment(self._traced)
-        found = {}
+        found: dict[str, Any] = {}
         for name, one in zip(self.fields, self._splits(), strict=True):
             if one.linear:
                 values = {power: moment.scalar(node) for power, node in one.linear.items()}
                 found[name] = _polynomial(values, nabla.laplacian)
+            for _, node in one.diffusive:
+                at_place = Moment(self.parameters | self.parameters_at(nabla), nabla)
+                diffusivity = at_place.scalar(node)
+                if nabla.grid is not None:  # of a number, too, the bound of a step is known
+                    diffusivity = jnp.broadcast_to(diffusivity, nabla.grid.shape)
+                made = nabla.diffusion(diffusivity)
+                made = dataclasses.replace(made, symbol=None, obstacle="varies in space or time")
+                found[name] = found[name] + made if name in found else made
         return found
 
     def rates(self, values: Values, nabla: Any) -> Values:

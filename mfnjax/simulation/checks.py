@@ -13,6 +13,7 @@ import numpy as np
 
 from mfnjax._checks import check_key, shown
 from mfnjax.core.grid import Grid
+from mfnjax.core.sides import ByField
 from mfnjax.core.state import State, StateLike
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model
@@ -133,6 +134,18 @@ def saved_fields(model: Model, save_every: int | None, save: str | None) -> tupl
     if not isinstance(save, str) or save not in model.fields:
         raise ParameterError(f"save must be one of {', '.join(model.fields)}; got {shown(save)}")
     return (model.fields.index(save),)
+
+
+def check_sides(model: Model, grid: Grid) -> None:
+    """Raise ParameterError where sides are said of other fields than the model's."""
+    if not isinstance(grid.boundary, ByField):
+        return
+    for name in (*model.fields, *grid.boundary.fields):
+        if name not in grid.boundary.fields or name not in model.fields:
+            raise ParameterError(
+                f"the boundary is of the fields {', '.join(grid.boundary.fields)}, the fields of "
+                f"{type(model).__name__} are {', '.join(model.fields)}"
+            )
 
 
 def check_shapes(model: Model, grid: Grid) -> None:

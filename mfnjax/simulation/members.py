@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfnjax._checks import check_key, check_kind, shown
+from mfnjax.core.grid import Grid
 from mfnjax.core.state import State, StateLike
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model
@@ -63,20 +64,20 @@ class Members:
     axes: tuple[list[bool], State, bool]
 
     @classmethod
-    def of(cls, model: Model, start: StateLike, key: Any) -> Members:
+    def of(cls, model: Model, grid: Grid, start: StateLike, key: Any) -> Members:
         """The members of a call.
 
         Raises:
-            ParameterError: Nothing has a leading axis, or two disagree; or what is given is no
-                model, state or key at all.
+            ParameterError: Nothing has a leading axis, or two disagree; a parameter may be the
+                members' or a field; or what is given is no model, state or key at all.
         """
         check_kind("model", model, Model)
         state, keys = _named(model, start), Keys.of(key)
         axes = (
-            [np.ndim(leaf) in (1, 3) for leaf in jax.tree.leaves(model)],
+            [_is_own(leaf, grid) for leaf in jax.tree.leaves(model)],
             State(
                 state.names,
-                tuple(np.ndim(value) > 2 for value in state.values),
+                tuple(np.ndim(value) > len(grid.shape) for value in state.values),
                 np.ndim(state.step) > 0,
             ),
             np.ndim(key) > 0,
@@ -103,6 +104,17 @@ class Members:
     def model_and_state(self, index: int) -> tuple[Model, State]:
         """Model and state of a member; what all share is handed on as it is."""
         return rows(self.model, self.axes[0], index), rows(self.state, self.axes[1], index)
+
+
+def _is_own(leaf: Any, grid: Grid) -> bool:
+    """Whether a parameter is each member's own: numbers (n,), or a field with a leading axis."""
+    axes = np.ndim(leaf)
+    if axes == 1 and len(grid.shape) == 1 and np.shape(leaf) == grid.shape:
+        raise ParameterError(
+            f"a parameter of the shape {grid.shape} could be one number a member or a field for "
+            "all: give a field to each member, with a leading axis, or the grid as (1, W)"
+        )
+    return axes in (1, len(grid.shape) + 1)
 
 
 def _where(part: Any, own: Any, change: Callable[[Any], Any]) -> Any:

@@ -18,6 +18,7 @@ from mfnjax.simulation.checks import (
     check_key_of,
     check_last_step,
     check_shapes,
+    check_sides,
     is_traced,
     saved_fields,
 )
@@ -120,6 +121,7 @@ def _known_problem(
 def check_physics(model: Model, grid: Grid, dt: Any, stepper: Stepper) -> None:
     """Raise ParameterError or StabilityError if the stepper cannot run this; a start aside."""
     check_one_spacing(grid)
+    check_sides(model, grid)
     check_shapes(model, grid)
     check_serves(stepper, model, grid)
     if is_traced(dt):

@@ -205,7 +205,7 @@ class Simulation:
             ParameterError: Nothing has a leading axis, or two disagree; or as for `run`, with the
                 number of the member where it is not the first.
         """
-        members = Members.of(self.model, start, key)
+        members = Members.of(self.model, self.grid, start, key)
         return dataclasses.replace(run_members(self, members, threads, progress), simulation=self)
 
     def replace(self, **changes: Any) -> Self:

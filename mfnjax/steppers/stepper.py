@@ -152,7 +152,7 @@ def explicit_stable_step(model: Model, grid: Grid, *, extent: float) -> float | 
     """
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((model, grid))):
         return None
-    if not all(grid.boundary.of(name).self_adjoint for name in model.fields) or not grid.axes:
+    if not all(grid.boundary.of(name).bounded for name in model.fields) or not grid.axes:
         return None
     model = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), model)
     nabla, fastest = Nabla(grid, (), ()), 0.0

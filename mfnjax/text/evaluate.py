@@ -123,7 +123,7 @@ class Moment:
 
         k·∇·(c u) carries u with the velocity −k·c, whose sign says where the flow comes from.
         """
-        factors = _factors(node)
+        factors = factors_of(node)
         carrying = [one for one in factors if self._carries(one)]
         if len(carrying) != 1:
             return self.scalar(node)
@@ -257,7 +257,7 @@ def _slopes(vector: Call) -> tuple[Node, list[tuple[Node, ...]]] | None:
     inner: list[Node] = []
     own = []
     for name, part in zip(names.DERIVATIVES, vector.parts, strict=False):
-        factors = _factors(part)
+        factors = factors_of(part)
         slopes = [one for one in factors if isinstance(one, Call) and one.name == name]
         if len(slopes) != 1 and not (isinstance(part, Number) and part.value == 0):
             return None
@@ -266,12 +266,12 @@ def _slopes(vector: Call) -> tuple[Node, list[tuple[Node, ...]]] | None:
     return (inner[0], own) if inner and all(one == inner[0] for one in inner) else None
 
 
-def _factors(node: Node) -> tuple[Node, ...]:
+def factors_of(node: Node) -> tuple[Node, ...]:
     """The factors of a product, of products within it too."""
     if isinstance(node, Negative):
-        return (Number(node.place, -1.0), *_factors(node.parts[0]))
+        return (Number(node.place, -1.0), *factors_of(node.parts[0]))
     if isinstance(node, Product):
-        return tuple(factor for part in node.parts for factor in _factors(part))
+        return tuple(factor for part in node.parts for factor in factors_of(part))
     return (node,)
 
 

@@ -13,7 +13,7 @@ from typing import final
 
 from mfnjax.text import names
 from mfnjax.text.equations import Equations
-from mfnjax.text.evaluate import vector_terms
+from mfnjax.text.evaluate import factors_of, vector_terms
 from mfnjax.text.latex import plain
 from mfnjax.text.tree import (
     Call,
@@ -37,13 +37,19 @@ class Split:
     Attributes:
         linear: Power of ∇² → its coefficient.
         rate: Terms of all the rest.
+        diffusive: ∇·(D∇u) of its own field with a D that varies in space or time: each such term,
+            and its D.
     """
 
     linear: dict[int, Node]
     rate: tuple[Node, ...]
+    diffusive: tuple[tuple[Node, Node], ...] = ()
 
     def words(self, name: str) -> str:
         """Which part of the equation of ``name`` an exponential stepper treats exactly."""
+        others = [term for term, _ in self.diffusive]
+        if others:
+            return f"{name}: {plain(_sum(others))} varies: no exponential stepper serves"
         rest = plain(_sum(self.rate)) if self.rate else "nothing"
         if not self.linear:
             return f"{name}: no part is linear and constant; all of it is in the rate, {rest}"
@@ -54,9 +60,10 @@ class Split:
 @lru_cache(64)
 def split(equations: Equations, varying: frozenset[str]) -> tuple[Split, ...]:
     """Split every equation; the parameters ``varying`` are no plain numbers."""
-    changing = varying | {*equations.fields, *names.COORDINATES, *equations.called}
+    ours = frozenset({*equations.fields, *equations.called})
+    changing = varying | ours | {*names.COORDINATES}
     return tuple(
-        _Reader(name, changing).split(terms)
+        _Reader(name, changing, ours).split(terms)
         for name, terms in zip(equations.fields, equations.rates, strict=True)
     )
 
@@ -72,12 +79,18 @@ class _Reader:
 
     field: str
     changing: frozenset[str]
+    ours: frozenset[str]
 
     def split(self, terms: tuple[Node, ...]) -> Split:
         found: dict[int, list[Node]] = {}
         rate: list[Node] = []
+        diffusive: list[tuple[Node, Node]] = []
         for term in terms:
             linear, rest = self.parts(term)
+            coefficient = None if linear else self.varying_diffusivity(term)
+            if coefficient is not None:
+                diffusive.append((term, coefficient))
+                continue
             if not any(power for power, _ in linear):
                 rate.append(term)
                 continue
@@ -89,7 +102,28 @@ class _Reader:
                 else:
                     own = Name(term.place, self.field)
                     rate.append(_product(term, (*factors, own)))
-        return Split({power: _sum(found[power]) for power in sorted(found)}, tuple(rate))
+        powers = {power: _sum(found[power]) for power in sorted(found)}
+        return Split(powers, tuple(rate), tuple(diffusive))
+
+    def varying_diffusivity(self, term: Node) -> Node | None:
+        """D of ∇·(D∇u) of its own field, where no field is in D; None of another term."""
+        factors = factors_of(term)
+        fluxes = [one for one in factors if isinstance(one, Call) and one.name == "div"]
+        outside = tuple(one for one in factors if one not in fluxes)
+        if len(fluxes) != 1 or not all(map(self.is_constant, outside)):
+            return None
+        found = []
+        for vector, inside in vector_terms(fluxes[0].parts[0]):
+            inner = vector.parts[0]
+            of_own = vector.name == "grad" and isinstance(inner, Name) and inner.name == self.field
+            if not of_own or not all(map(self.is_fieldless, inside)):
+                return None
+            found.append(_product(term, (*outside, *inside)))
+        return _sum(found)
+
+    def is_fieldless(self, node: Node) -> bool:
+        """Whether no field is in an expression, and no operator."""
+        return self.ours.isdisjoint(names_in(node)) and calls_in(node) <= names.FUNCTIONS.keys()
 
     def parts(self, node: Node) -> tuple[Found, list[Node]]:
         """A term as Σ c·(∇²)^k of the field, and other terms."""

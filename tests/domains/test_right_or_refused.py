@@ -17,8 +17,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfnjax import PDE, Dirichlet, Ghost, Grid, Neumann, Robin, get_model, model_names, simulate
-from mfnjax.errors import ParameterError
+from mfnjax import (
+    PDE,
+    Dirichlet,
+    Ghost,
+    Grid,
+    Neumann,
+    Robin,
+    Simulation,
+    get_model,
+    model_names,
+    simulate,
+)
+from mfnjax.errors import ParameterError, StabilityError
 from mfnjax.models import IteratedMap
 from mfnjax.steppers import STEPPERS, steppers_of
 from tests.domains.oracle import Rates, Space, integrate
@@ -377,3 +388,64 @@ def test_models_of_the_registry_are_right_or_refused(name, mix, dimension, is_ma
         # A limiter has kinks, where an order is lost: then the difference itself must be small.
         if errors[1] > 1e-4 * max(np.abs(ends[-1]).max(), 1) or errors[1] > errors[0]:
             assert math.log2(errors[0] / errors[1]) > order - 0.5
+
+
+VARYING = PDE("u_t = 2*div(D*grad(u)) - u", D="1 + 0.5*sin(x)")
+
+
+def test_a_step_beyond_a_known_bound_is_refused() -> None:
+    """Where D varies in space or time, and beside Robin sides: else 10¹⁰ would be 'ok'."""
+    line, start = Grid(16), {"u": "sin(x)"}
+    largest = 1 + 0.5 * np.sin(np.arange(16) + 0.5).max()
+    known = STEPPERS["euler"].largest_stable_step(VARYING, line)
+    assert known == pytest.approx(2 / (4 * 2 * largest), rel=1e-6)
+    robin = Grid(16, 1.0, Robin(1.0, 1.0))
+    for model, grid in ((VARYING, line), (PDE("u_t = lap(u)"), robin)):
+        with pytest.raises(StabilityError, match="largest stable step"):
+            simulate(model, start, grid=grid, steps=1, dt=0.9)
+    # −1 ≤ α ≤ 1 is known of a and b of one sign alone.
+    assert STEPPERS["euler"].largest_stable_step(PDE("u_t = lap(u)"), robin) == pytest.approx(0.5)
+    steep = Grid(16, 1.0, Robin(3.0, -1.0))
+    assert STEPPERS["euler"].largest_stable_step(PDE("u_t = lap(u)"), steep) is None
+
+
+def test_a_diffusivity_that_varies_has_no_exponential_stepper() -> None:
+    for D in ("1 + 0.5*sin(x)", "1 + 0.5*sin(t)", np.linspace(1, 2, 16), lambda at: 1 + at.x):
+        model = PDE("u_t = div(D*grad(u))", D=D)
+        with pytest.raises(ParameterError, match=r"etdrk2.*varies in space or time.*'euler'"):
+            simulate(model, {"u": "sin(x)"}, grid=Grid(16), steps=1, dt=0.01, stepper="etdrk2")
+
+
+@pytest.mark.parametrize("D", ["-1", "x - 3", -np.ones(16)])
+def test_a_diffusivity_of_text_that_is_negative_somewhere_is_refused(D) -> None:
+    with pytest.raises(ParameterError, match="amplifies short waves"):
+        simulate(PDE("u_t = div(D*grad(u))", D=D), {"u": "x"}, grid=Grid(16), steps=1, dt=0.01)
+
+
+def test_sides_of_a_field_that_there_is_not_are_refused() -> None:
+    for fields in (("u", "w"), ("w",)):
+        grid = Grid(8, boundary=dict.fromkeys(fields, "neumann"))
+        with pytest.raises(ParameterError, match=r"the boundary is of the fields.* are u"):
+            simulate(PDE("u_t = lap(u)"), {"u": "0"}, grid=grid, steps=1, dt=0.1)
+
+
+@pytest.mark.parametrize("shape", [(12,), (1, 12), (4, 6), (3, 4, 5)])
+def test_members_of_an_ensemble_are_told_from_axes_of_space(shape: tuple[int, ...]) -> None:
+    grid, numbers = Grid(shape, boundary="neumann"), np.array([0.05, 0.1, 0.2])
+    start = (np.linspace(0, 1, grid.num_cells).reshape(shape),)
+
+    def run(D: Any, start: Any) -> Any:
+        return Simulation(PDE("u_t = D*lap(u)", D=D), grid, 5, dt=0.1).run(start).state["u"]
+
+    many = Simulation(PDE("u_t = D*lap(u)", D=numbers), grid, 5, dt=0.1)
+    fields = (np.stack([start[0], start[0] ** 2, 1 - start[0]]),)
+    for members, each in ((start, [start] * 3), (fields, [(u,) for u in fields[0]])):
+        together = many.ensemble(members).state["u"]
+        for k, own in enumerate(each):
+            np.testing.assert_array_equal(together[k], run(float(numbers[k]), own))
+
+
+def test_numbers_that_may_be_members_or_a_field_are_refused() -> None:
+    many = Simulation(PDE("u_t = D*lap(u)", D=np.ones(8)), Grid(8), 1, dt=0.1)
+    with pytest.raises(ParameterError, match="one number a member or a field for all"):
+        many.ensemble((np.ones((8, 8)),))

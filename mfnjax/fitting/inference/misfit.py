@@ -92,7 +92,7 @@ def misfit(result: FitResult, label: str = "") -> Misfit:
     runs.sort(key=lambda run: -run[0])
     places = tuple(place for strength, place in runs if strength > 2.5)
     columns = objective.columns
-    width = objective.settings.grid.spacing * objective.coarsen[1]
+    width = objective.settings.grid.spacings[-1] * objective.coarsen[-1]
     cells = np.arange(residuals.shape[1]) if columns is None else np.asarray(columns)
     times = float(objective.settings.dt) * np.asarray([0, *objective.steps])
     return Misfit(

@@ -15,6 +15,7 @@ import numpy as np
 from mfnjax._checks import check_int, check_items, check_key, check_kind, check_real, shown
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
+from mfnjax.core.sides import ByField, Sides
 from mfnjax.core.state import State
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.fitting.objectives.objective import LeastSquares, RunSettings, Unknowns
@@ -54,7 +55,7 @@ class Pointwise(LeastSquares):
     sigma: dict[str, Any]
     settings: RunSettings
     steps: tuple[int, ...] = field(metadata={"static": True})
-    coarsen: tuple[int, int] = field(metadata={"static": True})
+    coarsen: tuple[int, ...] = field(metadata={"static": True})
     columns: tuple[int, ...] | None = field(metadata={"static": True})
     has_sigma: bool = field(metadata={"static": True})
 
@@ -142,11 +143,13 @@ class Pointwise(LeastSquares):
         return replace(self, data=data, start=start)
 
     def _measured(self, frames: jax.Array) -> jax.Array:
-        rows, columns = self.coarsen
-        count, height, width = frames.shape
-        shape = (count, height // rows, rows, width // columns, columns)
-        means = frames.reshape(shape).mean((2, 4)) if rows * columns > 1 else frames
-        return means if self.columns is None else means[:, :, np.asarray(self.columns)]
+        means = frames
+        if math.prod(self.coarsen) > 1:
+            pairs = zip(frames.shape[1:], self.coarsen, strict=True)
+            shape = [part for size, by in pairs for part in (size // by, by)]
+            inside = tuple(range(2, 2 * len(self.coarsen) + 1, 2))
+            means = frames.reshape((len(frames), *shape)).mean(inside)
+        return means if self.columns is None else means[..., np.asarray(self.columns)]
 
 
 def pointwise(
@@ -168,10 +171,11 @@ def pointwise(
     """Least squares between a run and measured fields.
 
     Args:
-        data: Field → measurements (T, H, W), or (T, W) for a grid (1, W). A NaN is a missing one.
-            Fields that were not measured are left out.
+        data: Field → measurements (T, *shape), or (T, W) for a grid (1, W). A NaN is a missing
+            one. Fields that were not measured are left out.
         start: The state that the run starts from: every field of the model, on the data's cells.
-        grid: The grid of the run.
+        grid: The grid of the run. Where it has a mask, a cell counts by the part φ of it that
+            takes part: as one whose σ is 1/√φ times as large.
         steps: The T steps at which was measured, rising, ≥ 1.
         dt: Time step.
         sigma: Standard deviation of the noise: a number, or by field a number or an array that
@@ -213,13 +217,16 @@ def pointwise(
     if not isinstance(start, State):
         check_kind("start", start, Mapping)
     factors = _factors(coarsen, grid)
-    cells = (grid.shape[0] // factors[0], grid.shape[1] // factors[1])
+    cells = tuple(size // factor for size, factor in zip(grid.shape, factors, strict=True))
     times = _check_steps(steps)
     fields = start.asdict() if isinstance(start, State) else dict(start)
     starts = {name: _start_array(name, value, cells) for name, value in fields.items()}
     dtype = next(iter(starts.values())).dtype if starts else jnp.result_type(float)
-    chosen = None if columns is None else _check_columns(columns, cells[1])
-    shape = (len(times), cells[0], cells[1] if chosen is None else len(chosen))
+    chosen = None if columns is None else _check_columns(columns, cells[-1])
+    shape = (len(times), *cells[:-1], cells[-1] if chosen is None else len(chosen))
+    fraction = None
+    if grid.mask is not None:
+        fraction = np.asarray(grid.mask)[..., slice(None) if chosen is None else list(chosen)]
     _check_names("data", data, starts)
     _check_names("start_sigma", {} if start_sigma is None else start_sigma, starts)
     if start_sigma and sigma is None:
@@ -232,11 +239,16 @@ def pointwise(
     for name, value in data.items():
         array = _data_array(name, value, shape)
         counts = np.isfinite(array)
+        if fraction is not None:
+            counts &= fraction > 0
         if mask is not None and name in mask:
             counts &= _broadcast(f"mask of {name!r}", np.asarray(mask[name], bool), shape)
         masks[name] = jnp.asarray(counts)
         values[name] = jnp.asarray(np.where(counts, array, 0), dtype)
-        sigmas[name] = jnp.asarray(_sigma_array(name, sigma, shape, counts), dtype)
+        spread = _sigma_array(name, sigma, shape, counts)
+        if fraction is not None:
+            spread = spread / np.sqrt(np.where(fraction > 0, fraction, 1))
+        sigmas[name] = jnp.asarray(spread, dtype)
     if not any(np.any(m) for m in masks.values()):
         raise DataError("data: not one measurement that counts")
     return Pointwise(
@@ -264,13 +276,15 @@ def pointwise(
     )
 
 
-def _factors(coarsen: int, grid: Grid) -> tuple[int, int]:
+def _factors(coarsen: int, grid: Grid) -> tuple[int, ...]:
     check_int("coarsen", coarsen, 1, 1024)
     factors = tuple(coarsen if size > 1 else 1 for size in grid.shape)
     for size, factor in zip(grid.shape, factors, strict=True):
         if size % factor:
             raise ParameterError(f"coarsen = {coarsen} does not divide the grid {grid.shape}")
-    return factors[0], factors[1]
+    if coarsen > 1 and (grid.mask is not None or isinstance(grid.boundary, (Sides, ByField))):
+        raise ParameterError("coarsen needs a grid without a mask, and the same sides everywhere")
+    return factors
 
 
 def _check_steps(steps: Sequence[int]) -> tuple[int, ...]:
@@ -304,12 +318,13 @@ def _check_names(what: str, given: Mapping[str, Any], fields: Mapping[str, Any])
 
 def _as_frames(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """(T, W) is short for (T, 1, W)."""
-    return array[:, None, :] if array.ndim == 2 and shape[1] == 1 else array
+    is_line = array.ndim == 2 and len(shape) == 3 and shape[1] == 1
+    return array[:, None, :] if is_line else array
 
 
-def _start_array(name: str, value: Any, cells: tuple[int, int]) -> jax.Array:
+def _start_array(name: str, value: Any, cells: tuple[int, ...]) -> jax.Array:
     array = jnp.asarray(_numbers(f"the start of {name!r}", value))
-    if array.shape == cells[1:] and cells[0] == 1:
+    if len(cells) == 2 and array.shape == cells[1:] and cells[0] == 1:
         array = array[None]
     if array.shape != cells or not jnp.issubdtype(array.dtype, jnp.floating):
         raise ParameterError(
@@ -325,7 +340,7 @@ def _data_array(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     array = _as_frames(_numbers(f"data of {name!r}", value), shape)
     if array.shape != shape or array.dtype.kind not in "fiu":
         raise ParameterError(
-            f"data of {name!r} must be numbers of shape {shape} (times, rows, columns), got "
+            f"data of {name!r} must be numbers of shape {shape} (times, then the cells), got "
             f"{array.dtype} of shape {array.shape}"
         )
     if np.isinf(array).any():

@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def refined(values: Any, factors: tuple[int, int], *, periodic: bool) -> jax.Array:
-    """Means over coarse cells (H, W) → means over cells finer by ``factors`` along each side.
+def refined(values: Any, factors: tuple[int, ...], *, periodic: bool) -> jax.Array:
+    """Means over coarse cells → means over cells finer by ``factors`` along each side.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -31,7 +31,10 @@ def refined(values: Any, factors: tuple[int, int], *, periodic: bool) -> jax.Arr
             matrix = jnp.asarray(
                 _reconstruction(values.shape[axis], factor, periodic), values.dtype
             )
-            values = matrix @ values if axis == 0 else values @ matrix.T
+            if values.ndim == 2:
+                values = matrix @ values if axis == 0 else values @ matrix.T
+            else:
+                values = jnp.moveaxis(jnp.tensordot(matrix, values, (1, axis)), 0, axis)
     return values
 
 

@@ -164,6 +164,11 @@ def snapshot_statistic(
     fields = fields_of_start(start, observed)
     dtype = fields[observed].dtype
     values = jnp.asarray(image, dtype)
+    if len(grid.shape) != 2 or grid.mask is not None or not grid.is_isotropic:
+        raise ParameterError(
+            "a statistic of a picture needs a grid (H, W) of one spacing, without a mask: take "
+            "pointwise, which weighs by the mask"
+        )
     if values.shape != grid.shape:
         raise ParameterError(f"image must have the grid's shape {grid.shape}, got {values.shape}")
     if not np.isfinite(np.asarray(values)).all():

@@ -66,7 +66,10 @@ class SoftFeatures(LeastSquares):
     def predict(self, model: Model) -> dict[str, jax.Array]:
         """The soft features of the model's run, for the names that have a target."""
         frames = self.settings.run(model, self.start).history
-        found = soft_features(frames * self.scale, self.width, self.config)
+        grid = self.settings.grid
+        found = soft_features(
+            frames * self.scale, self.width, self.config, mask=grid.mask, ndim=len(grid.shape)
+        )
         return {name: found[name] for name in self.targets}
 
     def residuals(self, model: Model, unknowns: Unknowns) -> jax.Array:

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Operator:
-    """A linear operator on fields."""
-
-    apply: Callable[[Any], Any]
-
-    def __call__(self, u: Any) -> Any:
-        return self.apply(u)
-
-    def __rmul__(self, number: Any) -> Operator:
-        return Operator(lambda u: number * self.apply(u))
-
-    def __radd__(self, number: Any) -> Operator:
-        return Operator(lambda u: number * u + self.apply(u))
-
-    def __matmul__(self, other: Operator) -> Operator:
-        return Operator(lambda u: self.apply(other.apply(u)))
+from mfnjax.core.operator import Operator
 
 
 @dataclass(frozen=True)
@@ -45,6 +27,8 @@ class Flux:
 class Torus:
     """∇ on a torus."""
 
+    grid = None
+
     def __init__(self, shape: tuple[int, ...], spacing: float = 1.0, t: float = 0.0) -> None:
         self.shape, self.spacing, self.t = shape, spacing, t
         self.axes = ("x", "y", "z")[: len(shape)]
@@ -52,6 +36,9 @@ class Torus:
         self.x, self.y, self.z = [*map(jnp.asarray, reversed(centres)), 0.0, 0.0][:3]
         self.laplacian = Operator(lambda u: self.divergence(self.flux(1.0, u)))
         self.calls: list[str] = []
+
+    def diffusion(self, d: Any) -> Operator:
+        return Operator(lambda u: self.divergence(self.flux(d, u)))
 
     def _upper(self, u: Any, axis: str) -> Any:
         return jnp.roll(u, -1, -1 - self.axes.index(axis))
