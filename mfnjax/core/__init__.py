@@ -1,5 +1,6 @@
 """Grids, sides, operators, random fields and units: what every model is written in."""
 
+from mfnjax.core.boundary import as_boundary
 from mfnjax.core.flux import Flux
 from mfnjax.core.grid import Grid
 from mfnjax.core.nabla import Nabla, laplacian
@@ -14,7 +15,6 @@ from mfnjax.core.sides import (
     Periodic,
     Place,
     Robin,
-    as_boundary,
 )
 from mfnjax.core.smooth import annealed_width
 from mfnjax.core.state import State, StateLike

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfnjax._checks import check_int, shown
+from mfnjax.core.boundary import ByField, Sides, as_boundary
 from mfnjax.core.pytree import register_partly_fixed
-from mfnjax.core.sides import AXES, Boundary, ByField, Place, Robin, Sides, as_boundary
+from mfnjax.core.sides import AXES, Boundary, Place, Robin
 from mfnjax.errors import ParameterError
 from mfnjax.images import mask_from_levels, read_image
 

@@ -16,11 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from mfnjax.core.boundary import each_side
 from mfnjax.core.flux import Flux, Piece, difference, mean, part, upwind_faces
 from mfnjax.core.grid import Grid, check_one_spacing
 from mfnjax.core.operator import IDENTITY, Eigenvalues, Operator
 from mfnjax.core.operators import fastest_decay, inner, pad, with_difference_sum
-from mfnjax.core.sides import Dirichlet, Neumann, Periodic, Place, each_side
+from mfnjax.core.sides import Dirichlet, Neumann, Periodic, Place
 from mfnjax.errors import ParameterError
 
 SCHEMES = ("limited", "upwind")

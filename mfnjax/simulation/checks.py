@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfnjax._checks import check_key, shown
+from mfnjax.core.boundary import ByField
 from mfnjax.core.grid import Grid
-from mfnjax.core.sides import ByField
 from mfnjax.core.state import State, StateLike
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Model

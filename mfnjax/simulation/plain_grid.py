@@ -66,7 +66,12 @@ def _mask_of_text(text: str, grid: Grid) -> np.ndarray:
         if len(grid.shape) != 2 or grid.shape[0] != grid.shape[1]:
             raise ParameterError(f"the mask 'disc' fills a square, not the shape {grid.shape}")
         return np.asarray(Grid.disc(grid.shape[0]).mask)
-    value = Formula(text, "mask")(grid.place(0.0, np.float32))
+    try:
+        value = Formula(text, "mask")(grid.place(0.0, np.float32))
+    except ParameterError as error:
+        raise ParameterError(
+            f"mask must be an array, 'disc' or a formula of the place; {error}"
+        ) from error
     return np.broadcast_to(np.asarray(value, np.float32), grid.shape)
 
 

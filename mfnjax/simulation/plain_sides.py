@@ -10,19 +10,16 @@ from typing import Any
 import numpy as np
 
 from mfnjax._checks import shown
+from mfnjax.core.boundary import BOUNDARIES, ByField, Sides, as_boundary
 from mfnjax.core.sides import (
     AXES,
-    BOUNDARIES,
     Boundary,
-    ByField,
     Dirichlet,
     Ghost,
     Neumann,
     Periodic,
     Robin,
     Side,
-    Sides,
-    as_boundary,
 )
 from mfnjax.errors import ParameterError
 from mfnjax.text.equations import Formula

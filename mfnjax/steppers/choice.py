@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mfnjax.core.boundary import BOUNDARIES
 from mfnjax.core.grid import Grid
-from mfnjax.core.sides import BOUNDARIES
 from mfnjax.errors import ParameterError, StabilityError
 from mfnjax.models.base import Model
 from mfnjax.steppers.explicit import Euler, Map, RungeKutta4, StrongStability3

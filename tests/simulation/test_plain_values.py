@@ -20,7 +20,7 @@ from mfnjax import (
     Simulation,
     Trajectory,
 )
-from mfnjax.core.sides import BOUNDARIES
+from mfnjax.core.boundary import BOUNDARIES
 from mfnjax.simulation.plain_sides import plain_sides, read_sides
 
 SHAPE, FIELDS = (6, 8), ("u", "v")

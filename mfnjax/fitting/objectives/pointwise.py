@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mfnjax._checks import check_int, check_items, check_key, check_kind, check_real, shown
+from mfnjax.core.boundary import ByField, Sides
 from mfnjax.core.grid import Grid
 from mfnjax.core.pytree import register_pytree
-from mfnjax.core.sides import ByField, Sides
 from mfnjax.core.state import State
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.fitting.objectives.objective import LeastSquares, RunSettings, Unknowns

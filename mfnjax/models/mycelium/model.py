@@ -17,12 +17,12 @@ import numpy as np
 from jax import lax
 
 from mfnjax._parameter import parameter
+from mfnjax.core.boundary import ByField, Sides
 from mfnjax.core.grid import Grid
 from mfnjax.core.operators import largest_stable_step, with_difference_sum
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.quantity import POTENTIAL, Quantity
 from mfnjax.core.rng import normal_field, uniform_field
-from mfnjax.core.sides import ByField, Sides
 from mfnjax.core.state import State
 from mfnjax.core.threefry import fold_in, uniform
 from mfnjax.errors import ParameterError, StabilityError
