@@ -7,15 +7,14 @@ from typing import Any, ClassVar, final
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
 from mfnjax.core.nabla import Nabla
 from mfnjax.core.operator import Operator
 from mfnjax.core.pytree import register_pytree
-from mfnjax.core.rng import uniform_field
 from mfnjax.core.state import State
+from mfnjax.models._common import colony
 from mfnjax.models.base import ReactionDiffusion, Values
 
 
@@ -47,17 +46,5 @@ class FisherKPPModel(ReactionDiffusion):
         return {"u": nabla.diffusion(self.diffusivity)}
 
     def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
-        """A colony: a disc of K in the middle (radius an eighth of the side) on an empty plate.
-
-        The rim is rough: each cell of the disc is occupied with a weight drawn from [½, 1).
-        """
-        dtype = jnp.result_type(float) if dtype is None else dtype
-        height, width = grid.shape
-        y = (np.arange(height) - (height - 1) / 2)[:, None]
-        x = (np.arange(width) - (width - 1) / 2)[None, :]
-        sides = [size for size in grid.shape if size > 1] or [1]
-        inside = y * y + x * x <= max(min(sides) / 8, 1.0) ** 2
-        weight = 0.5 + 0.5 * uniform_field(grid.shape, dtype, key=key)
-        capacity = jnp.asarray(self.capacity, dtype)
-        u = jnp.where(inside, capacity * weight, jnp.zeros((), dtype))
-        return State(self.fields, (u,), jnp.int32(0))
+        """A colony: a disc of K in the middle, rough at its rim, on an empty plate."""
+        return State(self.fields, (colony(self.capacity, grid, dtype, key=key),), jnp.int32(0))

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mfnjax._parameter import parameter
 from mfnjax.core.grid import Grid
@@ -64,11 +65,10 @@ class FitzHughNagumoModel(ReactionDiffusion):
         strip is refractory (w = 0.8), so that the wave can only run upwards and has a free end.
         """
         v, w = noisy_state((-1.2, -0.6), grid, 0.01, dtype, key=key)
-        height, width = grid.shape
-        row = jnp.arange(height, dtype=v.dtype)[:, None]
-        column = jnp.arange(width, dtype=v.dtype)[None, :]
+        height, width = (1, *grid.shape)[-2:]
+        row, column = (np.int64(0), *np.indices(grid.shape, sparse=True))[-2:]
         # In one dimension an eighth of the line, at its end, is excited.
-        strip = jnp.abs(row - height / 2) <= max(height / 16, 1.0)
+        strip = np.abs(row - height / 2) <= max(height / 16, 1.0)
         below = (row > height / 2) & (row <= height / 2 + max(height / 5, 2.0))
         left = column < (width / 2 if height > 1 else max(width / 8, 1.0))
         v = jnp.where(strip & left, jnp.asarray(1.5, v.dtype), v)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
@@ -17,6 +19,7 @@ from mfnjax.core.operator import Operator
 from mfnjax.core.pytree import register_pytree
 from mfnjax.core.rng import normal_field
 from mfnjax.core.state import State
+from mfnjax.models._common import from_middle
 from mfnjax.models.base import ReactionDiffusion, Values
 
 
@@ -56,10 +59,9 @@ class GrayScottModel(ReactionDiffusion):
         """
         dtype = jnp.result_type(float) if dtype is None else dtype
         near = [
-            np.abs(np.arange(size) - (size - 1) / 2) <= min(20, max(size // 4, 1)) / 2
-            for size in grid.shape
+            np.abs(along) <= min(20, max(along.size // 4, 1)) / 2 for along in from_middle(grid)
         ]
-        return self._seeded(near[0][:, None] & near[1][None, :], dtype, key)
+        return self._seeded(functools.reduce(operator.and_, near), dtype, key)
 
     def scattered_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
         """As `initial_state`, with small squares in random places in the stead of one.
@@ -71,12 +73,14 @@ class GrayScottModel(ReactionDiffusion):
         place_key, noise_key = jax.random.split(key)
         number = max(4, grid.num_cells // 32**2)
         near = []
-        for size, axis_key in zip(grid.shape, jax.random.split(place_key), strict=True):
+        axis_keys = jax.random.split(place_key, len(grid.shape))
+        for size, axis_key in zip(grid.shape, axis_keys, strict=True):
             width = min(10, max(size // 8, 1))
             first = jax.random.randint(axis_key, (number, 1), 0, size - width + 1, jnp.int32)
             cells = jnp.arange(size, dtype=jnp.int32)
             near.append(((cells >= first) & (cells < first + width)).astype(dtype))
-        inside = near[0].T @ near[1] > 0  # in any of the squares, (H, W)
+        axes = "zyx"[-len(near) :]
+        inside = jnp.einsum(",".join("n" + axis for axis in axes) + "->" + axes, *near) > 0
         return self._seeded(inside, dtype, noise_key)
 
     def _seeded(self, inside: Any, dtype: Any, key: jax.Array) -> State:
