@@ -33,3 +33,11 @@ from .schnakenberg import SchnakenbergModel as SchnakenbergModel
 from .swift_hohenberg import SwiftHohenbergModel as SwiftHohenbergModel
 from .pde import PDE as PDE
 from .base import Equation as Equation
+from .barkley import BarkleyModel as BarkleyModel
+from .cahn_hilliard import CahnHilliardModel as CahnHilliardModel
+from .complex_ginzburg_landau import ComplexGinzburgLandauModel as ComplexGinzburgLandauModel
+from .cross_diffusion import CrossDiffusionModel as CrossDiffusionModel
+from .keller_segel import KellerSegelModel as KellerSegelModel
+from .klausmeier import KlausmeierModel as KlausmeierModel
+from .kuramoto_sivashinsky import KuramotoSivashinskyModel as KuramotoSivashinskyModel
+from .porous_fisher import PorousFisherModel as PorousFisherModel

@@ -1,4 +1,4 @@
-"""What several models share: starts on grids of one to three axes, and a clip with one derivative."""
+"""What several models share: starts on grids of one to three axes, and a clip."""
 
 from __future__ import annotations
 

@@ -157,6 +157,65 @@ ALLEN_CAHN: dict[str, Preset] = {
     "domains": Preset({}, "domains of −1 and +1 that coarsen", 200, 0.1, "domains"),
 }
 
+KELLER_SEGEL: dict[str, Preset] = {
+    "aggregates": Preset(
+        {}, "even cells gather in aggregates, which slowly merge", 2_000, 0.05, "spots"
+    ),
+    "subcritical": Preset({"chemotaxis": 4.0}, "αχu(1 − u/K) < βD_u: noise dies out", 2_000, 0.1),
+}
+
+POROUS_FISHER: dict[str, Preset] = {
+    "colony": Preset(
+        {"diffusivity": 2.0, "growth_rate": 0.1},
+        "a disc with a sharp edge that grows at the speed √(Dr/2) until it fills the plate",
+        3_000,
+        0.1,
+        "front",
+    ),
+}
+
+CAHN_HILLIARD: dict[str, Preset] = {
+    "domains": Preset(
+        {"interface": 0.5},
+        "a mixture separates into domains of −1 and +1 that coarsen",
+        1_000,
+        0.1,
+        "domains",
+    ),
+}
+
+KLAUSMEIER: dict[str, Preset] = {
+    "bands": Preset(
+        {}, "bands of plants across the slope, which move uphill", 10_000, 0.02, "active"
+    ),
+}
+
+CROSS_DIFFUSION: dict[str, Preset] = {
+    "segregation": Preset({}, "competitors part into places of their own", 40_000, 0.002, "spots"),
+    "no cross-diffusion": Preset(
+        {"u_from_v": 0.0}, "both live everywhere: noise dies out", 2_000, 0.02
+    ),
+}
+
+COMPLEX_GINZBURG_LANDAU: dict[str, Preset] = {
+    "spirals": Preset({}, "spirals about defects", 2_000, 0.05, "active"),
+    "turbulence": Preset(
+        {"dispersion": 2.0, "twist": -1.0},
+        "1 + αβ < 0: turbulence of defects",
+        2_000,
+        0.05,
+        "active",
+    ),
+}
+
+KURAMOTO_SIVASHINSKY: dict[str, Preset] = {
+    "chaos": Preset({}, "cells of a flame front that never come to rest", 1_000, 0.2, "active"),
+}
+
+BARKLEY: dict[str, Preset] = {
+    "spiral": Preset({}, "spirals turn about their tips", 4_000, 0.01, "active"),
+}
+
 MYCELIUM: dict[str, Preset] = {
     "v4.1": Preset(
         {},

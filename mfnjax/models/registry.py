@@ -12,13 +12,21 @@ from mfnjax._parameter import parameters_of
 from mfnjax.errors import MfnError, ParameterError
 from mfnjax.models import presets as _presets
 from mfnjax.models.allen_cahn import AllenCahnModel
+from mfnjax.models.barkley import BarkleyModel
 from mfnjax.models.base import Model
 from mfnjax.models.brusselator import BrusselatorModel
+from mfnjax.models.cahn_hilliard import CahnHilliardModel
+from mfnjax.models.complex_ginzburg_landau import ComplexGinzburgLandauModel
+from mfnjax.models.cross_diffusion import CrossDiffusionModel
 from mfnjax.models.fisher_kpp import FisherKPPModel
 from mfnjax.models.fitzhugh_nagumo import FitzHughNagumoModel
 from mfnjax.models.gierer_meinhardt import GiererMeinhardtModel
 from mfnjax.models.gray_scott import GrayScottModel
+from mfnjax.models.keller_segel import KellerSegelModel
+from mfnjax.models.klausmeier import KlausmeierModel
+from mfnjax.models.kuramoto_sivashinsky import KuramotoSivashinskyModel
 from mfnjax.models.mycelium import MyceliumModel
+from mfnjax.models.porous_fisher import PorousFisherModel
 from mfnjax.models.presets import Preset
 from mfnjax.models.schnakenberg import SchnakenbergModel
 from mfnjax.models.swift_hohenberg import SwiftHohenbergModel
@@ -263,4 +271,52 @@ register_model(
     AllenCahnModel,
     summary="Allen-Cahn: two phases that coarsen",
     presets=_presets.ALLEN_CAHN,
+)
+register_model(
+    "barkley",
+    BarkleyModel,
+    summary="Barkley: an excitable medium with spirals",
+    presets=_presets.BARKLEY,
+)
+register_model(
+    "cahn-hilliard",
+    CahnHilliardModel,
+    summary="Cahn-Hilliard: a mixture that separates",
+    presets=_presets.CAHN_HILLIARD,
+)
+register_model(
+    "complex-ginzburg-landau",
+    ComplexGinzburgLandauModel,
+    summary="Complex Ginzburg-Landau: spirals and turbulence of waves",
+    presets=_presets.COMPLEX_GINZBURG_LANDAU,
+)
+register_model(
+    "shigesada-kawasaki-teramoto",
+    CrossDiffusionModel,
+    summary="Shigesada-Kawasaki-Teramoto: competitors that segregate",
+    presets=_presets.CROSS_DIFFUSION,
+)
+register_model(
+    "keller-segel",
+    KellerSegelModel,
+    summary="Keller-Segel: chemotaxis that aggregates",
+    presets=_presets.KELLER_SEGEL,
+)
+register_model(
+    "klausmeier",
+    KlausmeierModel,
+    summary="Klausmeier: bands of plants that climb a slope",
+    presets=_presets.KLAUSMEIER,
+)
+register_model(
+    "kuramoto-sivashinsky",
+    KuramotoSivashinskyModel,
+    summary="Kuramoto-Sivashinsky: chaos of a flame front",
+    presets=_presets.KURAMOTO_SIVASHINSKY,
+)
+register_model(
+    "porous-fisher",
+    PorousFisherModel,
+    summary="Porous Fisher: a colony with a sharp front",
+    presets=_presets.POROUS_FISHER,
 )
