@@ -85,6 +85,7 @@ from .models import (
     KlausmeierModel as KlausmeierModel,
     KuramotoSivashinskyModel as KuramotoSivashinskyModel,
     PorousFisherModel as PorousFisherModel,
+    GHKMembraneModel as GHKMembraneModel,
     SwiftHohenbergModel as SwiftHohenbergModel,
     build_model as build_model,
     get_model as get_model,

@@ -41,3 +41,4 @@ from .keller_segel import KellerSegelModel as KellerSegelModel
 from .klausmeier import KlausmeierModel as KlausmeierModel
 from .kuramoto_sivashinsky import KuramotoSivashinskyModel as KuramotoSivashinskyModel
 from .porous_fisher import PorousFisherModel as PorousFisherModel
+from .ghk_membrane import GHKMembraneModel as GHKMembraneModel

@@ -191,8 +191,10 @@ KLAUSMEIER: dict[str, Preset] = {
 }
 
 CROSS_DIFFUSION: dict[str, Preset] = {
-    "segregation": Preset({}, "competitors part into places of their own", 40_000, 0.002, "spots"),
-    "no cross-diffusion": Preset(
+    "segregation": Preset(
+        {}, "competitors part into places of their own", 15_000, 0.003, "labyrinth"
+    ),
+    "diffusion-only": Preset(
         {"u_from_v": 0.0}, "both live everywhere: noise dies out", 2_000, 0.02
     ),
 }
@@ -214,6 +216,16 @@ KURAMOTO_SIVASHINSKY: dict[str, Preset] = {
 
 BARKLEY: dict[str, Preset] = {
     "spiral": Preset({}, "spirals turn about their tips", 4_000, 0.01, "active"),
+}
+
+GHK_MEMBRANE: dict[str, Preset] = {
+    "puddle": Preset(
+        {},
+        "a puddle of potassium excites the sheet, spreads, and lets it come to rest",
+        10_000,
+        1e-4,
+        "uniform",
+    ),
 }
 
 MYCELIUM: dict[str, Preset] = {

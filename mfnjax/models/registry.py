@@ -20,6 +20,7 @@ from mfnjax.models.complex_ginzburg_landau import ComplexGinzburgLandauModel
 from mfnjax.models.cross_diffusion import CrossDiffusionModel
 from mfnjax.models.fisher_kpp import FisherKPPModel
 from mfnjax.models.fitzhugh_nagumo import FitzHughNagumoModel
+from mfnjax.models.ghk_membrane import GHKMembraneModel
 from mfnjax.models.gierer_meinhardt import GiererMeinhardtModel
 from mfnjax.models.gray_scott import GrayScottModel
 from mfnjax.models.keller_segel import KellerSegelModel
@@ -319,4 +320,10 @@ register_model(
     PorousFisherModel,
     summary="Porous Fisher: a colony with a sharp front",
     presets=_presets.POROUS_FISHER,
+)
+register_model(
+    "ghk-membrane",
+    GHKMembraneModel,
+    summary="GHK membrane: a potential driven by ions that diffuse",
+    presets=_presets.GHK_MEMBRANE,
 )
