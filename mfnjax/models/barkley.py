@@ -62,7 +62,7 @@ class BarkleyModel(Equation):
         """
         dtype = jnp.result_type(float) if dtype is None else dtype
         height, width = (1, *grid.shape)[-2:]
-        row, column = (np.int64(0), *np.indices(grid.shape, sparse=True))[-2:]
+        row, column = (np.zeros(1), *np.indices(grid.shape, sparse=True))[-2:]
         upper = row < height / 2 if height > 1 else column < width / 4
         u = jnp.broadcast_to(jnp.asarray(column < width / 2, dtype), grid.shape)
         v = jnp.asarray(upper, dtype) * jnp.asarray(self.duration / 2, dtype)

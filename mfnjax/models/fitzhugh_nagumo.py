@@ -66,7 +66,7 @@ class FitzHughNagumoModel(ReactionDiffusion):
         """
         v, w = noisy_state((-1.2, -0.6), grid, 0.01, dtype, key=key)
         height, width = (1, *grid.shape)[-2:]
-        row, column = (np.int64(0), *np.indices(grid.shape, sparse=True))[-2:]
+        row, column = (np.zeros(1), *np.indices(grid.shape, sparse=True))[-2:]
         # In one dimension an eighth of the line, at its end, is excited.
         strip = np.abs(row - height / 2) <= max(height / 16, 1.0)
         below = (row > height / 2) & (row <= height / 2 + max(height / 5, 2.0))

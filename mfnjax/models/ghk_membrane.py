@@ -24,19 +24,6 @@ _IONS = tuple(MAMMALIAN[name] for name in ("K", "Na", "Cl"))
 _VALENCES = tuple(ion.valence for ion in _IONS)
 
 
-def _permeability(default: float, ion: str) -> Any:
-    return parameter(default, symbol=f"P_{ion}", unit="m/s", low=0.0, text=f"Permeability to {ion}")
-
-
-def _inside(number: int, ion: str) -> Any:
-    text = f"Concentration of {ion} inside"
-    return parameter(_IONS[number].in_molar, unit="mol/L", low=0.0, open_low=True, text=text)
-
-
-def _diffusivity(default: float, what: str) -> Any:
-    return parameter(default, unit="µm²/s", low=0.0, text=f"Diffusivity of {what}")
-
-
 @final
 @register_pytree
 @dataclass(frozen=True)
@@ -71,16 +58,16 @@ class GHKMembraneModel(Equation):
     surface: Any = parameter(
         0.1, symbol="s", unit="1/µm", low=0.0, text="Membrane per volume of the film"
     )
-    p_potassium: Any = _permeability(1e-8, "K")
-    p_sodium: Any = _permeability(4e-10, "Na")
-    p_chloride: Any = _permeability(4.5e-9, "Cl")
-    potassium_inside: Any = _inside(0, "K")
-    sodium_inside: Any = _inside(1, "Na")
-    chloride_inside: Any = _inside(2, "Cl")
-    d_potential: Any = _diffusivity(2000.0, "the potential")
-    d_potassium: Any = _diffusivity(1960.0, "potassium")
-    d_sodium: Any = _diffusivity(1330.0, "sodium")
-    d_chloride: Any = _diffusivity(2030.0, "chloride")
+    p_potassium: Any = parameter(1e-8, symbol="P_K", unit="m/s", low=0.0, text="Permeability")
+    p_sodium: Any = parameter(4e-10, symbol="P_Na", unit="m/s", low=0.0, text="Permeability")
+    p_chloride: Any = parameter(4.5e-9, symbol="P_Cl", unit="m/s", low=0.0, text="Permeability")
+    potassium_inside: Any = parameter(0.140, unit="mol/L", low=0.0, open_low=True, text="K inside")
+    sodium_inside: Any = parameter(0.012, unit="mol/L", low=0.0, open_low=True, text="Na inside")
+    chloride_inside: Any = parameter(0.004, unit="mol/L", low=0.0, open_low=True, text="Cl inside")
+    d_potential: Any = parameter(2000.0, unit="µm²/s", low=0.0, text="Coupling of neighbours")
+    d_potassium: Any = parameter(1960.0, unit="µm²/s", low=0.0, text="Diffusivity of K")
+    d_sodium: Any = parameter(1330.0, unit="µm²/s", low=0.0, text="Diffusivity of Na")
+    d_chloride: Any = parameter(2030.0, unit="µm²/s", low=0.0, text="Diffusivity of Cl")
 
     @property
     def _ions(self) -> list[tuple[int, Any, Any]]:
