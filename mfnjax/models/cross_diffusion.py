@@ -49,7 +49,7 @@ class CrossDiffusionModel(Equation):
         0.0, symbol="a_11", unit="length²/(unit · time)", low=0.0, text="u drives u away"
     )
     u_from_v: Any = parameter(
-        200.0, symbol="a_12", unit="length²/(unit · time)", low=0.0, text="v drives u away"
+        150.0, symbol="a_12", unit="length²/(unit · time)", low=0.0, text="v drives u away"
     )
     v_from_u: Any = parameter(
         0.0, symbol="a_21", unit="length²/(unit · time)", low=0.0, text="u drives v away"
@@ -80,7 +80,7 @@ class CrossDiffusionModel(Equation):
 
     def homogeneous_state(self) -> tuple[Any, Any]:
         """Where both live together: r₁ = b₁₁u + b₁₂v, r₂ = b₂₁u + b₂₂v."""
-        determinant = self.u_by_u * self.v_by_v - self.u_by_v * self.v_by_u
+        determinant = jnp.asarray(self.u_by_u * self.v_by_v - self.u_by_v * self.v_by_u)
         u = (self.growth_u * self.v_by_v - self.growth_v * self.u_by_v) / determinant
         v = (self.growth_v * self.u_by_u - self.growth_u * self.v_by_u) / determinant
         return u, v

@@ -35,7 +35,7 @@ class GHKMembraneModel(Equation):
     µm, times in s. In milliseconds V comes to rest where the currents cancel: at the potential of
     Goldman, Hodgkin and Katz for the c_k of the place (`rest`), which a puddle of potassium
     raises until it has spread. What the membrane passes is counted on both sides: the charge
-    Σ(sCV + FΣz_k c_k) is kept.
+    Σ(sCV + FΣz_k c_k) is kept. In float32 the slow drift of the concentrations may be lost.
 
     Source: D. E. Goldman (1943), doi:10.1085/jgp.27.1.37; A. L. Hodgkin, B. Katz (1949),
     doi:10.1113/jphysiol.1949.sp004310.
@@ -93,14 +93,14 @@ class GHKMembraneModel(Equation):
         flows = [per_current / z * i for i, z in zip(currents, _VALENCES, strict=True)]
         return (-total / self.capacitance, *flows)
 
-    def rest(self, outside: tuple[Any, ...]) -> jax.Array:
+    def rest(self, outside: tuple[jax.Array, ...]) -> jax.Array:
         """The GHK potential [V] for the concentrations outside [mol/L], of their shape."""
-        arrays = [jnp.asarray(c) for c in outside]
-        inside, permeability = (
-            jnp.stack([jnp.asarray(ion[k], arrays[0].dtype) for ion in self._ions]) for k in (1, 2)
+        _, inside, permeability = zip(*self._ions, strict=True)
+        out, within, weight = (
+            jnp.stack(jnp.broadcast_arrays(*[jnp.asarray(x, outside[0].dtype) for x in one]), -1)
+            for one in (outside, inside, permeability)
         )
-        valences = jnp.asarray(_VALENCES)
-        return ghk_voltage(permeability, jnp.stack(arrays, -1), inside, valences, self.temperature)
+        return ghk_voltage(weight, out, within, jnp.asarray(_VALENCES), self.temperature)
 
     def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
         """At rest in the fluid around a mammalian cell, but for a puddle in the middle.

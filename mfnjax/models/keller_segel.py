@@ -46,7 +46,14 @@ class KellerSegelModel(Equation):
     production: Any = parameter(
         1.0, symbol=("α", "alpha"), unit="unit of c/(unit of u · time)", text="Release by cells"
     )
-    decay: Any = parameter(1.0, symbol=("β", "beta"), unit="1/time", text="Decay of the attractant")
+    decay: Any = parameter(
+        1.0,
+        symbol=("β", "beta"),
+        unit="1/time",
+        low=0.0,
+        open_low=True,
+        text="Decay of the attractant",
+    )
     d_cells: Any = parameter(
         1.0, symbol="D_u", unit="length²/time", low=0.0, text="Diffusivity of the cells"
     )

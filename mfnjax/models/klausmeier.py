@@ -36,7 +36,12 @@ class KlausmeierModel(Equation):
 
     rain: Any = parameter(1.0, symbol="a", unit="unit of w · rate of evaporation", text="Rain")
     mortality: Any = parameter(
-        0.45, symbol="m", unit="rate of evaporation", low=0.0, text="Mortality of the plants"
+        0.45,
+        symbol="m",
+        unit="rate of evaporation",
+        low=0.0,
+        open_low=True,
+        text="Mortality of the plants",
     )
     slope: Any = parameter(
         20.0, symbol="v", unit="length/time", text="Speed of the water down the slope"
@@ -65,7 +70,8 @@ class KlausmeierModel(Equation):
 
     def homogeneous_state(self) -> tuple[Any, Any]:
         """(m/n, n) with n = (a + √(a² − 4m²))/2m, the even cover; the plate is bare for a < 2m."""
-        root = jnp.sqrt(jnp.maximum(self.rain**2 - 4 * self.mortality**2, 0.0))
+        square = jnp.asarray(self.rain**2 - 4 * self.mortality**2)
+        root = jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
         plants = (self.rain + root) / (2 * self.mortality)
         return self.mortality / plants, plants
 

@@ -178,8 +178,8 @@ CAHN_HILLIARD: dict[str, Preset] = {
     "domains": Preset(
         {"interface": 0.5},
         "a mixture separates into domains of −1 and +1 that coarsen",
-        1_000,
-        0.1,
+        1_400,
+        0.5,
         "domains",
     ),
 }
@@ -192,7 +192,7 @@ KLAUSMEIER: dict[str, Preset] = {
 
 CROSS_DIFFUSION: dict[str, Preset] = {
     "segregation": Preset(
-        {}, "competitors part into places of their own", 15_000, 0.003, "labyrinth"
+        {}, "competitors part into places of their own", 15_000, 0.004, "labyrinth"
     ),
     "diffusion-only": Preset(
         {"u_from_v": 0.0}, "both live everywhere: noise dies out", 2_000, 0.02
