@@ -57,13 +57,15 @@ class BarkleyModel(Equation):
     def initial_state(self, grid: Grid, *, dtype: Any = None, key: jax.Array) -> State:
         """Crossed half planes, which make a spiral where they meet: nothing is drawn.
 
-        The left half is excited (u = 1), the upper half refractory (v = a/2); on a line without an
-        upper half the left quarter is refractory, so that one wave runs to the right.
+        The left half is excited (u = 1), the upper half refractory (v = a/2). On a line the left
+        quarter is refractory (v = a) and the next excited, so that one wave runs to the right.
         """
         dtype = jnp.result_type(float) if dtype is None else dtype
         height, width = (1, *grid.shape)[-2:]
         row, column = (np.zeros(1), *np.indices(grid.shape, sparse=True))[-2:]
-        upper = row < height / 2 if height > 1 else column < width / 4
-        u = jnp.broadcast_to(jnp.asarray(column < width / 2, dtype), grid.shape)
-        v = jnp.asarray(upper, dtype) * jnp.asarray(self.duration / 2, dtype)
-        return State(self.fields, (u, jnp.broadcast_to(v, grid.shape)), jnp.int32(0))
+        excited, refractory = column < width / 2, 0.5 * (row < height / 2)
+        if height == 1:
+            excited, refractory = excited & (column >= width / 4), 1.0 * (column < width / 4)
+        levels = excited, jnp.asarray(refractory, dtype) * jnp.asarray(self.duration, dtype)
+        values = [jnp.broadcast_to(jnp.asarray(level, dtype), grid.shape) for level in levels]
+        return State(self.fields, tuple(values), jnp.int32(0))
