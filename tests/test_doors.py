@@ -56,7 +56,7 @@ def values(request: pytest.FixtureRequest) -> dict[str, Any]:
         return {**found, "start": start, "grid_size": SIDE, "steps": STEPS, "dt": DT}
     found: dict[str, Any] = {"model": name, "grid_size": SIDE, "steps": STEPS}
     if not issubclass(get_model(name).model, IteratedMap):
-        found["dt"] = DT
+        found["dt"] = min([DT, *(preset.dt for preset in get_model(name).presets.values())])
     if name == OWN:
         found["parameters"] = {"rivalry": 1.5}
     return found

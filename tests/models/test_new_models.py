@@ -199,12 +199,10 @@ def test_cahn_hilliard_grows_its_wavelength() -> None:
     model, grid, time = build_model("cahn-hilliard", {"kappa": 4.0}), Grid(512), 20.0
     start = 1e-6 * np.random.default_rng(0).normal(size=512)
     run = go_on(model, (start,), grid, 400, time / 400)
-    before, after = (abs(np.fft.rfft(u))[1:] for u in (start, np.asarray(run.state["u"])))
+    before, after = (abs(np.fft.rfft(u))[1:51] for u in (start, np.asarray(run.state["u"])))
     rates = np.log(after / before) / time
-    q = 2 * np.pi * np.arange(1, 257) / 512
-    np.testing.assert_allclose(
-        rates[:50], (stencil(q) * (1 - 4.0 * stencil(q)))[:50], rtol=1e-3, atol=1e-5
-    )
+    q = 2 * np.pi * np.arange(1, 51) / 512
+    np.testing.assert_allclose(rates, stencil(q) * (1 - 4.0 * stencil(q)), rtol=1e-3, atol=1e-5)
     assert 2 * np.pi / q[np.argmax(rates)] == pytest.approx(2 * np.pi * np.sqrt(8.0), rel=0.05)
 
 
