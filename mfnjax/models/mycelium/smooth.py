@@ -19,10 +19,10 @@ from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import (
     Advanced,
+    Equation,
     IteratedMap,
     Laplacian,
     Model,
-    ReactionDiffusion,
     Values,
     all_finite,
     concrete_parameters,
@@ -153,10 +153,10 @@ class SmoothMyceliumModel(IteratedMap):
 def smooth_twin(model: Model, width: Any = 1.0) -> Model:
     """Return the model with smooth twins for its hard parts, ready for `simulate`.
 
-    A reaction–diffusion system has no hard part: it is its own twin and comes back as it is.
+    An equation has no parts that wait for a twin: it is its own and comes back as it is.
 
     Args:
-        model: `MyceliumModel`, its twin (whose widths are set anew), or any `ReactionDiffusion`.
+        model: `MyceliumModel`, its twin (whose widths are set anew), or any `Equation`.
         width: Multiple of the default widths of `SmoothMyceliumModel` (traced); towards 0 the twin
             becomes the hard model. `annealed_width` gives a schedule.
 
@@ -178,7 +178,7 @@ def smooth_twin(model: Model, width: Any = 1.0) -> Model:
         >>> bool(jax.grad(mean_potential)(0.25) > 0)  # more events, a higher potential
         True
     """
-    if isinstance(model, ReactionDiffusion):
+    if isinstance(model, Equation):
         return model
     if isinstance(model, SmoothMyceliumModel):
         model = model.hard
