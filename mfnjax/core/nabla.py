@@ -85,11 +85,13 @@ class Nabla:
         fields = []
         for name, value in zip(names, values, strict=True):
             boundary = grid.boundary.of(name)
-            value = self._filled(value)
-            centre, total = value, None
+            centre, padded, total = value, None, None
             if grid.mask is None and grid.is_isotropic and not lazy:
                 centre, total = with_difference_sum(value, grid, boundary, t)
-            self._know(centre, boundary, None, total, value)
+            elif not lazy:
+                padded = pad(value, grid, boundary, t)
+                centre = inner(padded, grid.shape)
+            self._know(centre, boundary, padded, total, value)
             fields.append(centre)
         self.fields = tuple(fields)
 
@@ -101,17 +103,6 @@ class Nabla:
     def _torus(self, boundary: Any) -> frozenset[int]:
         names = {self.grid.axis(name): name for name in self.axes}
         return frozenset(k for k, n in names.items() if isinstance(boundary.along(n), Periodic))
-
-    def _filled(self, value: jax.Array) -> jax.Array:
-        """A field whose cells that take no part have a value between 0 and those inside.
-
-        What a model makes of them is thrown away, but not before it has been computed: 1/u of the
-        0 that they hold would leave a NaN in every derivative, and in the fluxes beside them.
-        """
-        if self.grid.mask is None:
-            return value
-        # Of the cells inside, diluted by the others' 0; a sum is the cheapest of all reductions.
-        return jnp.where(self.grid.mask > 0, value, lax.stop_gradient(jnp.mean(value)))
 
     # Place.
 
@@ -262,10 +253,14 @@ class Nabla:
 
     def _apply_laplacian(self, u: Any) -> jax.Array:
         known = self._look_up(u)
-        if self.grid.mask is not None or not self.grid.is_isotropic:
+        spacing = jnp.asarray(self.grid.spacings[-1], self.dtype)
+        if self.grid.mask is not None and self.grid.is_isotropic:
+            total = self._exchange(u)
+            image = total * (1 / (spacing * spacing) * self._inverse_fraction)
+            return image if known is None else self._linear_image(image, known)
+        if not self.grid.is_isotropic:
             image = self.divergence(self.flux(1.0, u))
             return image if known is None else self._linear_image(image, known)
-        spacing = jnp.asarray(self.grid.spacing, self.dtype)
         if known is None:
             array = jnp.broadcast_to(jnp.asarray(u, self.dtype), self.grid.shape)
             total = with_difference_sum(array, self.grid, self._mirror(), self.t)[1]
@@ -276,6 +271,22 @@ class Nabla:
             args = known.array, self.grid, known.boundary, self.t
             known.difference_sum = with_difference_sum(*args)[1]
         return self._linear_image(1 / (spacing * spacing) * known.difference_sum, known)
+
+    def _exchange(self, u: Any) -> jax.Array:
+        """The sum of u_n − u over the neighbours, each times the open part of the face."""
+        padded, torus, total = self._padded(u), self._torus_of(u), jnp.zeros((), self.dtype)
+        for name in self.axes:
+            axis = self.grid.axis(name)
+            along, is_open = self._only_along(padded, axis), self._open(axis, torus)
+            here, before, after = (
+                part(along, axis, 1, -1),
+                part(along, axis, 0, -2),
+                part(along, axis, 2, 0),
+            )
+            gain = part(is_open, axis, 1, 0) * (after - here)
+            loss = part(is_open, axis, 0, -1) * (here - before)
+            total = total + (gain - loss)
+        return total
 
     def _linear_image(self, array: jax.Array, known: _Known) -> jax.Array:
         """∇² of a field between walls of the value 0 is 0 there too."""

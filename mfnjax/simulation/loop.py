@@ -19,6 +19,7 @@ from mfnjax.core.pytree import register_pytree
 from mfnjax.core.threefry import fold_in
 from mfnjax.models.base import Values, all_cells
 from mfnjax.simulation.problem import Inputs, Problem
+from mfnjax.steppers.stepper import filled, inside
 
 
 @final
@@ -88,14 +89,25 @@ def _note_bad(run: Run, finite: tuple[jax.Array, ...]) -> Run:
     return replace(run, first_bad=jnp.where(is_news, seen, run.first_bad))
 
 
-def note_bad_start(run: Run) -> Run:
-    """Remember the first field that is not finite before the first step."""
+def enter(problem: Problem, run: Run) -> Run:
+    """Before the first step: fill the cells that take no part, note a field that is not finite."""
+    run = replace(run, values=filled(problem.grid, run.values))
     good = all_cells(reduce(jnp.logical_and, map(jnp.isfinite, run.values)))
 
     def look(run: Run) -> Run:
         return _note_bad(run, tuple(all_cells(jnp.isfinite(u)) for u in run.values))
 
     return lax.cond(good, lambda run: run, look, run)
+
+
+def leave(problem: Problem, run: Run) -> Run:
+    """After the last step: 0 in the cells that take no part."""
+    return replace(run, values=inside(problem.grid, run.values))
+
+
+def saved_now(problem: Problem, run: Run) -> Values:
+    """The fields that are saved, as they are now."""
+    return inside(problem.grid, tuple(run.values[i] for i in problem.saved))
 
 
 def prepare_step(problem: Problem, run: Run) -> Any:
@@ -112,22 +124,23 @@ def dynamic_loop(
     compiled once, whatever the number of steps and frames.
     """
     prepared = prepare_step(problem, run)
-    run = note_bad_start(run)
+    run = enter(problem, run)
     buffers = tuple(
         jnp.zeros((capacity, *run.values[i].shape), run.values[i].dtype) for i in problem.saved
     )
 
     if not capacity:
-        return _steps(problem, prepared, run, steps, many=True), ()
+        return leave(problem, _steps(problem, prepared, run, steps, many=True)), ()
 
     def frame(index: jax.Array, carry: tuple[Run, Values]) -> tuple[Run, Values]:
         run, buffers = carry
         count = jnp.minimum(every, steps - index * every)
         run = _steps(problem, prepared, run, count, many=False)
         buffers = tuple(
-            lax.dynamic_update_index_in_dim(buffer, run.values[i], index, 0)
-            for buffer, i in zip(buffers, problem.saved, strict=True)
+            lax.dynamic_update_index_in_dim(buffer, frame, index, 0)
+            for buffer, frame in zip(buffers, saved_now(problem, run), strict=True)
         )
         return run, buffers
 
-    return lax.fori_loop(0, -(-steps // every), frame, (run, buffers))
+    run, buffers = lax.fori_loop(0, -(-steps // every), frame, (run, buffers))
+    return leave(problem, run), buffers

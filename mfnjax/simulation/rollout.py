@@ -25,8 +25,10 @@ from mfnjax.simulation.loop import (
     Run,
     drawn_step,
     dynamic_loop,
-    note_bad_start,
+    enter,
+    leave,
     prepare_step,
+    saved_now,
     start_run,
 )
 from mfnjax.simulation.problem import Inputs, Problem
@@ -72,17 +74,17 @@ def _compiled_scan(
     problem: Problem, run: Run, *, steps: int, every: int | None, policy: str
 ) -> tuple[Run, Values]:
     prepared = prepare_step(problem, run)
-    run = note_bad_start(run)
+    run = enter(problem, run)
     body = partial(drawn_step, problem, prepared)
     if every is None:
-        return static_loop(body, run, steps, policy), ()
+        return leave(problem, static_loop(body, run, steps, policy)), ()
 
     def frame(run: Run, _: None) -> tuple[Run, Values]:
         run = static_loop(body, run, every, policy)
-        return run, tuple(run.values[i] for i in problem.saved)
+        return run, saved_now(problem, run)
 
     run, frames = lax.scan(frame, run, None, length=steps // every)
-    return static_loop(body, run, steps % every, policy), frames
+    return leave(problem, static_loop(body, run, steps % every, policy)), frames
 
 
 def _run_static(inputs: Inputs, adjoint: Any) -> Trajectory:

@@ -90,7 +90,7 @@ def centres_and_rates(
     linear = model.linear_rates(nabla.fields, nabla)
     rest = model.rates(nabla.fields, nabla)
     rates = tuple(one + other for one, other in zip(linear, rest, strict=True))
-    return nabla.fields if grid.mask is None else values, inside(grid, rates)
+    return nabla.fields, inside(grid, rates)
 
 
 def inside(grid: Grid, values: Values) -> Values:
@@ -98,6 +98,21 @@ def inside(grid: Grid, values: Values) -> Values:
     if grid.mask is None:
         return values
     return tuple(jnp.where(grid.mask > 0, value, 0) for value in values)
+
+
+def filled(grid: Grid, values: Values) -> Values:
+    """Fields whose cells that take no part have the value of one that does, for as long as it runs.
+
+    What a model makes of them is thrown away, but not before it has been computed: 1/u of 0 would
+    leave a NaN in every derivative, and in the fluxes beside them.
+    """
+    if grid.mask is None:
+        return values
+    first = jnp.argmax(jnp.ravel(grid.mask))
+    return tuple(
+        jnp.where(grid.mask > 0, value, lax.stop_gradient(value.reshape(-1)[first]))
+        for value in values
+    )
 
 
 def advanced(values: Values) -> Advanced:

@@ -19,7 +19,6 @@ from mfnjax.steppers.stepper import (
     advanced,
     centres_and_rates,
     explicit_stable_step,
-    inside,
 )
 
 Amplitudes = tuple[tuple[Any, ...], ...]
@@ -60,7 +59,7 @@ class EulerMaruyama(Stepper):
             scale = _scale(grid, dt, values[0].dtype)
             for field, number, s in _noises(model, grid, values, time):
                 after[field] = after[field] + s * scale * _normal(values[field], number, key=draw)
-        return advanced(inside(grid, tuple(after)))
+        return advanced(tuple(after))
 
     def draw(self, model: Any, dtype: Any, *, key: jax.Array) -> Any:
         return key
@@ -120,7 +119,7 @@ class Milstein(Stepper):
                 s, slope = jax.jvp(amplitude, (u,), (jnp.ones_like(u),))
                 step = scale * _normal(u, number, key=draw)
                 after[field] = after[field] + s * step + 0.5 * s * slope * (step**2 - scale**2)
-        return advanced(inside(grid, tuple(after)))
+        return advanced(tuple(after))
 
     def draw(self, model: Any, dtype: Any, *, key: jax.Array) -> Any:
         return key
