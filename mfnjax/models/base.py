@@ -96,9 +96,16 @@ class Model(abc.ABC):
         """What a user of this parameter set should know, in a sentence; None: nothing."""
         return None
 
-    @abc.abstractmethod
     def check(self, grid: Grid, dt: float) -> None:
-        """Raise ParameterError or StabilityError if a concrete parameter is not accepted."""
+        """Raise ParameterError or StabilityError if a concrete parameter is not accepted.
+
+        By default each must be finite and in its range.
+        """
+        check_finite(self)
+        declared = parameters_of(self)
+        for name, value in concrete_parameters(self).items():
+            if declared[name].low is not None or declared[name].high is not None:
+                declared[name].check_elements(f"{type(self).__name__}.{name}", value)
 
 
 class Equation(Model):
@@ -164,12 +171,8 @@ class Equation(Model):
 
     def check(self, grid: Grid, dt: float) -> None:
         """Parameters are finite and in their ranges; no field's short waves grow without bound."""
-        check_finite(self)
+        super().check(grid, dt)
         check_smoothing(self, grid)
-        declared = parameters_of(self)
-        for name, value in concrete_parameters(self).items():
-            if declared[name].low is not None or declared[name].high is not None:
-                declared[name].check_elements(f"{type(self).__name__}.{name}", value)
 
 
 class ReactionDiffusion(Equation):
@@ -232,31 +235,35 @@ class _OnlyLaplacian:
 
 
 class IteratedMap(Model):
-    """A map with a step of its own, dt = 1.
+    """A map with a step of its own, dt = 1: `advance` and `initial_state`.
 
-    A map that can take many steps faster than one after the other has a method ``take_steps(run,
-    count, *, grid, key, step)``: it returns the `mfnjax.simulation.loop.Run` that ``count``
-    (traced) calls of ``step(run, draw)`` would give, bit for bit.
+    A map that steps through differential equations may say which, in `reaction` and `transport`,
+    for the analysis of its stability. One that can take many steps faster than one after the other
+    has a method ``take_steps(run, count, *, grid, key, step)``: it returns the
+    `mfnjax.simulation.loop.Run` that ``count`` (traced) calls of ``step(run, draw)`` would give,
+    bit for bit.
     """
 
     takes_key: ClassVar[bool] = True
 
     @abc.abstractmethod
+    def advance(self, values: Values, grid: Grid, *, draw: Any) -> Values | Advanced:
+        """Return the fields one step later; ``draw`` is this step's `draw`, or None: no chance.
+
+        A map that counts events, or clamps what must be looked at before, returns an `Advanced`.
+        """
+
     def reaction(self, values: Values) -> Values:
         """Return f(u), the local rates of the ``reaction_fields``, elementwise, unit/time."""
+        raise ParameterError(f"{type(self).__name__} is a map: it has no rates of change")
 
-    @abc.abstractmethod
     def transport(self, values: Values, laplacian: Laplacian) -> Values:
         """Return L u for the ``reaction_fields``, in terms of ``laplacian`` of one field at a time.
 
-        Spectral steppers need an L that is linear, diagonal, and a polynomial in ∇² with constant
-        coefficients, and refuse another (see `mfnjax.models.transport`); called with multiplication
-        by an eigenvalue λ instead of the operator (and ones for the fields) it gives its symbol.
+        Called with multiplication by an eigenvalue λ instead of the operator (and ones for the
+        fields) it gives its symbol.
         """
-
-    @abc.abstractmethod
-    def advance(self, values: Values, grid: Grid, *, draw: Any) -> Advanced:
-        """Return the fields one step later; ``draw`` is this step's `draw`, or None: no chance."""
+        raise ParameterError(f"{type(self).__name__} is a map: it has no rates of change")
 
     def draw(self, dtype: Any, *, key: jax.Array) -> Any:
         """Return the few random numbers of one step (a pytree), from this step's own key.

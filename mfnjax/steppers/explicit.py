@@ -48,7 +48,8 @@ class Map(Stepper):
         time: Any,
         draw: Any,
     ) -> Advanced:
-        return model.advance(values, grid, draw=draw)
+        after = model.advance(values, grid, draw=draw)
+        return after if isinstance(after, Advanced) else advanced(tuple(after))
 
     def draw(self, model: IteratedMap, dtype: Any, *, key: jax.Array) -> Any:
         return model.draw(dtype, key=key)
