@@ -31,7 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--quick",
         action="store_true",
-        help="one case of each test, or one a model of the registry; nothing that starts a process",
+        help="one case of each test, and in each file one for each model of the registry; nothing "
+        "that starts a process",
     )
 
 
@@ -60,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With ``--quick`` keep the first case of each test, and of each model that it is run for.
+    """With ``--quick`` keep the first case of each test, and in each file one for each model.
 
     What is marked ``thorough`` is left out: it starts a process, or takes over half a second. What
     is ``compile_bound`` comes first: all that is traced is lost between it and the others.
@@ -68,17 +69,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: item.get_closest_marker("compile_bound") is None)
     if not config.getoption("--quick"):
         return
-    seen: set[tuple[str, object]] = set()
+    seen: set[object] = set()
     kept, dropped = [], []
     for item in items:
         is_slow = any(mark.name in ("slow", "thorough") for mark in item.iter_markers())
         is_slow |= bool(_PROCESS_FIXTURES.intersection(getattr(item, "fixturenames", ())))
         cases = getattr(getattr(item, "callspec", None), "params", {})
         model = next((v for v in cases.values() if isinstance(v, str) and v in _MODELS), None)
-        key = (item.nodeid.partition("[")[0], model)
-        (dropped if is_slow or key in seen else kept).append(item)
+        file, _, test = item.nodeid.partition("[")[0].partition("::")
+        firsts = {(file, test), (file, "a model", model)} if model else {(file, test)}
+        (dropped if is_slow or firsts <= seen else kept).append(item)
         if not is_slow:
-            seen.add(key)
+            seen |= firsts
     config.hook.pytest_deselected(items=dropped)
     items[:] = kept
 

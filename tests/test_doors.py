@@ -62,6 +62,7 @@ def values(request: pytest.FixtureRequest) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.thorough
 def test_files_pictures_and_the_command_line(values: dict[str, Any], tmp_path: Path) -> None:
     run = Simulation.from_dict({**values, "save_every": EVERY}).run(seed=SEED)
     assert bool(run.status.ok)
@@ -97,6 +98,7 @@ def same_bits(one: Trajectory, other: Trajectory) -> None:
         np.testing.assert_array_equal(one.histories[name], other.histories[name])
 
 
+@pytest.mark.thorough
 def test_a_row_of_a_dataset_is_the_run(values: dict[str, Any]) -> None:
     config = DatasetConfig(
         num_samples=2,

@@ -165,6 +165,7 @@ def test_other_films_are_refused(tmp_path):
         write_movie(tmp_path / "w.avi", HISTORY, steps=range(5))
 
 
+@pytest.mark.thorough
 def test_a_notebook_shows_picture_and_facts(result):
     html = result._repr_html_()
     assert html == result._repr_html_()

@@ -196,6 +196,7 @@ def test_a_sweep_that_cannot_run_at_all_is_refused_at_once() -> None:
     assert some.written + some.failed == 12
 
 
+@pytest.mark.thorough
 def test_rows_of_equations_on_a_domain_of_their_own() -> None:
     """Each row is the run, on the one grid: a mask, unequal spacing, walls, a field."""
     mask = np.ones((6, 8))

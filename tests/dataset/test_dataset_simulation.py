@@ -125,6 +125,7 @@ def test_another_setting_is_another_dataset(path: Path) -> None:
         assert changed.fingerprint != plan.fingerprint
 
 
+@pytest.mark.thorough
 def test_a_scattered_start_differs_from_seed_to_seed() -> None:
     simulation = Simulation(GrayScottModel(), Grid((64, 64)), 0, start="scattered")
     first, second = (np.asarray(simulation.run(seed=k).state["v"]) > 0.1 for k in (1, 2))

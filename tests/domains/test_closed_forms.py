@@ -56,6 +56,7 @@ def test_x_plus_y_on_all_sides() -> None:
     np.testing.assert_allclose(found, x + y, rtol=0, atol=1e-10)
 
 
+@pytest.mark.thorough
 def test_sin_x_on_two_sides_has_order_two() -> None:
     """u = sin x·cosh(y − ½)/cosh ½ on 0…π × 0…1, periodic or 0 along x."""
     for sides in ({"x": Dirichlet(0.0)}, {"x": "periodic"}):

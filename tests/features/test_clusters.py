@@ -118,6 +118,7 @@ def test_adversarial_masks(connectivity, periodic):
         assert host == (len(expected), expected.max(initial=0), pytest.approx(spread, abs=1e-12))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("connectivity", "periodic"), KINDS)
 @settings(max_examples=60, deadline=None)
 @given(mask=hnp.arrays(bool, (7, 9)))

@@ -69,6 +69,7 @@ def test_attacks_are_what_their_papers_say():
     np.testing.assert_allclose(z, 1.426, atol=1e-3)
 
 
+@pytest.mark.thorough
 def test_no_warning_inside_the_contracts():
     updates, _ = case("sign flip")
     with warnings.catch_warnings():

@@ -205,6 +205,7 @@ def test_geometric_median_at_a_client_that_holds_the_majority():
     np.testing.assert_allclose(geometric_median(jnp.asarray(x), 4).update, 100.0, atol=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", list(RULES))
 def test_pytrees_jit_vmap_and_dtypes(name):
     rule, f = RULES[name]

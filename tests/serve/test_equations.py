@@ -48,6 +48,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient[Any]]:
         yield client
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_the_answer_is_the_run(web: TestClient[Any], domain: str) -> None:
     body = {**HEAT, **DOMAINS[domain]}

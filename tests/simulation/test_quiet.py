@@ -107,6 +107,7 @@ def test_derivatives_are_those_of_the_full_step() -> None:
     assert all(np.abs(slope).max() > 0.01 for slope in by_size)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

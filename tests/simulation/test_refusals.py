@@ -184,6 +184,7 @@ def test_a_spectral_stepper_refuses_a_transport_without_a_symbol(
         run(model, stepper=stepper)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stepper", BY_MODES)
 def test_numbers_that_leave_a_symbol_are_accepted(stepper: str) -> None:
     close = {"rtol": 1e-6}

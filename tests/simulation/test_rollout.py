@@ -59,6 +59,7 @@ def test_a_run_of_a_plus_b_is_a_run_of_a_then_b(name: str, dtype: str) -> None:
     assert whole.state["u" if "u" in model.fields else "potential"].dtype == dtype
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", MODELS)
 def test_every_way_through_gives_the_same_run(name: str) -> None:
     """Plain, jitted, with a history, and each static policy: the same bits."""

@@ -65,6 +65,7 @@ def test_a_small_leading_eigenvalue_keeps_its_digits() -> None:
     assert float(stability.leading_eigenvalue(matrix)[0]) == pytest.approx(-1e-12, rel=1e-14)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "matrix",
     [

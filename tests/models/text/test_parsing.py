@@ -67,6 +67,7 @@ def our_value(text: str) -> float | None:
     return value
 
 
+@pytest.mark.thorough
 @settings(max_examples=300, deadline=None)
 @given(ARITHMETIC)
 def test_arithmetic_is_pythons(text: str) -> None:
@@ -77,6 +78,7 @@ def test_arithmetic_is_pythons(text: str) -> None:
     assert found is None or found == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.thorough
 @settings(max_examples=200, deadline=None)
 @given(BOOLEAN)
 def test_logic_is_pythons(text: str) -> None:
