@@ -26,6 +26,7 @@ from mfnjax import (
 from mfnjax.cli.common import Progress
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.models import registry
+from tests.strangers import ESCAPES, strings
 
 SMALL = ("--grid_size", 8, "--steps", 4, "--seed", 5)
 GRAY_SCOTT = ("--model", "gray-scott", "--grid_size", 16, "--steps", 20, "--seed", 3)
@@ -203,6 +204,16 @@ def test_what_is_no_equation_or_domain_is_one_line(refused, options, parts):
     line = refused("simulate", *options)
     for part in parts:
         assert part in line
+
+
+@pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_whatever_a_stranger_writes_is_one_line(refused, monkeypatch, count):
+    def accepted(*_: object, **__: object) -> None:
+        raise ParameterError("accepted")
+
+    monkeypatch.setattr("mfnjax.simulation.Simulation.run", accepted)
+    for text in (*ESCAPES, *strings(count)):
+        refused("simulate", "--equation", text)
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_the_run(refused, tmp_path, monkeypatch):

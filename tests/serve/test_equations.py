@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings, strategies as st
 from litestar.testing import TestClient
 
 from mfnjax import Grid, Simulation
 from serve.app import create_app
 from serve.settings import Settings
+from tests.strangers import ESCAPES, strings
 
 HEAT = {"equation": "u_t = D*lap(u)", "D": 0.1, "steps": 6, "dt": 0.5, "start": {"u": "uniform()"}}
 DOMAINS = {
@@ -102,92 +103,38 @@ def test_what_cannot_be_run_is_refused_in_a_line(
     assert any(one["field"].startswith(field) for one in answer.json()["errors"])
 
 
-ESCAPES = (
-    "u_t = __import__('os').system('id')",
-    "u_t = ().__class__.__bases__[0].__subclasses__()",
-    "u_t = u.__class__",
-    "u_t = lambda: 0",
-    "u_t = open('/etc/passwd')",
-    "u_t = 9**9**9**9",
-    "u_t = " + "(" * 300 + "u" + ")" * 300,
-    "u_t = f'{u}'",
-    "u_t = 1e999",
-    "u_t = {u for u in u}",
-    "u_t = lap(lap)",
-    "u_t = 1\nu_t = 2",
-    "\x00u_t = 1",
-    "u_t = \u202e1",
-    "u_t = eval(u)",
-)
-WORDS = [
-    "u",
-    "v",
-    "u_t",
-    "=",
-    "+",
-    "-",
-    "*",
-    "/",
-    "^",
-    "**",
-    "(",
-    ")",
-    ",",
-    ".",
-    "[",
-    "]",
-    ";",
-    ":",
-    "'",
-    '"',
-    "#",
-    "lap",
-    "div",
-    "grad",
-    "dot",
-    "vec",
-    "dx",
-    "sin",
-    "exp",
-    "where",
-    "noise",
-    "and",
-    "or",
-    "not",
-    "1",
-    "1e9",
-    "1e999",
-    "pi",
-    "e",
-    "t",
-    "x",
-    "z",
-    "D",
-    "__class__",
-    "lambda",
-    "import",
-    "\\",
-    "é",
-]
-PIECES = st.sampled_from([*WORDS, "\n", "\x00"])
-TEXTS = st.text(max_size=60) | st.lists(PIECES, max_size=30).map(" ".join)
+SECONDS = 0.05
+JSON = {"content-type": "application/json"}
+PLACES = ("equation", "start", "boundary", "D")
 
 
-@pytest.mark.parametrize("place", ["equation", "start", "boundary", "D"])
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(text=TEXTS | st.sampled_from(ESCAPES))
-@example(text=ESCAPES[0])
-@example(text=ESCAPES[6])
-def test_whatever_a_stranger_writes_is_refused_at_once_or_accepted(
-    web: TestClient[Any], place: str, text: str
-) -> None:
-    """No step is run: what is accepted is a run that is too large, which is refused after that."""
+def answer_to(web: TestClient[Any], place: str, text: str) -> None:
+    """It is refused by one line, at once: what is accepted is a run that is too large.
+
+    A busy machine may need a second try, or a third.
+    """
     value: Any = {"u": text} if place == "start" else text
     body = {**HEAT, place: value, "grid_size": 256, "steps": 100_000}
-    began = time.perf_counter()
-    answer = web.post("/simulate", json=body)
-    assert time.perf_counter() - began < 0.5, "some ten milliseconds, on a busy machine"
-    assert answer.status_code == 400, answer.text
-    assert "\n" not in answer.json()["detail"]
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        answer = web.post("/simulate", content=json.dumps(body), headers=JSON)
+        took.append(time.perf_counter() - began)
+        assert answer.status_code == 400, answer.text
+        assert "\n" not in answer.json()["detail"]
+        if took[-1] < SECONDS:
+            return
+    raise AssertionError(f"{min(took):.3f} s for {text[:80]!r}")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_whatever_a_stranger_writes_is_refused_at_once(web: TestClient[Any], place: str) -> None:
+    for text in (*ESCAPES, *strings(100)):
+        answer_to(web, place, text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES)
+def test_ten_thousand_strings_are_refused_at_once(web: TestClient[Any], place: str) -> None:
+    for text in strings(10_000):
+        answer_to(web, place, text)
