@@ -60,6 +60,11 @@ class Plan:
         groups = ((larger, small + 1), (self.clusters - larger, small))
         return tuple(group for group in groups if group[0])
 
+    @property
+    def pairs(self) -> int:
+        """Distances that are computed: memory grows with those of a cluster, time with all."""
+        return sum(clusters * members**2 for clusters, members in self.groups()) + self.clusters**2
+
 
 def byzantine_number(fraction: float, n: int) -> int:
     """⌊fraction·n⌋, with 0.29·100 = 28.999… counted as 29."""

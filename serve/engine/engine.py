@@ -218,7 +218,7 @@ class Engine:
                 if role == "cold":
                     self._compiled(line, batch[0].key, elapsed)
                 else:
-                    line.measured(sum(ticket.units for ticket in batch), elapsed)
+                    line.measured(batch, elapsed)
             _deliver(batch, results)
 
     def _next(self, role: str, queue: FairQueue) -> tuple[Line, list[Ticket]] | None:

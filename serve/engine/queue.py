@@ -26,7 +26,53 @@ MAX_WAITING_COLD = 256
 SCAN = 64
 """Tickets looked at to fill a batch."""
 
-SMOOTHING = 0.2
+MEMORY = 0.9
+"""What a batch counts beside the one after it, in an estimate of the cost."""
+
+OUTLIER = 4.0
+"""A batch that took longer than so many times what was expected counts as if it had not."""
+
+
+@final
+class Cost:
+    """Seconds of a batch as a + b·units, learned from the batches done so far.
+
+    b is a weighted least-squares slope, drawn towards the first guess where all batches are of one
+    size: from those alone, a and b could not be told apart, and work without a constant would make
+    the cost of a unit that of a call.
+    """
+
+    PRIOR = 1e-3
+    """Weight of the first guess of b, in squares of the mean size."""
+
+    def __init__(self, seconds_per_unit: float) -> None:
+        self._guess = seconds_per_unit
+        self._count = self._u = self._s = self._uu = self._us = self._items = 0.0
+        self.per_batch, self.per_unit = 0.0, seconds_per_unit
+
+    def seconds(self, units: float, items: int) -> float:
+        """What so much work will take, in batches of the usual number of items."""
+        batches = items * self._count / self._items if self._items else float(bool(items))
+        return self.per_batch * batches + self.per_unit * units
+
+    def note(self, units: float, items: int, seconds: float) -> None:
+        """A batch was done."""
+        if self._count:
+            expected = self.per_batch + self.per_unit * units
+            seconds = min(seconds, OUTLIER * max(expected, self._s / self._count))
+        self._count = 1 + MEMORY * self._count
+        self._items = items + MEMORY * self._items
+        self._u = units + MEMORY * self._u
+        self._s = seconds + MEMORY * self._s
+        self._uu = units**2 + MEMORY * self._uu
+        self._us = units * seconds + MEMORY * self._us
+        mean_u, mean_s = self._u / self._count, self._s / self._count
+        prior = self.PRIOR * mean_u**2
+        spread = self._uu / self._count - mean_u**2 + prior
+        together = self._us / self._count - mean_u * mean_s + prior * self._guess
+        self.per_unit = max(0.0, together / spread) if spread > 0 else self._guess
+        self.per_unit = min(self.per_unit, mean_s / mean_u) if mean_u > 0 else self._guess
+        self.per_batch = max(0.0, mean_s - self.per_unit * mean_u)
 
 
 @final
@@ -50,13 +96,13 @@ class Line:
         self.kind = kind
         self.tickets: deque[Ticket] = deque()
         self.units = 0.0
-        self.seconds_per_unit = kind.seconds_per_unit
+        self.cost = Cost(kind.seconds_per_unit)
         self.used = 0.0
 
     @property
     def seconds(self) -> float:
         """Estimated lane time of what waits."""
-        return self.units * self.seconds_per_unit
+        return self.cost.seconds(self.units, len(self.tickets))
 
     def add(self, ticket: Ticket) -> None:
         self.tickets.append(ticket)
@@ -98,11 +144,10 @@ class Line:
             self._forget(ticket)
         return batch
 
-    def measured(self, units: float, seconds: float) -> None:
+    def measured(self, batch: list[Ticket], seconds: float) -> None:
         """Account for a batch that was done."""
         self.used += seconds
-        if units > 0:
-            self.seconds_per_unit += SMOOTHING * (seconds / units - self.seconds_per_unit)
+        self.cost.note(sum(ticket.units for ticket in batch), len(batch), seconds)
 
     def _forget(self, ticket: Ticket) -> None:
         # Set to 0 when empty, so that rounding does not pile up.

@@ -7,6 +7,7 @@ more bytes than announced and allowed.
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from typing import Any
 
@@ -48,9 +49,9 @@ def _npy(body: bytes, max_bytes: int) -> np.ndarray:
         raise invalid("", "the .npy header cannot be read") from None
     if dtype.hasobject or dtype.kind not in "fb" or dtype.itemsize > 8:
         raise invalid("", f"the array must hold float32, float64 or bool, got {str(dtype)[:40]}")
-    size = dtype.itemsize
-    for side in shape:
-        size *= int(side)
+    if any(type(side) is not int or side < 0 for side in shape):
+        raise invalid("", f"the array must have a shape of whole numbers, got {str(shape)[:40]}")
+    size = dtype.itemsize * math.prod(shape)
     if size > max_bytes:
         raise ApiError(413, f"the array would be {size} bytes, more than the {max_bytes} allowed")
     if size != len(body) - file.tell():

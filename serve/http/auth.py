@@ -15,6 +15,8 @@ from serve.http.errors import ApiError
 from serve.http.rate_limit import RateLimit
 
 HEADER = "x-api-key"
+CLIENT = "mfn_client"
+"""Name in a request's scope of who asks: a digest of the accepted key, or empty."""
 PUBLIC = {"public": True}
 """``opt`` of a handler that asks for no key and is not rate limited."""
 
@@ -50,6 +52,7 @@ class Guard:
         digest = _digest(given) if given else b""
         matches = [hmac.compare_digest(digest, known) for known in self._digests]
         accepted = any(matches)
+        connection.scope[CLIENT] = digest.hex() if accepted else ""  # type: ignore[literal-required]
         if self._limit is not None:
             host = connection.client.host if connection.client else "unknown"
             wait = self._limit.spend(digest.hex() if accepted else address_of(host))
@@ -65,6 +68,11 @@ class Guard:
             raise ApiError(
                 401, "The key in X-API-Key is not accepted.", error_code="INVALID_API_KEY"
             )
+
+
+def client_of(connection: Any) -> str:
+    """Who asks: a digest of the accepted key, or empty where none was given."""
+    return str(connection.scope.get(CLIENT, ""))
 
 
 def is_public(handler: BaseRouteHandler) -> bool:

@@ -48,6 +48,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._seconds = request_seconds
         self._tell = refused
         self._receiving = self._in_body = self._over = False
+        self._declined = self._again = self._is_last = False
         self._head = self._body = 0
         self._began = self._last = self.loop.time()
         self._timer: asyncio.TimerHandle | None = None
@@ -73,12 +74,10 @@ class BoundedProtocol(HttpToolsProtocol):
         began_before = self._receiving
         self._unset_keepalive_if_required()
         try:
-            self.parser.feed_data(data)
+            self._parse(data)
             if began_before and self._receiving and not self._in_body:
                 self._head += len(data)  # of a header in pieces; the first is not counted
                 _check_sizes(len(self.url), self._head)
-        except httptools.HttpParserUpgrade:
-            self._over = True  # it is answered in HTTP/1.1, and is the last: see below
         except httptools.HttpParserError as error:
             known = isinstance(error.__context__, ApiError)
             self._refuse(error.__context__ if known else _unreadable())  # type: ignore[arg-type]
@@ -87,12 +86,48 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self._watch()
 
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline(data[upgrade.args[0] :])
+
+    def _decline(self, rest: bytes) -> None:
+        """Go on in HTTP/1.1 after a header that asks for an upgrade, to HTTP/2 say.
+
+        The parser takes what follows for the other protocol; here it is the body. So it is given to
+        a new parser that has heard only of its length. The request is the last of its connection.
+        """
+        self._declined, self._again, self._is_last = False, True, True
+        self.parser = httptools.HttpRequestParser(self)
+        lengths = [
+            b"%b: %b\r\n" % header
+            for header in self.headers
+            if header[0] in (b"content-length", b"transfer-encoding")
+        ]
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n" + b"".join(lengths) + b"\r\n")
+        self._again = False
+        if rest and not self._over:
+            self.parser.feed_data(rest)
+
+    def on_url(self, url: bytes) -> None:
+        if not self._again:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._again:
+            super().on_header(name, value)
+
     def on_message_begin(self) -> None:
+        if self._again:
+            return
         super().on_message_begin()
         self._receiving = True
         self._head = self._body = 0
 
     def on_headers_complete(self) -> None:
+        if self._again:
+            return
         size = sum(len(name) + len(value) for name, value in self.headers)
         _check_sizes(len(self.url), size)
         upgrade = self.parser.should_upgrade()
@@ -100,7 +135,8 @@ class BoundedProtocol(HttpToolsProtocol):
             raise ApiError(400, "There are no WebSockets here: ask in plain HTTP.")
         super().on_headers_complete()
         self._in_body = True
-        if upgrade:  # to HTTP/2, say: declined, and the parser ends here
+        self._declined = upgrade
+        if upgrade:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -108,8 +144,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body += len(body)
 
     def on_message_complete(self) -> None:
+        if self._declined:  # only its header
+            return
         super().on_message_complete()
         self._receiving = self._in_body = False
+        self._over |= self._is_last
 
     # -- how long it takes -----------------------------------------------------------------------
 

@@ -26,20 +26,33 @@ BUSY_SECONDS = 5.0
 MAX_KEPT = 1000
 """Jobs that have ended and are kept; the oldest are forgotten first."""
 
+MAX_CHECKPOINT_BYTES = 2**30
+"""Of all jobs that have ended; those of the oldest are removed first."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, request TEXT NOT NULL, status TEXT NOT NULL,
     done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0,
     result TEXT, error TEXT, owner TEXT, cancel INTEGER NOT NULL DEFAULT 0,
-    created REAL NOT NULL, updated REAL NOT NULL)
+    created REAL NOT NULL, updated REAL NOT NULL, client TEXT NOT NULL DEFAULT '')
 """
+_ADDED = "ALTER TABLE jobs ADD COLUMN client TEXT NOT NULL DEFAULT ''"
+"""For a file of a version that did not know whose a job is."""
+
+MAX_QUEUED = 64
+"""Jobs that wait, of all clients; and of one:"""
+MAX_QUEUED_OF_CLIENT = 16
+
+CHECKPOINT_SECONDS = 7 * 86_400.0
+"""How long a job that did not end well can be resumed from where it was."""
 
 
 @final
 class Job(NamedTuple):
     """A row: what was asked (JSON), how far it is, what came of it.
 
-    ``status`` is one of queued, running, done, failed, cancelled, interrupted.
+    ``status`` is one of queued, running, done, failed, cancelled, interrupted; ``client`` is whose
+    it is, a digest of the key, and empty where no key was given.
     """
 
     id: str
@@ -54,6 +67,7 @@ class Job(NamedTuple):
     cancel: bool
     created: float
     updated: float
+    client: str = ""
 
 
 def open_store(settings: Settings) -> JobStore:
@@ -89,6 +103,9 @@ class JobStore:
         with self._open() as database:
             database.execute("PRAGMA journal_mode=WAL")
             database.execute(_SCHEMA)
+            columns = {row[1] for row in database.execute("PRAGMA table_info(jobs)")}
+            if "client" not in columns:
+                database.execute(_ADDED)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -103,20 +120,26 @@ class JobStore:
         """Where a job keeps its checkpoint."""
         return self.folder / f"{job_id}.npz"
 
-    def add(self, kind: str, request: dict[str, Any]) -> Job:
-        """Queue a job."""
+    def add(self, kind: str, request: dict[str, Any], client: str = "") -> Job | None:
+        """Queue a job; None where too many wait already."""
         job_id, now = uuid.uuid4().hex, time.time()
         with self._open() as database:
             row = database.execute(
-                "INSERT INTO jobs (id, kind, request, status, created, updated) "
-                "VALUES (?, ?, ?, 'queued', ?, ?) RETURNING *",
-                (job_id, kind, json.dumps(request), now, now),
+                "INSERT INTO jobs (id, kind, request, status, created, updated, client) "
+                "SELECT ?, ?, ?, 'queued', ?, ?, ? WHERE "
+                "(SELECT COUNT(*) FROM jobs WHERE status = 'queued') < ? AND "
+                "(SELECT COUNT(*) FROM jobs WHERE status = 'queued' AND client = ?) < ? "
+                "RETURNING *",
+                (
+                    *(job_id, kind, json.dumps(request), now, now, client),
+                    *(MAX_QUEUED, client, MAX_QUEUED_OF_CLIENT),
+                ),
             ).fetchone()
         self._prune()
-        return _job(row)
+        return None if row is None else _job(row)
 
     def _prune(self) -> None:
-        """Forget the oldest jobs that have ended, and their checkpoints."""
+        """Forget the oldest jobs that have ended; and checkpoints that are old, or too many."""
         with self._open() as database:
             gone = database.execute(
                 "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs "
@@ -124,8 +147,18 @@ class JobStore:
                 "ORDER BY created DESC LIMIT -1 OFFSET ?) RETURNING id",
                 (MAX_KEPT,),
             ).fetchall()
+            ended = database.execute(
+                "SELECT id, updated FROM jobs WHERE status NOT IN ('queued', 'running') "
+                "ORDER BY updated DESC"
+            ).fetchall()
         for (job_id,) in gone:
             self.checkpoint(job_id).unlink(missing_ok=True)
+        kept = 0
+        for job_id, updated in ended:
+            path = self.checkpoint(job_id)
+            kept += path.stat().st_size if path.is_file() else 0
+            if kept > MAX_CHECKPOINT_BYTES or time.time() - updated > CHECKPOINT_SECONDS:
+                path.unlink(missing_ok=True)
 
     def get(self, job_id: str) -> Job | None:
         """The job, or None."""
@@ -133,28 +166,27 @@ class JobStore:
             row = database.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
         return None if row is None else _job(row)
 
-    def recent(self, limit: int = 100) -> list[Job]:
-        """The latest jobs, the newest first, without what was asked and what came of it."""
+    def recent(self, client: str = "", limit: int = 100) -> list[Job]:
+        """A client's latest jobs, the newest first, without what was asked and what came of it."""
         with self._open() as database:
             rows = database.execute(
                 "SELECT id, kind, '', status, done, total, NULL, error, owner, cancel, created, "
-                "updated FROM jobs ORDER BY created DESC LIMIT ?",
-                (limit,),
+                "updated, client FROM jobs WHERE client IN ('', ?) ORDER BY created DESC LIMIT ?",
+                (client, limit),
             )
             return [_job(row) for row in rows]
 
-    def count_queued(self) -> int:
-        """Jobs that wait."""
-        with self._open() as database:
-            found = database.execute("SELECT COUNT(*) FROM jobs WHERE status = 'queued'")
-            return int(found.fetchone()[0])
-
     def claim(self, owner: str) -> Job | None:
-        """Take the oldest queued job for the process ``owner``; no two take the same."""
+        """Take a queued job for the process ``owner``; no two take the same.
+
+        It is the oldest of the client who has had none for the longest time.
+        """
         with self._open() as database:
             row = database.execute(
                 "UPDATE jobs SET status = 'running', owner = ?, updated = ? WHERE id = "
-                "(SELECT id FROM jobs WHERE status = 'queued' ORDER BY created LIMIT 1) "
+                "(SELECT id FROM jobs AS next WHERE status = 'queued' ORDER BY "
+                "(SELECT MAX(updated) FROM jobs "
+                "WHERE client = next.client AND status != 'queued'), created LIMIT 1) "
                 "AND status = 'queued' RETURNING *",
                 (owner, time.time()),
             ).fetchone()

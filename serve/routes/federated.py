@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from litestar import Request, post
 
-from serve.engine.library import AGGREGATION, Clients
+from serve.engine.library import AGGREGATION, MAX_PAIRS, Clients
 from serve.http.body import json_body
 from serve.http.errors import invalid
 from serve.schemas import AggregateRequest, AggregateResponse
@@ -23,6 +23,12 @@ async def aggregate(request: Request[Any, Any, Any]) -> AggregateResponse:
         raise invalid("gradients", f"expected lists of one length, got lengths {sorted(lengths)}")
     updates = np.asarray(data.gradients, np.float32)
     clients = Clients(updates, data.num_clusters, data.byzantine_fraction, data.seed)
+    if clients.pairs > MAX_PAIRS:
+        raise invalid(
+            "gradients",
+            f"{len(updates)} gradients need {clients.pairs} distances between them, more than the "
+            f"{MAX_PAIRS} allowed: ask for more clusters than {data.num_clusters}",
+        )
     result = await service_of(request).submit(request, AGGREGATION, clients)
     if not np.isfinite(result).all():
         raise ArithmeticError("the aggregate is not finite")

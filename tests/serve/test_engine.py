@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 import time
 from collections.abc import Hashable, Sequence
@@ -11,7 +12,7 @@ from typing import Any, ClassVar, final
 import pytest
 
 from serve.engine import Engine, Kind
-from serve.engine.queue import FairQueue, Ticket
+from serve.engine.queue import Cost, FairQueue, Ticket
 from serve.http.errors import ApiError
 
 
@@ -160,17 +161,37 @@ def test_a_kind_that_was_idle_starts_level_with_the_others() -> None:
     queue = FairQueue((QUICK, SLOW))
     for _ in range(6):
         queue.add(SLOW, ticket(1.0))
-    queue.lines["slow"].measured(10.0, 10.0)
+    queue.lines["slow"].measured([ticket(10.0)], 10.0)
     for _ in range(20):
         queue.add(QUICK, ticket(1.0))
     order = []
     while (work := queue.take()) is not None:
         line, batch = work
-        line.measured(float(len(batch)), 1.0)
+        line.measured(batch, 1.0)
         order.append(line.kind.name)
     loop.close()
     # Batches of eight against single ones, a second each: they take turns, the small one first.
     assert order[:6] == ["quick", "slow", "quick", "slow", "quick", "slow"]
+
+
+def test_tiny_work_does_not_make_large_work_look_endless() -> None:
+    """A call of 2 ms for 10 cell-steps is no 0.2 ms a cell-step."""
+    cost = Cost(1e-8)
+    for _ in range(200):
+        cost.note(10, 1, 2e-3)
+    assert cost.seconds(1e7, 1) == pytest.approx(2e-3 + 0.1, rel=0.05)
+    assert cost.seconds(50, 5) == pytest.approx(1e-2, rel=0.05)
+
+
+def test_a_cost_is_learned_from_a_mixture_and_one_outlier_does_not_unlearn_it() -> None:
+    cost, choose = Cost(1e-6), random.Random(1)
+    for _ in range(300):
+        units = choose.choice((10, 1e4, 1e6))
+        cost.note(units, 1, (3e-3 + 5e-9 * units) * choose.uniform(0.8, 1.2))
+    assert cost.per_unit == pytest.approx(5e-9, rel=0.3)
+    assert cost.per_batch == pytest.approx(3e-3, rel=0.3)
+    cost.note(10, 1, 60.0)
+    assert cost.seconds(10, 1) < 0.03
 
 
 def test_what_waits_for_a_program_is_done_by_the_lanes_once_it_is_compiled() -> None:

@@ -23,6 +23,8 @@ GET = b"GET /health HTTP/1.1\r\nHost: mfn\r\n"
 POST = b"POST /nernst HTTP/1.1\r\nHost: mfn\r\nContent-Type: application/json\r\n"
 ION = b'{"concentration_out_molar": 1, "concentration_in_molar": 1}'
 CLOSE = b"Connection: close\r\n"
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 OK, BAD, LATE, LONG_URL, LONG_HEADER = 200, 400, 408, 414, 431
 
 
@@ -134,6 +136,11 @@ def test_a_body_that_drips_ends_although_it_never_stops(hasty: Listening) -> Non
         ([b"GET /health?" + b"a" * (MAX_URL_BYTES - 20) + GET[11:] + CLOSE + b"\r\n"], OK),
         ([GET + b"Connection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n"], BAD),
         ([GET + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n"], OK),
+        ([POST + UPGRADE + b"Content-Length: 59\r\n\r\n" + ION], OK),
+        ([POST + UPGRADE + b"Content-Length: 59\r\n\r\n", ION[:9], ION[9:]], OK),
+        ([POST + UPGRADE[:9], UPGRADE[9:] + b"Content-Length: 59\r\n\r\n" + ION[:9], ION[9:]], OK),
+        ([POST + UPGRADE + CHUNKED + b"3b\r\n", ION + b"\r\n0\r\n\r\n" + GET + b"\r\n"], OK),
+        ([POST + UPGRADE + CHUNKED + b"ZZ\r\n"], BAD),
         ([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], BAD),
         ([b"\x16\x03\x01\x02\x00\x01"], BAD),
         ([b"CONNECT elsewhere:443 HTTP/1.1\r\n\r\n"], BAD),
@@ -143,7 +150,7 @@ def test_a_body_that_drips_ends_although_it_never_stops(hasty: Listening) -> Non
         ([POST + CLOSE + b"Content-Length: 59\r\n\r\n" + ION[:9], ION[9:]], OK),
         ([POST + CLOSE + b"Transfer-Encoding: chunked\r\n\r\n3b\r\n", ION + b"\r\n0\r\n\r\n"], OK),
     ],
-    ids=range(17),
+    ids=range(22),
 )
 def test_what_is_too_long_or_not_http_is_refused(
     patient: Listening, pieces: list[bytes], status: int

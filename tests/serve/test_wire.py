@@ -335,6 +335,7 @@ def _pickled() -> bytes:
     return file.getvalue()
 
 
+ONE = write_npy(np.zeros((4, 4), np.float32))
 HUGE = write_npy(np.zeros(1, np.float32)).replace(b"(1,)", b"(9999999999,)", 1)
 
 
@@ -347,6 +348,8 @@ HUGE = write_npy(np.zeros(1, np.float32)).replace(b"(1,)", b"(9999999999,)", 1)
         write_npy(np.zeros((2, 2)))[:-3],
         write_npy(np.zeros((2, 2), np.int32)),
         HUGE,
+        ONE.replace(b"(4, 4), }", b"(-1, -16)}"),
+        ONE.replace(b"(4, 4), }", b"(True, 16)", 1).replace(b"16)  ", b"16)} "),
         npz(field=write_npy(np.zeros(10**6))),
         npz(other=b"x", another=b"y"),
         npz(field=b"no array"),
@@ -354,12 +357,23 @@ HUGE = write_npy(np.zeros(1, np.float32)).replace(b"(1,)", b"(9999999999,)", 1)
         b"\x93NUMPY\x01\x00\xff\xff{",
         b"",
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_a_hostile_array_is_refused(body: bytes) -> None:
     with pytest.raises(ApiError) as caught:
         read_array(body, max_bytes=10_000)
     assert caught.value.status in (400, 413)
+
+
+def test_an_aggregation_is_bounded_by_what_it_computes(tmp_path: Path) -> None:
+    """Of 250 000 clients a tenth is drawn: 25 000² distances in one cluster are 10 GB."""
+    body = {"gradients": [[float(n % 7)] for n in range(50_000)], "num_clusters": 1}
+    answer = client(tmp_path).post("/federated/aggregate", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == (
+        "50000 gradients need 25000001 distances between them, more than the 16777216 allowed: ask "
+        "for more clusters than 1"
+    )
 
 
 def test_the_description_has_the_errors_and_the_bounds(tmp_path: Path) -> None:
