@@ -1,6 +1,6 @@
 # The HTTP server in a container:
 #   docker build -t mfn-api .
-#   docker run -p 8000:8000 -e MFN_ENV=prod -e MFN_API_KEY=... -v mfn-state:/state mfn-api
+#   docker run -p 8000:8000 -e MFN_API_KEY=... -v mfn-state:/state mfn-api
 FROM python:3.12-slim AS build
 WORKDIR /source
 # The pinned dependencies first: a change of the code does not install them again.
@@ -19,6 +19,7 @@ RUN useradd --system --no-create-home --uid 10001 mfn \
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    MFN_ENV=prod \
     MFN_STATE_DIR=/state \
     MFNJAX_CACHE=/cache
 USER mfn

@@ -15,7 +15,7 @@ import click
 from mfnjax._version import __version__
 from serve.jobs import open_store
 from serve.process import leave, serve
-from serve.settings import Settings, SettingsError
+from serve.settings import Settings, SettingsError, remarks
 from serve.workers import supervise
 
 
@@ -60,6 +60,8 @@ def main(host: str, port: int, workers: int, imports: tuple[str, ...]) -> None:
     listening = _listen(host, port)
     address = "http://{}:{}".format(*listening.getsockname()[:2])
     print(f"mfn-api {__version__} on {address}", file=sys.stderr, flush=True)
+    for remark in remarks(settings, os.environ, listening.getsockname()[0]):
+        print(f"mfn-api: {remark}", file=sys.stderr, flush=True)
     if workers > 1:
         raise SystemExit(supervise(listening, settings, workers))
     leave(serve(listening, settings))

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, NoReturn, final
 
 from mfnjax.errors import MfnError
-from serve.http.logs import configure_logs
+from serve.http.logs import WRITER, configure_logs
 from serve.settings import Settings
 
 DRAIN_SECONDS = 7
@@ -32,8 +32,7 @@ def leave(status: int) -> NoReturn:
     A thread that is inside XLA's compiler when the interpreter is taken down aborts the process.
     """
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    WRITER.close()
     os._exit(status)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import ipaddress
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -163,3 +165,31 @@ class Settings:
         values.setdefault("api_key_required", bool(values["api_keys"]))
         values.setdefault("rate_limit_enabled", env != "dev")
         return cls(**values)
+
+
+_OTHERS = ("MFN_API_KEY", "MFN_BASELINES", "MFN_LOADTEST_", "MFN_SHARED_DATA")
+"""Variables that are known, and no field of `Settings` (or begin like one)."""
+
+
+def remarks(settings: Settings, environ: Mapping[str, str], host: str) -> Iterator[str]:
+    """What whoever starts the server should know, in a sentence each.
+
+    Args:
+        settings: What was read.
+        environ: Of what.
+        host: Address that is listened on.
+    """
+    known = [
+        field.metadata["variable"] or f"MFN_{field.name.upper()}"
+        for field in dataclasses.fields(Settings)
+    ]
+    for name in environ:
+        if name.startswith("MFN_") and name not in known and not name.startswith(_OTHERS):
+            near = difflib.get_close_matches(name, [*known, "MFN_API_KEY"], 1)
+            hint = f": did you mean {near[0]}?" if near else ""
+            yield f"there is no setting {name}{hint}"
+    if not settings.api_key_required and not ipaddress.ip_address(host).is_loopback:
+        yield (
+            f"listening on {host} without a key: whoever reaches this address may use the server "
+            "(MFN_ENV=prod and MFN_API_KEY ask for one)"
+        )

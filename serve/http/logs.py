@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
+import queue
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, final
@@ -13,6 +16,10 @@ from typing import Any, final
 import msgspec
 
 FLUSH_SECONDS = 0.2
+MAX_UNWRITTEN = 10_000
+"""Pieces of the log that wait for whoever reads it; what comes beyond is dropped, and counted."""
+CLOSE_SECONDS = 1.0
+"""What waits at the end has so long to be written."""
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
 
@@ -63,12 +70,66 @@ class Formatter(logging.Formatter):
         return self._form(fields)
 
 
+@final
+class Writer:
+    """Writes to standard error in a thread of its own: a pipe that nobody reads holds up nothing.
+
+    Attributes:
+        dropped: Pieces that found no room.
+    """
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._pieces: queue.Queue[str] = queue.Queue(MAX_UNWRITTEN)
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def write(self, text: str) -> None:
+        """Note ``text``; never waits."""
+        if self._thread is None:
+            self._start()
+        try:
+            self._pieces.put_nowait(text)
+        except queue.Full:
+            self.dropped += 1
+
+    def close(self) -> None:
+        """Wait a moment for what is noted to be written."""
+        until = time.monotonic() + CLOSE_SECONDS
+        while self._pieces.unfinished_tasks and time.monotonic() < until:
+            time.sleep(0.01)
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            text = self._pieces.get()
+            # A reader that has left is no reason to end.
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write(text)
+                sys.stderr.flush()
+            self._pieces.task_done()
+
+
+WRITER = Writer()
+
+
+@final
+class _Handler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        WRITER.write(f"{self.format(record)}\n")
+
+
 def configure_logs(level: str, style: str) -> None:
     """Send everything of the server and of uvicorn to standard error in the given form."""
-    writer = logging.StreamHandler(sys.stderr)
-    writer.setFormatter(Formatter(style))
+    handler = _Handler()
+    handler.setFormatter(Formatter(style))
     root = logging.getLogger()
-    root.handlers = [writer]
+    root.handlers = [handler]
     root.setLevel(logging.WARNING)
     for name in ("serve", "uvicorn", "mfnjax"):
         logger = logging.getLogger(name)
@@ -114,6 +175,5 @@ class AccessLog:
     def flush(self) -> None:
         """Write what has been noted."""
         if self._lines:
-            sys.stderr.write("\n".join([*self._lines, ""]))
-            sys.stderr.flush()
+            WRITER.write("\n".join([*self._lines, ""]))
             self._lines.clear()

@@ -23,6 +23,8 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from serve.http.logs import WRITER
+
 LABELS = ("endpoint", "method", "status")
 UNMATCHED = "unmatched"
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
@@ -71,6 +73,12 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+        self._dropped = Gauge(
+            "mfn_log_lines_dropped",
+            "Pieces of the log that were dropped, because nobody reads it.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
         self._templates: list[tuple[re.Pattern[str], str]] = []
         self._children: dict[tuple[str, str, str], tuple[Any, Any]] = {}
         self._rendered, self._rendered_at = b"", 0.0
@@ -93,7 +101,8 @@ class Metrics:
         self.registry.register(collector)
 
     def note_waiting(self, counts: Mapping[str, int]) -> None:
-        """How many requests wait now, by kind."""
+        """How many requests wait now, by kind; and what became of the log."""
+        self._dropped.set(WRITER.dropped)
         for kind, count in counts.items():
             self._waiting.labels(kind).set(count)
 

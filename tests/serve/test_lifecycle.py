@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -80,3 +85,21 @@ def test_what_is_accepted_is_answered_after_a_sigterm(tmp_path: Path) -> None:
     assert '"path":"/simulate"' in log
     assert KEY not in log
     assert WRONG not in log
+
+
+def test_a_log_that_nobody_reads_holds_up_neither_answers_nor_the_end(tmp_path: Path) -> None:
+    """A pipe holds some 64 kB, of about 200 a line."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MFN_")}
+    environment |= {"MFN_STATE_DIR": str(tmp_path), "MFN_WARM_GRID_SIZES": "none"}
+    program = [sys.executable, "-m", "serve.main", "--port", "0"]
+    with subprocess.Popen(program, env=environment, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        url = re.findall(rb"on (http://\S+)", process.stderr.readline())[0].decode()
+        with httpx.Client(base_url=url, timeout=10) as web:
+            for _ in range(1500):
+                assert web.get("/health").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.wait(20) == 0
+        finally:
+            process.kill()

@@ -24,7 +24,7 @@ from serve.http.errors import ApiError
 from serve.http.logs import Formatter
 from serve.http.rate_limit import SETS, RateLimit
 from serve.main import main
-from serve.settings import Settings, SettingsError
+from serve.settings import Settings, SettingsError, remarks
 
 ION = {"concentration_out_molar": 0.005, "concentration_in_molar": 0.14}
 
@@ -75,6 +75,17 @@ def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["--port", "0"], env={"MFN_STATE_DIR": str(tmp_path)})
     assert done.exit_code == 2
     assert "jobs.sqlite3: file is not a database" in done.output
+
+
+def test_whoever_starts_it_is_told_of_misspelt_settings_and_of_an_open_door() -> None:
+    variables = {"MFN_API_KY": "1", "MFN_LOADTEST_API_KEY": "1", "MFN_ENV": "dev", "PATH": ""}
+    settings = Settings.from_environment(variables)
+    (misspelt,) = remarks(settings, variables, "127.0.0.1")
+    assert misspelt == "there is no setting MFN_API_KY: did you mean MFN_API_KEY?"
+    assert [said[:25] for said in remarks(settings, {}, "0.0.0.0")] == ["listening on 0.0.0.0 with"]
+    assert list(remarks(settings, {}, "::1")) == []
+    keyed = Settings(api_keys=("key",), api_key_required=True)
+    assert list(remarks(keyed, {}, "0.0.0.0")) == []
 
 
 def test_prod_with_a_key_asks_for_it_and_limits_the_rate() -> None:
