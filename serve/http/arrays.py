@@ -18,6 +18,8 @@ from serve.http.errors import ApiError, invalid
 
 NPY_MAGIC, ZIP_MAGIC = b"\x93NUMPY", b"PK\x03\x04"
 PREFERRED = ("history", "field", "mask")
+END_MAGIC = b"PK\x05\x06"
+MAX_DIRECTORY_BYTES = 2**16
 MAX_ENTRIES = 64
 MAX_HEADER = 4096
 
@@ -61,6 +63,7 @@ def _npy(body: bytes, max_bytes: int) -> np.ndarray:
 
 
 def _npz(body: bytes, max_bytes: int) -> np.ndarray:
+    _check_directory(body)
     try:
         archive = zipfile.ZipFile(io.BytesIO(body))
         entries = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
@@ -87,6 +90,16 @@ def _npz(body: bytes, max_bytes: int) -> np.ndarray:
     if not content.startswith(NPY_MAGIC):
         raise invalid("", f"{chosen.filename[:40]!r} of the .npz file is not an array")
     return _npy(content, max_bytes)
+
+
+def _check_directory(body: bytes) -> None:
+    """Raise a 400 for a directory that would take seconds to read, by what its end says of it."""
+    end = body[-(2**16 + 22) :]
+    at = end.find(END_MAGIC)
+    while at >= 0:
+        if int.from_bytes(end[at + 12 : at + 16], "little") > MAX_DIRECTORY_BYTES:
+            raise invalid("", f"the .npz file has more than {MAX_ENTRIES} entries")
+        at = end.find(END_MAGIC, at + 1)
 
 
 def write_npy(array: np.ndarray) -> bytes:

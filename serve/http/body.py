@@ -18,6 +18,9 @@ from serve.http.errors import ApiError, FieldError
 
 JSON_TYPE = "application/json"
 MAX_ERRORS = 64
+LARGE_BYTES = 2**16
+MOST = {b"[": (2**18, "lists"), b":": (2**14, "names"), b",": (2**22, "values")}
+"""A body that is read holds up everybody else: what it may have, by the sign that is counted."""
 T = TypeVar("T")
 
 
@@ -48,11 +51,19 @@ def decode_json(body: bytes, model: type[T]) -> T:
     Raises:
         ApiError: 400, with all the wrong fields.
     """
+    if len(body) > LARGE_BYTES:
+        _check_parts(body)
     try:
         decoded: T = _decoder(model).decode(body)  # type: ignore[arg-type]
         return decoded
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _invalid(body, model, error) from None
+
+
+def _check_parts(body: bytes) -> None:
+    for sign, (most, what) in MOST.items():
+        if body.count(sign) > most:
+            raise ApiError(413, f"The body has more than the {most} {what} allowed.")
 
 
 @functools.cache
