@@ -384,9 +384,11 @@ def test_models_of_the_registry_are_right_or_refused(name, mix, dimension, is_ma
             for n, d, s in ((8, dt, stepper), (16, dt / 2, stepper), (128, dt / 16, "rk4"))
         ]
         errors = [np.abs(one - ends[-1]).max() for one in ends[:2]]
-        order = STEPPERS[stepper].order or 1
+        order, size = STEPPERS[stepper].order or 1, max(np.abs(ends[-1]).max(), 1)
+        if max(errors) < 1e-13 * size:  # of rounding alone
+            continue
         # A limiter has kinks, where an order is lost: then the difference itself must be small.
-        if errors[1] > 1e-4 * max(np.abs(ends[-1]).max(), 1) or errors[1] > errors[0]:
+        if errors[1] > 1e-4 * size or errors[1] > errors[0]:
             assert math.log2(errors[0] / errors[1]) > order - 0.5
 
 
