@@ -69,7 +69,7 @@ def create_app(settings: Settings | None = None, *, shared: Path | None = None) 
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["content-type", "accept", "x-api-key", "x-request-id"],
-            expose_headers=["x-request-id", "retry-after"],
+            expose_headers=["x-request-id", "retry-after", "x-mfn-result"],
         )
 
     def note_refused(path: str, status: int, request_id: str) -> None:

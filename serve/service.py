@@ -47,6 +47,7 @@ class Service:
             queue_seconds=settings.queue_seconds,
             deadline_seconds=settings.deadline_seconds,
         )
+        self.streams = 0
         self.jobs = JobRunner(open_store(settings), settings.imports)
         self._ready = threading.Event()
         self._closing = threading.Event()

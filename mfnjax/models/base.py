@@ -171,8 +171,9 @@ class Equation(Model):
 
     def check(self, grid: Grid, dt: float) -> None:
         """Parameters are finite and in their ranges; no field's short waves grow without bound."""
-        super().check(grid, dt)
+        check_finite(self)
         check_smoothing(self, grid)
+        super().check(grid, dt)
 
 
 class ReactionDiffusion(Equation):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import threading
 import time
@@ -88,10 +89,18 @@ class Engine:
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
 
-    async def submit(self, kind: Kind, item: Any, *, deadline_seconds: float | None = None) -> Any:
+    async def submit(
+        self,
+        kind: Kind,
+        item: Any,
+        *,
+        deadline_seconds: float | None = None,
+        is_admitted: bool = False,
+    ) -> Any:
         """Wait for ``item`` to be done and return its result, or raise what it raised.
 
-        Cancelling the caller takes a waiting item out of the queue.
+        Cancelling the caller takes a waiting item out of the queue. What is a piece of work that
+        was admitted before is admitted itself, however long it has to wait for its turn.
 
         Raises:
             ApiError: 503, the queue is full or the deadline cannot be met.
@@ -103,12 +112,13 @@ class Engine:
             kind.key(item),
             kind.group(item),
             kind.units(item),
-            time.monotonic() + min(limit, self.queue_seconds),
+            math.inf if is_admitted else time.monotonic() + min(limit, self.queue_seconds),
             future,
         )
         with self._lock:
             queue = self._queue_for(kind, ticket.key)
-            self._admit(kind, queue, limit)
+            if not is_admitted or self._closing:
+                self._admit(kind, queue, limit)
             queue.add(kind, ticket)
             if queue is self._cold:
                 self._wake["cold"].notify()

@@ -191,7 +191,10 @@ class FairQueue:
         return line, line.take()
 
     def expired(self) -> list[Ticket]:
-        """Take out the tickets whose deadline has passed (the oldest are in front)."""
+        """Take out the tickets whose deadline has passed (the oldest are in front).
+
+        One that has none, a piece of work that was admitted before, is taken by a lane in its turn.
+        """
         now, gone = time.monotonic(), []
         for line in self.lines.values():
             while line.tickets and line.tickets[0].deadline < now:

@@ -19,7 +19,7 @@ from serve.engine.library import FEATURES
 from serve.engine.simulations import quantity_of
 from serve.engine.streams import PIECES, Stream
 from serve.http.body import json_bytes
-from serve.http.errors import as_api_error, invalid, request_problem
+from serve.http.errors import as_api_error, invalid, overloaded, request_problem
 from serve.http.model_run import decode_model_run
 from serve.routes.simulate import check_work
 from serve.schemas import StreamRequest
@@ -27,6 +27,8 @@ from serve.service import Service, service_of
 
 MEDIA_TYPE = "application/x-ndjson"
 USUAL_SIZE = 64
+MAX_STREAMS = 64
+"""Streams that are on their way; each is finished once it has begun."""
 CHUNK_UNITS = 2**23
 """Cell-steps of one piece: some 50 ms, then somebody else has a turn."""
 
@@ -40,6 +42,8 @@ async def stream(request: Request[Any, Any, Any]) -> StreamResponse:
     run = Stream(simulation, data.seed)
     header = _header(data, simulation)
     check_work(service, cells=simulation.grid.num_cells, steps=simulation.steps)
+    if service.streams >= MAX_STREAMS:
+        raise overloaded(f"{MAX_STREAMS} streams are on their way.", 5)
     # The first piece decides about the status: a full queue is a 503, a bad parameter a 400.
     first = await service.submit(request, PIECES, (run, 0))
     lines = _lines(service, request, run, header, first)
@@ -80,6 +84,7 @@ async def _lines(
     fields: dict[str, np.ndarray],
 ) -> AsyncIterator[bytes]:
     began = time.monotonic()
+    service.streams += 1
     name, steps, frames = header["field"], header["steps"], header["frames"]
     simulation = run.simulation
     quantity = quantity_of(simulation.model, name)
@@ -92,19 +97,22 @@ async def _lines(
             end = steps * frame // frames
             while done < end:
                 piece = min(most, end - done)
-                fields = await service.engine.submit(PIECES, (run, piece))
+                fields = await service.engine.submit(PIECES, (run, piece), is_admitted=True)
                 done += piece
             yield _line(_frame(quantity.shown(_plane(fields[name])), done, mask))
         features = None
         measured = main_field(simulation.model)
         if quantity_of(simulation.model, measured) == POTENTIAL:
-            vector = await service.engine.submit(FEATURES, np.asarray(fields[measured]))
+            field = np.asarray(fields[measured])
+            vector = await service.engine.submit(FEATURES, field, is_admitted=True)
             features = vector.to_dict()
         seconds = round(time.monotonic() - began, 3)
         yield _line({"type": "end", "counts": run.counts, "features": features, "seconds": seconds})
     except Exception as error:  # the status has gone out already: the error is the last line
         problem = msgspec.to_builtins(request_problem(request, as_api_error(error)))
         yield _line({**problem, "type": "error"})
+    finally:
+        service.streams -= 1
 
 
 def _plane(field: np.ndarray) -> np.ndarray:

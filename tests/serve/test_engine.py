@@ -174,6 +174,20 @@ def test_a_kind_that_was_idle_starts_level_with_the_others() -> None:
     assert order[:6] == ["quick", "slow", "quick", "slow", "quick", "slow"]
 
 
+def test_a_piece_of_what_was_admitted_is_done_however_full_the_queue_is() -> None:
+    async def ask() -> list[Any]:
+        made = engine(queue_seconds=0.3)
+        flood = [asyncio.ensure_future(made.submit(SLOW, 0.1)) for _ in range(40)]
+        await asyncio.sleep(0)
+        pieces = [made.submit(SLOW, 0.11, is_admitted=True) for _ in range(8)]
+        answers = await asyncio.gather(*pieces)
+        refused = await asyncio.gather(*flood, return_exceptions=True)
+        assert any(isinstance(answer, ApiError) for answer in refused)
+        return answers
+
+    assert asyncio.run(ask()) == [0.11] * 8
+
+
 def test_tiny_work_does_not_make_large_work_look_endless() -> None:
     """A call of 2 ms for 10 cell-steps is no 0.2 ms a cell-step."""
     cost = Cost(1e-8)
