@@ -6,6 +6,7 @@ field, to collect what is wrong with each.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Generator
@@ -122,10 +123,31 @@ def content_type(connection: Any) -> str:
 
 
 def accepted(connection: Any, offered: tuple[str, ...]) -> str:
-    """The first of ``offered`` that the request's ``Accept`` names; else the first of all."""
+    """The one of ``offered`` that the request's ``Accept`` likes best; else the first of all.
+
+    Of what is liked alike, what is named first counts.
+    """
     for name, value in connection.scope["headers"]:
         if name == b"accept":
-            text: str = value.decode("latin-1").lower()
-            wanted = [part.partition(";")[0].strip() for part in text.split(",")]
-            return next((form for form in wanted if form in offered), offered[0])
+            ranges = [_media_range(part) for part in value.decode("latin-1").lower().split(",")]
+            for quality, wanted in sorted(ranges, key=lambda one: -one[0]):
+                form = next((form for form in offered if _matches(form, wanted)), None)
+                if form is not None and quality > 0:
+                    return form
     return offered[0]
+
+
+def _media_range(text: str) -> tuple[float, str]:
+    """(q, type) of a part of an ``Accept``; a q that cannot be read is 1."""
+    wanted, *parameters = (part.strip() for part in text.split(";"))
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            with contextlib.suppress(ValueError):
+                return float(value), wanted
+    return 1.0, wanted
+
+
+def _matches(form: str, wanted: str) -> bool:
+    kind, _, rest = wanted.partition("/")
+    return form == wanted or (rest == "*" and kind in ("*", form.partition("/")[0]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from typing import Any
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,6 +38,8 @@ def outermost_layer(app: ASGIApp, metrics: Metrics, access_log: AccessLog) -> AS
         scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]
         header = (b"x-request-id", request_id.encode("ascii"))
         status = CLIENT_GONE
+        is_head = scope.get("method") == "HEAD"
+        inner: Any = {**scope, "method": "GET"} if is_head else scope
         began = time.perf_counter()
 
         async def marked(message: Message) -> None:
@@ -44,16 +47,20 @@ def outermost_layer(app: ASGIApp, metrics: Metrics, access_log: AccessLog) -> AS
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], header]
+            elif is_head:
+                return
             await send(message)
+            if is_head:  # what GET would answer, without its body
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
         metrics.in_progress.inc()
         try:
-            await app(scope, receive, marked)
+            await app(inner, receive, marked)
         finally:
             metrics.in_progress.dec()
             seconds = time.perf_counter() - began
             method, path = str(scope.get("method")), scope["path"]
-            metrics.count(scope.get("path_template"), path, method, status, seconds)
+            metrics.count(inner.get("path_template"), path, method, status, seconds)
             access_log.write(request_id, method, path, status, seconds)
 
     return identified

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from serve.schemas import FitRequest, JobResponse, JobsResponse
 from serve.service import Service, service_of
 
 POLL_SECONDS = 0.25
+HEARTBEAT_SECONDS = 15.0
 FIT_RUNS = 1000
 """A fit may take as much work as so many of the largest runs: about ten minutes."""
 _ID = {"pattern": "^[0-9a-f]{32}$", "examples": [JOB_ID]}
@@ -127,12 +129,17 @@ async def events(request: Request[Any, Any, Any], job_id: JobId) -> ServerSentEv
 
 async def _progress(service: Service, found: Job) -> AsyncIterator[ServerSentEventMessage]:
     seen: Any = None
+    sent = time.monotonic()
     while True:
         now = (found.status, found.done, found.total)
         if now != seen:
             seen = now
             data = msgspec.json.encode(_response(found)).decode()
-            yield ServerSentEventMessage(data=data, event=found.status)
+            yield ServerSentEventMessage(data=data, event=found.status, id=str(found.done))
+            sent = time.monotonic()
+        elif time.monotonic() - sent > HEARTBEAT_SECONDS:  # a proxy closes what is silent
+            yield ServerSentEventMessage(comment="still " + found.status)
+            sent = time.monotonic()
         if found.status not in ACTIVE or service.is_closing:
             return
         await asyncio.sleep(POLL_SECONDS)

@@ -21,7 +21,7 @@ from litestar.testing import TestClient
 from serve.app import create_app
 from serve.http.arrays import read_array, write_npy
 from serve.http.auth import address_of
-from serve.http.body import decode_json
+from serve.http.body import accepted, decode_json
 from serve.http.errors import ApiError
 from serve.http.logs import Formatter
 from serve.http.rate_limit import SETS, RateLimit
@@ -377,6 +377,37 @@ def test_a_hostile_array_is_refused(body: bytes) -> None:
     with pytest.raises(ApiError) as caught:
         read_array(body, max_bytes=10_000)
     assert caught.value.status in (400, 413)
+
+
+@pytest.mark.parametrize("path", ["/health", "/", "/models", "/openapi.json", "/nowhere"])
+def test_head_is_get_without_a_body(tmp_path: Path, path: str) -> None:
+    web = client(tmp_path)
+    full, head = web.get(path), web.head(path)
+    assert (head.status_code, head.content) == (full.status_code, b"")
+    if path != "/nowhere":  # a problem holds the id of its request
+        assert head.headers["content-length"] == full.headers["content-length"]
+    assert head.headers["content-type"] == full.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("application/x-npy", "application/x-npy"),
+        ("application/json;q=0.5, application/x-npy", "application/x-npy"),
+        ("application/x-npy;q=0.2, application/json;q=0.9", "application/json"),
+        ("application/x-npy, application/json", "application/x-npy"),
+        ("application/x-npy; q=0, */*", "application/json"),
+        ("text/html, application/*;q=0.1", "application/json"),
+        ("text/html", "application/json"),
+        ("application/x-npy;q=much", "application/x-npy"),
+        ("", "application/json"),
+    ],
+)
+def test_accept_is_weighed(accept: str, form: str) -> None:
+    class Connection:
+        scope = {"headers": [(b"host", b"mfn"), (b"accept", accept.encode())]}  # noqa: RUF012
+
+    assert accepted(Connection(), ("application/json", "application/x-npy")) == form
 
 
 @pytest.mark.parametrize(
