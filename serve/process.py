@@ -22,6 +22,8 @@ from serve.settings import Settings
 DRAIN_SECONDS = 7
 """Open requests have so long after the signal; jobs and lanes then have two seconds more."""
 KEEP_ALIVE_SECONDS = 20
+BODIES = 8
+"""All bodies on their way may hold so many of the largest."""
 UNUSABLE = 2
 """Exit status where a setting cannot be used; to start again would not help."""
 
@@ -90,11 +92,12 @@ def uvicorn_config(app: Any, settings: Settings, **options: Any) -> Any:
     """How uvicorn serves ``app``."""
     import uvicorn
 
-    from serve.http.protocol import BoundedProtocol
+    from serve.http.protocol import Bodies, BoundedProtocol
 
     protocol: Any = partial(
         BoundedProtocol,
         request_seconds=settings.request_seconds,
+        bodies=Bodies(BODIES * settings.max_body_bytes),
         refused=app.state.note_refused,
     )
     return uvicorn.Config(

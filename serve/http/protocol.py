@@ -16,7 +16,7 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from serve.http.errors import PROBLEM_TYPE, REFUSED, ApiError, problem_of
+from serve.http.errors import PROBLEM_TYPE, REFUSED, ApiError, overloaded, problem_of
 
 MAX_URL_BYTES = 8 * 2**10
 MAX_HEADER_BYTES = 32 * 2**10
@@ -29,11 +29,20 @@ UNREAD_SECONDS = 30.0
 
 
 @final
+class Bodies:
+    """The bytes of all bodies that come in or are being answered, and how many there may be."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.held = most, 0
+
+
+@final
 class BoundedProtocol(HttpToolsProtocol):
     """One connection.
 
     Args:
         request_seconds: A header has so long to come, and a body may pause for so long.
+        bodies: What all connections have in common.
         refused: Told of each refusal that no request stands for: path, status, request id.
     """
 
@@ -41,12 +50,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self,
         *args: Any,
         request_seconds: float,
+        bodies: Bodies,
         refused: Callable[[str, int, str], None],
         **options: Any,
     ) -> None:
         super().__init__(*args, **options)
         self._seconds = request_seconds
         self._tell = refused
+        self._bodies, self._held = bodies, 0
         self._receiving = self._in_body = self._over = False
         self._declined = self._again = self._is_last = False
         self._head = self._body = 0
@@ -62,6 +73,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._over = True
+        self._let_go()
         for timer in (self._timer, self._unread):
             if timer is not None:
                 timer.cancel()
@@ -140,8 +152,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
+        if self._bodies.held + len(body) > self._bodies.most:
+            raise overloaded("Too many bytes are on their way to the server.", 1)
         super().on_body(body)
         self._body += len(body)
+        self._held += len(body)
+        self._bodies.held += len(body)
 
     def on_message_complete(self) -> None:
         if self._declined:  # only its header
@@ -149,6 +165,14 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._receiving = self._in_body = False
         self._over |= self._is_last
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._bodies.held -= self._held
+        self._held = 0
 
     # -- how long it takes -----------------------------------------------------------------------
 
@@ -187,6 +211,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, error: ApiError) -> None:
         """Answer what cannot be taken, then close; what came before it is answered first."""
         self._over = True
+        self._let_go()
         if self._timer is not None:
             self._timer.cancel()
         self.flow.resume_reading()
@@ -219,6 +244,7 @@ class BoundedProtocol(HttpToolsProtocol):
             (b"content-length", str(len(content)).encode()),
             (b"x-request-id", request_id.encode()),
             (b"connection", b"close"),
+            *[(n.lower().encode(), v.encode()) for n, v in error.headers.items()],
         ]
         lines = b"".join(b"%b: %b\r\n" % header for header in headers)
         return STATUS_LINE[error.status] + lines + b"\r\n" + content

@@ -158,6 +158,25 @@ def test_what_is_too_long_or_not_http_is_refused(
     assert [found for found, _ in patient.ask(*pieces)] == [status]
 
 
+def test_all_bodies_together_are_bounded(tmp_path: Path) -> None:
+    """Eight of the largest: what many clients begin and do not end does not fill the memory."""
+    head = POST + b"Content-Length: 4000\r\n\r\n"
+    for listening in listen(tmp_path, request_seconds=60.0, max_body_bytes=4096):
+        begun = []
+        for _ in range(9):
+            begun.append(socket.create_connection(("127.0.0.1", listening.port), timeout=20))
+            begun[-1].sendall(head + b" " * 3900)
+            time.sleep(0.02)
+        answer = begun[-1].recv(2**16)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1" in answer
+        for one in begun:
+            one.close()
+        time.sleep(0.2)
+        whole = POST + CLOSE + b"Content-Length: 59\r\n\r\n" + ION
+        assert [status for status, _ in listening.ask(whole)] == [OK]
+
+
 def test_what_came_before_nonsense_is_answered(patient: Listening) -> None:
     whole = POST + b"Content-Length: 59\r\n\r\n" + ION
     answers = patient.ask(whole + GET + b"\r\n" + b"\x00\x00\x00\x00")
