@@ -51,6 +51,7 @@ def fit_table(path: str, settings: dict[str, Any]) -> None:
             table=measured,
             level=settings["level"],
             profiles=settings["profiles"],
+            assumptions=True,
             progress=progress,
         )
     content = json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
@@ -68,6 +69,8 @@ def fit_table(path: str, settings: dict[str, Any]) -> None:
                 plot_profiles(report.profiles, folder / "profiles.png")
         if not settings["as_json"]:
             click.echo(f"Written to {folder}: {', '.join(_written(folder))}")
+    if result.status == "stalled":
+        raise SystemExit(1)
 
 
 def _fitted(measured: Table, settings: dict[str, Any], folder: Path | None) -> FitResult:
@@ -175,18 +178,34 @@ def _print(report: FitReport, measured: Table) -> None:
         "std. error",
         f"{100 * report.level:g} % interval",
     )
-    ends, errors = sure.intervals(report.level), sure.standard_errors
+    ends, errors = report.intervals(), sure.standard_errors
     for name in sure.names:
-        low, high = ends[name]
+        at_bound = name in report.identifiability.limits
         shown.add_row(
             name,
             number(sure.values[name]),
-            f"{errors[name]:.2g}",
-            f"{number(low)} … {number(high)}",
+            "–" if at_bound else f"{errors[name]:.2g}",
+            _interval(*ends[name]),
         )
     console().print(shown)
+    if report.assumptions:
+        other = table("What is assumed of the first profile", "first profile", *sure.names)
+        for one in report.assumptions:
+            cells = [
+                f"{number(value)} ({_interval(*one.intervals[name])})"
+                for name, value in one.values.items()
+            ]
+            other.add_row(one.start, *cells)
+        console().print(other)
     for sentence in report.sentences():
         click.echo(sentence)
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return " … ".join(
+        "open" if end is None else "∞" if end == float("inf") else number(end)
+        for end in (low, high)
+    )
 
 
 def _written(folder: Path) -> list[str]:

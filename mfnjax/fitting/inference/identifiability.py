@@ -9,7 +9,7 @@ Source: R. N. Gutenkunst et al. (2007), doi:10.1371/journal.pcbi.0030189.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import jax.numpy as jnp
@@ -58,6 +58,8 @@ class Identifiability:
         confounded: The other parameters that are not determined, alone or in a combination.
         directions: From the stiffest to the sloppiest.
         condition_number: Largest over smallest singular value of the sensitivities.
+        limits: Parameter that ended where small changes have no influence → (low, high) of what the
+            data say all the same (see `one_sided`); the report fills it.
     """
 
     identifiable: tuple[str, ...]
@@ -65,6 +67,7 @@ class Identifiability:
     confounded: tuple[str, ...]
     directions: tuple[Direction, ...]
     condition_number: float
+    limits: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -83,10 +86,20 @@ class Identifiability:
         """A few lines for people."""
         known = ", ".join(self.identifiable) or "none"
         lines = [f"Identifiable: {known}. Condition number {self.condition_number:.3g}."]
-        if self.without_influence:
-            lines.append(f"No influence on the data: {', '.join(self.without_influence)}.")
+        silent = [name for name in self.without_influence if name not in self.limits]
+        if silent:
+            lines.append(f"No influence on the data: {', '.join(silent)}.")
+        for name, (low, high) in self.limits.items():
+            limits = [f"{name} > {low:.3g}"] if low is not None else []
+            limits += [f"{name} < {high:.3g}"] if high is not None else []
+            lines.append(
+                f"{name} ended where small changes of it have no influence; the data say only "
+                f"{' and '.join(limits)}."
+            )
         for direction in self.sloppy:
             names = list(direction.components)
+            if set(names) <= set(self.limits):
+                continue
             if direction.kind == "unseen" and set(names) <= set(self.without_influence):
                 continue
             if direction.kind == "unseen":

@@ -18,7 +18,11 @@ from mfnjax._checks import check_int, check_kind, check_real
 from mfnjax.errors import ParameterError
 from mfnjax.fitting.engines import CONVERGED, VALUE_NAN
 from mfnjax.fitting.fit import default_engine
-from mfnjax.fitting.inference.uncertainty import covariance, two_sided_quantile
+from mfnjax.fitting.inference.uncertainty import (
+    covariance,
+    noise_scale,
+    two_sided_quantile,
+)
 from mfnjax.fitting.lanes import Problem, descend, losses_at
 from mfnjax.fitting.plain_json import plain
 from mfnjax.fitting.result import FitResult
@@ -152,6 +156,42 @@ def profile(
             stacklevel=2,
         )
     return found
+
+
+FAR = np.array([0.5, 1, 2, 4, 8, 12, 16, 20, 24])
+"""Where `one_sided` looks, in the free parameter: up to a factor of 10¹⁰, of a logarithm."""
+
+
+def one_sided(
+    result: FitResult, name: str, *, level: float = 0.9, scale: float | None = None
+) -> tuple[float | None, float | None]:
+    """The limits that the data set on a parameter that ended where the loss is flat.
+
+    There, at 0 say, a small change has no influence, and a large one may have. Everything else is
+    fitted anew on the way.
+
+    Args:
+        result: The fit.
+        name: The parameter.
+        level: Level of each limit, one-sided.
+        scale: Factor s² on the variance of the noise, as for `covariance`.
+
+    Returns:
+        (low, high); None where the loss stays as low on that side.
+    """
+    layout, index = result.layout, result.layout.names.index(name)
+    factor, dof = noise_scale(result, scale)
+    threshold = two_sided_quantile(2 * level - 1, dof) ** 2
+    ends: list[float | None] = []
+    for sign in (-1.0, 1.0):
+        held = (result.free[index] + sign * np.concatenate([[0.0], FAR])).astype(layout.dtype)
+        others = np.tile(np.delete(result.free, index), (len(held), 1)).astype(layout.dtype)
+        losses, _, _ = _refitted(result, index, held, others, 100, None)
+        rise = np.maximum(2 * (losses - result.loss) / factor, 0.0)
+        transform = layout.entries[index].transform
+        values = np.asarray(transform.forward(jnp.asarray(held)), float)
+        ends.append(_crossing(values, rise, threshold))
+    return ends[0], ends[1]
 
 
 def _refitted(
