@@ -7,6 +7,7 @@ from click.core import ParameterSource
 
 from mfnjax._checks import check_real
 from mfnjax.cli.common import SETTINGS, SectionCommand, option, require_extra, start_jax
+from mfnjax.cli.table_options import table_options
 from mfnjax.cli.user_modules import import_option
 from mfnjax.errors import ParameterError
 
@@ -26,7 +27,12 @@ FIT_MODULES = ("optax", "optimistix")
     section=_MODEL,
     help="An equation in the place of a model; --set says where each of its parameters starts.",
 )
-@option("--data", metavar="FILE", section=_DATA, help="Table (.csv): a row a position and time.")
+@option(
+    "--data",
+    metavar="FILE",
+    section=_DATA,
+    help="Table (text, .xlsx, .parquet): a row a position and time, or a column a time.",
+)
 @option(
     "--image",
     metavar="FILE",
@@ -62,6 +68,13 @@ FIT_MODULES = ("optax", "optimistix")
     section=_DATA,
     help="The measurements are means of so many, --sd is that of one.  [default: 1]",
 )
+@option(
+    "--average/--no-average",
+    default=None,
+    section=_DATA,
+    help="Rows of one position and time are replicates.  [default: if most have equally many]",
+)
+@table_options(_DATA)
 @option(
     "--start-noise/--no-start-noise",
     default=True,
