@@ -128,7 +128,11 @@ def read_table(
     place = of_time * len(positions) + of_position
     shape = (len(times), len(positions))
     seen = np.bincount(place, minlength=shape[0] * shape[1])
-    if seen.max() > 1 and not _are_replicates(long.y, place, seen, average):
+    if seen.max() > 1 and average is None:
+        average = _are_replicates(long.y, place, seen)
+        if average and (labels := _labels(sheet, columns, place, int(seen.max()))):
+            raise _twice(path, x, t, long, place, f" (they differ in {', '.join(labels)})")
+    if seen.max() > 1 and not average:
         raise _twice(path, x, t, long, place)
     _check_axes(path, x, t, positions, times, long)
     is_there = np.isfinite(long.y)
@@ -140,6 +144,8 @@ def read_table(
             f"{path}: column {y}: every measurement is {np.nanmin(values):g}: nothing can be fitted"
         )
     many = f", {seen.max()} replicates a place averaged" if seen.max() > 1 else ""
+    if lacking := int((~is_there).sum()):
+        many += f", {lacking} without a measurement"
     made = Table(positions, times, values, None, None, 0, columns, (said + many).removeprefix(", "))
     if sd is not None:
         variances = _sums(place, np.where(is_there, long.sd, 0) ** 2, shape)
@@ -255,12 +261,8 @@ def _named_by_numbers(sheet: Sheet, role: str, key: str) -> tuple[list[int], lis
     return list(found), numbers
 
 
-def _are_replicates(
-    y: np.ndarray, place: np.ndarray, seen: np.ndarray, average: bool | None
-) -> bool:
+def _are_replicates(y: np.ndarray, place: np.ndarray, seen: np.ndarray) -> bool:
     """Whether most places have equally many rows, two or more, that are not copies."""
-    if average is not None:
-        return average
     counts = np.bincount(seen[seen > 0])
     usual = int(np.argmax(counts))
     if usual < 2 or 2 * counts[usual] <= counts.sum():
@@ -270,13 +272,32 @@ def _are_replicates(
     return bool(np.any(np.nan_to_num(np.diff(y[order])[same_place]) != 0))
 
 
-def _twice(path: str | Path, x: str, t: str, long: _Long, place: np.ndarray) -> DataError:
+def _labels(sheet: Sheet, columns: dict[str, str], place: np.ndarray, most: int) -> list[str]:
+    """Columns that are not read and tell the rows of a place apart by few words, as treatments do.
+
+    A column 'replicate' may.
+    """
+    found = []
+    for name, cells in zip(sheet.names, sheet.columns, strict=True):
+        if name in columns.values() or name.lower().startswith(("rep", "#rep")):
+            continue
+        _, label = np.unique([str(cell) for cell in cells.to_pylist()], return_inverse=True)
+        label = np.tile(label, len(place) // len(label))
+        pairs = np.unique(np.stack([place, label]), axis=1).shape[1]
+        if label.max() < 2 * most and pairs > len(np.unique(place)):
+            found.append(name)
+    return found
+
+
+def _twice(
+    path: str | Path, x: str, t: str, long: _Long, place: np.ndarray, why: str = ""
+) -> DataError:
     """What to say of the first row whose place was seen before."""
     _, first, where = np.unique(place, return_index=True, return_inverse=True)
     at = int(np.argmax(first[where] != np.arange(len(place))))
     return DataError(
         f"{path}: row {long.lines[at]}: {x} = {long.x[at]:g} at {t} = {long.t[at]:g} again "
-        f"(first in row {long.lines[first[where[at]]]}); --average takes the mean of such rows"
+        f"(first in row {long.lines[first[where[at]]]}){why}; --average takes the mean of such rows"
     )
 
 

@@ -46,8 +46,8 @@ def matches(cells: pa.Array, pattern: str) -> np.ndarray:
 
 
 def are_missing(cells: pa.Array) -> np.ndarray:
-    """Which cells hold nothing: blank, or a word for it."""
-    return matches(cells, MISSING)
+    """Which cells hold nothing: blank, a word for it, or beyond a row's end."""
+    return matches(cells, MISSING) | np.asarray(cells.is_null())
 
 
 def are_numbers(cells: pa.Array, decimal: str) -> np.ndarray:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mfnjax.errors import DataError, ParameterError
-from mfnjax.tables.cells import are_missing, trimmed
+from mfnjax.tables.cells import are_missing, are_numbers, trimmed
 from mfnjax.tables.decimals import NAMES, find_decimal
 from mfnjax.tables.rows import Rows, rows_of_text
 from mfnjax.tables.sheet import Sheet
@@ -81,8 +81,9 @@ def read_sheet(path: str | Path, dialect: Dialect | None = None) -> Sheet:
         >>> sheet = read_sheet(path)
         >>> sheet.numbers("u", missing=True).tolist()
         [0.25, nan]
-        >>> sheet.reading
-        "UTF-16, cells separated by ';' (as its first line says), decimal comma, units in row 3"
+        >>> sheet.reading.split(", ")[1:]
+        ["cells separated by ';' (its first line says so)", 'names in row 2', 'decimal comma',
+         'units in row 3']
     """
     path, dialect = Path(path), dialect or Dialect()
     suffix = path.suffix.lower()
@@ -124,6 +125,7 @@ def _sheet(path: Path, rows: Rows, dialect: Dialect) -> Sheet:
         rows.header,
         decimal,
     )
+    _check_ends(sheet, written)
     said = [rows.reading] if rows.reading else []
     if decimal != ".":
         said.append(f"decimal {NAMES[decimal]}")
@@ -143,6 +145,18 @@ def _sheet(path: Path, rows: Rows, dialect: Dialect) -> Sheet:
     if not len(sheet.lines) and sheet.names:
         raise DataError(f"{path}: no rows below the header (row {sheet.header})")
     return replace(sheet, reading=", ".join(said))
+
+
+def _check_ends(sheet: Sheet, written: list[list[str | float | None]]) -> None:
+    """A row can end before columns without numbers; else a cell before its end may be lost."""
+    for name, cells in zip(sheet.names, sheet.columns, strict=True):
+        if cells.null_count and are_numbers(cells, sheet.decimal).any():
+            at = int(np.argmax(np.asarray(cells.is_null())))
+            there = sum(column[at + 1] is not None for column in written)
+            raise DataError(
+                f"{sheet.path}: row {sheet.lines[at]}: {there} cells, but row {sheet.header} names "
+                f"{len(sheet.names)} columns, and {name!r} holds numbers"
+            )
 
 
 def _marked(cell: str | float | None, decimal: str) -> str | None:
@@ -176,8 +190,16 @@ def _of_parquet(path: Path) -> Sheet:
             table = file.read()
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
-    columns = tuple(column.combine_chunks() for column in table.columns)
+    columns = tuple(_plain(column.combine_chunks()) for column in table.columns)
     return Sheet(path, tuple(table.column_names), columns, np.arange(1, table.num_rows + 1), 0)
+
+
+def _plain(column: Any) -> Any:
+    """Text of any kind as text; a null in it is a blank."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return column
+    return column.cast(pa.string()).fill_null("")
 
 
 def _refuse(path: Path, dialect: Dialect, *names: str) -> None:

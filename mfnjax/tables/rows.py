@@ -70,7 +70,7 @@ def rows_of_text(path: Path, delimiter: str | None, skip: int) -> Rows:
         told = "\t" if mark[1] == "\\t" else mark[1]
         lines[first] = "\n"
         if delimiter is None:
-            delimiter, how = told, " (as its first line says)"
+            delimiter, how = told, " (its first line says so)"
     delimiter = delimiter or _find_delimiter(path, lines)
     parsed = _parsed(path, lines, delimiter)
     if delimiter != ",":
@@ -103,7 +103,7 @@ def checked_rows(
                 f"{', '.join(str(cell).strip() for cell in names[:6])}"
             )
     if above or header > 1:
-        said.append(f"names of the columns in row {header}")
+        said.append(f"names in row {header}")
     _check_comments(path, [c for c in comments if c[0] > header], parsed[1:], len(names))
     names = list(names)
     while len(names) > 1 and all(
@@ -126,6 +126,11 @@ def checked_rows(
                 )
             has_more = True
             cells = cells[: len(names)]
+        if delimiter == " " and len(cells) < len(names):
+            raise DataError(
+                f"{path}: row {line}: {len(cells)} cells between spaces, but row {header} names "
+                f"{len(names)} columns: which is missing?"
+            )
         rows.append(cells)
     return Rows(
         names, rows, [line for line, _ in parsed[1:]], header, delimiter, has_more, ", ".join(said)
@@ -150,8 +155,7 @@ def _find_delimiter(path: Path, lines: list[str]) -> str:
     if "\t" in found:
         found.remove(" ")  # tabs are spaces, too
     if found in ([], [" "]):  # names of one column can have spaces
-        is_plain = bool(found) and _agreement(path, lines, " ") > (1, 0)
-        return " " if is_plain else ","
+        return " " if found and min(_agreement(path, lines, " ")) >= 0.5 else ","
     if len(found) == 1:
         return found[0]
     scores = sorted(((_agreement(path, lines, mark), mark) for mark in found), reverse=True)

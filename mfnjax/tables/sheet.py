@@ -72,10 +72,6 @@ class Sheet:
             texts = cells
         else:
             texts, empty = cells, are_missing(cells)
-            is_absent = np.asarray(cells.is_null())
-            if is_absent.any():
-                line = self.lines[np.argmax(is_absent)]
-                raise DataError(f"{self.path}: row {line}, column {name}: the row ends before it")
             is_bad = ~(empty | are_numbers(cells, self.decimal))
             if is_bad.any() and not are_booleans(cells):
                 raise self._no_number(name, int(np.argmax(is_bad)), cells)

@@ -28,6 +28,8 @@ def is_units_row(sheet: Sheet) -> bool:
         if text in ("", "-", "–"):
             continue
         is_bracketed = text[0] + text[-1] in ("[]", "()")
+        if are_numbers(cells[:1], sheet.decimal)[0]:
+            return False
         over_numbers = _are_numbers(cells[1:], sheet.decimal)
         if not (is_bracketed or (over_numbers and _UNIT.fullmatch(text))):
             return False

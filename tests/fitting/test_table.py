@@ -64,7 +64,7 @@ def changed(row: int, text: str) -> list[str]:
         (changed(0, "Position,Zeit,Density,SD,Note"), "row 1: no column 'Time'; columns: Position"),
         (changed(0, "Position,Time,Density,SD,SD"), "row 1: more than one column 'SD'"),
         (changed(2, "75,0,,0.0,"), "it has no measurement for Position = 75"),
-        (changed(2, "75,0"), "row 3, column Density: the row ends before it"),
+        (changed(2, "75,0"), "row 3: 2 cells, but row 1 names 5 columns, and 'Density'"),
         (changed(5, "75,,0.8,0.2,"), "row 6, column Time: blank"),
         (changed(5, "75,12,0.8,NA,"), "row 6, column SD: blank"),
         (changed(5, "75,12,inf,0.2,"), "row 6, column Density: inf is not finite"),
@@ -167,6 +167,19 @@ def test_rows_with_standard_deviations_are_averaged(tmp_path) -> None:
     table = read_table(written(tmp_path, ["x,t,y,s", *rows]), x="x", t="t", y="y", sd="s")
     np.testing.assert_allclose(table.sd, np.full((2, 3), 0.25))
     np.testing.assert_allclose(table.values[0], [1.36, 1.37, 1.38])
+
+
+def test_treatments_are_no_replicates(tmp_path) -> None:
+    """Rows of two seedings at one place were never to be averaged."""
+    lines, y = repeated(np.random.default_rng(3), 2)
+    for name, is_read in (("seeding", False), ("replicate", True)):
+        rows = [f"{lines[0]},{name}", *(f"{row},{'AB'[k % 2]}" for k, row in enumerate(lines[1:]))]
+        path, names = written(tmp_path, rows), {"x": "x", "t": "t", "y": "y"}
+        if is_read:
+            np.testing.assert_allclose(read_table(path, **names).values, y.mean(axis=2))
+            continue
+        with pytest.raises(DataError, match=r"again .* \(they differ in seeding\); --average"):
+            read_table(path, **names)
 
 
 def test_copies_and_a_row_that_stands_twice_are_no_replicates(tmp_path) -> None:

@@ -150,6 +150,8 @@ DOUBTS = {
     "x,,y\n1,2,0.5\n": ("'2' stands in column 2, which has no name", None, None, None),
     'x,t,y\n1,2,"0.5\n2,3,1.5\n3,4,2"\n': ("row 2: a quote opens", None, None, None),
     'x,t,y\n1,2,"0.5\n': ("row 2: quotes do not match", None, None, None),
+    "x t y\n1 2 0.5\n1   0.7\n": ("row 3: 2 cells between spaces", None, None, None),
+    "x,t,y,sd\n1,2,0.5,0.1\n1,0.5,0.1\n": ("row 3: 3 cells, but row 1 names 4", None, None, None),
     "x;t;y\n1;2;0.5\n1;3;0,5\n": ("two ways: '0,5' in row 3, '0.5' in row 2", None, None, None),
 }
 
@@ -174,13 +176,19 @@ def test_what_was_found_is_said(tmp_path) -> None:
     text = "# made by hand\nsep=;\nx;y\n[µm];[mV]\n1;−2,5\n"
     sheet = read(path, text, "utf-16")
     assert sheet.reading == (
-        "UTF-16, cells separated by ';' (as its first line says), names of the columns in row 3, "
-        "decimal comma, units in row 4"
+        "UTF-16, cells separated by ';' (its first line says so), names in row 3, decimal comma, "
+        "units in row 4"
     )
     assert sheet.numbers("y").tolist() == [-2.5]
     assert sheet.lines.tolist() == [5]
     assert "Latin-1" in read(path, "µ;y\n1;2,5\n", "latin-1").reading
     assert read(path, "µ;y\n1;2,5\n", "latin-1").names == ("µ", "y")
+
+
+def test_numbers_are_no_units_and_text_may_end_early(tmp_path) -> None:
+    assert read(tmp_path / "t.csv", "x,y\n1,1\n2,3.5\n", "utf-8").numbers("x").tolist() == [1, 2]
+    sheet = read(tmp_path / "t.csv", "x,y,note\n1,1.5\n2,3.5,late\n", "utf-8")
+    assert sheet.numbers("y").tolist() == [1.5, 3.5]
 
 
 def test_a_file_of_another_kind_is_named(tmp_path) -> None:

@@ -39,7 +39,7 @@ def test_a_workbook_is_read(tmp_path) -> None:
     assert sheet.numbers("y", missing=True)[0] == 0.5
     assert sheet.lines.tolist() == [5, 6]
     assert sheet.texts("day")[0].startswith("2020-03-01")
-    assert sheet.reading == "names of the columns in row 3, units in row 4"
+    assert sheet.reading == "names in row 3, units in row 4"
     with pytest.raises(DataError, match="row 6, column y: blank"):
         sheet.numbers("y")
 
