@@ -234,7 +234,9 @@ TEMPORAL = ("dV_mean", "dV_max", "T_stable", "E_trend")
 
 def _from_model_run(regressor: Regressor, path: Path, foreign: str) -> np.ndarray:
     """What a dataset of another model measures, of a run of that model."""
-    if path.suffix.lower() != ".npz":
+    from mfnjax.simulation.exchange import holds_run
+
+    if path.suffix.lower() != ".npz" and not holds_run(path):
         raise DataError(
             f"{path}: the network reads {foreign}, which is no feature of a field; it needs a "
             "table with that column"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mfnjax._checks import check_int
+from mfnjax._checks import check_choice, check_int
 from mfnjax._plain_config import read_table
 from mfnjax.cli.common import (
     SETTINGS,
@@ -80,7 +80,14 @@ _FRAMES = 100
     section=_MODEL,
     help="The start of a field: the grey levels of an image, 0 to 1, or an array (.npy).",
 )
-@option("-o", "--output", metavar="FILE.npz", section=_OUTPUT, help="Save the result.")
+@option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    section=_OUTPUT,
+    help="Save the result: .npz; .nc, .zarr or .h5 (xarray), .vti (ParaView) or .tif (ImageJ) with "
+    "mfnjax[files].",
+)
 @option("--history", is_flag=True, section=_OUTPUT, help="Save the frames of every field too.")
 @option("--plot", metavar="FILE", section=_OUTPUT, help="Draw it (.png, .pdf or .svg).")
 @option(
@@ -118,7 +125,7 @@ def simulate(
         --boundary 'x-: dirichlet 1; x+: neumann' --start 'u = 0' --plot front.png
     """
     outputs = {
-        "output": check_suffix("--output", output, (".npz",)),
+        "output": _check_output(output),
         "plot": check_suffix("--plot", plot, _FIGURES),
         "movie": check_suffix("--movie", movie, _MOVIES),
     }
@@ -136,6 +143,8 @@ def simulate(
     save_every = values.pop("save_every", None)
     if save_every is not None:
         check_int("--save-every", save_every, 1, 10**8)
+    if outputs["output"] is not None and outputs["output"].suffix.lower() == ".tif":
+        check_choice("--dtype for .tif (ImageJ)", dtype, ("float32",))
     start_jax(x64=dtype == "float64", cache=cache)
     from mfnjax.simulation import Simulation
     from mfnjax.simulation.start import check_seed
@@ -160,6 +169,17 @@ def simulate(
             click.echo(f"wrote {path}")
 
 
+def _check_output(name: str | None) -> Path | None:
+    """Refuse, before the run, a result that could not be written after it."""
+    if name is None or Path(name).suffix.lower() == ".npz":
+        return check_suffix("--output", name, (".npz",))
+    from mfnjax.simulation.exchange import SUFFIXES, check_can_write
+
+    if Path(name).suffix.lower() not in SUFFIXES:
+        return check_suffix("--output", name, (".npz", *SUFFIXES))
+    return check_can_write(name)
+
+
 def _read(name: str | None) -> dict[str, Any]:
     if name is None:
         return {}
@@ -170,8 +190,6 @@ def _read(name: str | None) -> dict[str, Any]:
 
 def _images(values: dict[str, Any]) -> dict[str, Any] | None:
     """The start of a run that has images, which say the shape if nothing else does; else None."""
-    from mfnjax.simulation.plain_grid import read_levels
-
     files = values.pop("start_image", None)
     if files is None:
         return None
@@ -182,10 +200,28 @@ def _images(values: dict[str, Any]) -> dict[str, Any] | None:
         )
     if both := files.keys() & texts.keys():
         raise ParameterError(f"--start-image and --start both say what {min(both)} is")
-    images = {name: read_levels(file) for name, file in files.items()}
+    images = {name: _field_of_run(name, file) for name, file in files.items()}
     if all(values.get(name) is None for name in ("shape", "grid_size", "mask")):
         values["shape"] = list(next(iter(images.values())).shape)
     return {**texts, **images}
+
+
+def _field_of_run(name: str, file: str) -> Any:
+    """A field of a saved run at its end, or the levels of an image or array."""
+    import numpy as np
+
+    from mfnjax.simulation import Trajectory
+    from mfnjax.simulation.exchange import holds_run
+    from mfnjax.simulation.plain_grid import read_levels
+
+    if Path(file).suffix != ".npz" and not holds_run(file):
+        return read_levels(file)
+    state = Trajectory.load(file).state
+    if name not in state.names:
+        raise ParameterError(
+            f"--start-image {name}={file}: no field {name!r}; it holds {', '.join(state.names)}"
+        )
+    return np.asarray(state[name])
 
 
 def _refuse_foreign(name: str, given: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from mfnjax.core.quantity import POTENTIAL
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.images import IMAGE_SUFFIXES, mask_from_levels, read_image
 from mfnjax.models.base import main_field
+from mfnjax.simulation.exchange import holds_run
 from mfnjax.simulation.trajectory import Trajectory, is_run
 
 ARRAY_SUFFIXES = (".npz", ".npy")
@@ -66,6 +67,9 @@ def read_source(path: str | Path, reading: Reading) -> Source:
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    if holds_run(path):
+        source, is_potential = _of_run(path, Trajectory.load(path), reading.field)
+        return _field_or_mask(source, is_potential, reading)
     if suffix not in IMAGE_SUFFIXES + ARRAY_SUFFIXES:
         known = ", ".join(ARRAY_SUFFIXES + IMAGE_SUFFIXES)
         raise DataError(f"{path}: not a result or an image ({known})")
