@@ -156,10 +156,10 @@ class Trajectory:
 
         Examples:
             >>> from mfnjax import GrayScottModel, Grid, Simulation
-            >>> run = Simulation(GrayScottModel(), Grid((8, 9), 0.5), 7, save_every=3).run(seed=0)
+            >>> run = Simulation(GrayScottModel(), Grid((8, 9), 2.0), 7, save_every=3).run(seed=0)
             >>> data = run.to_xarray()
             >>> dict(data.v.sizes), data.step.values.tolist(), float(data.x[0])
-            ({'time': 3, 'y': 8, 'x': 9}, [3, 6, 7], 0.25)
+            ({'time': 3, 'y': 8, 'x': 9}, [3, 6, 7], 1.0)
         """
         from mfnjax.simulation.exchange import Layout, labelled
 

@@ -150,12 +150,13 @@ def _sheet(path: Path, rows: Rows, dialect: Dialect) -> Sheet:
 def _check_ends(sheet: Sheet, written: list[list[str | float | None]]) -> None:
     """A row can end before columns without numbers; else a cell before its end may be lost."""
     for name, cells in zip(sheet.names, sheet.columns, strict=True):
-        if cells.null_count and are_numbers(cells, sheet.decimal).any():
+        is_lost = cells.null_count == len(cells) or are_numbers(cells, sheet.decimal).any()
+        if cells.null_count and is_lost:
             at = int(np.argmax(np.asarray(cells.is_null())))
             there = sum(column[at + 1] is not None for column in written)
             raise DataError(
                 f"{sheet.path}: row {sheet.lines[at]}: {there} cells, but row {sheet.header} names "
-                f"{len(sheet.names)} columns, and {name!r} holds numbers"
+                f"{len(sheet.names)} columns, and what {name!r} holds is no text"
             )
 
 

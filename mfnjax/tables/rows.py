@@ -54,7 +54,7 @@ def rows_of_text(path: Path, delimiter: str | None, skip: int) -> Rows:
     """
     text, encoding = decoded(path)
     said = [] if encoding.startswith("UTF-8") else [encoding]
-    lines = list(io.StringIO(text, newline=""))
+    lines = list(io.StringIO(text.rstrip("\x1a"), newline=""))
     for at in range(min(skip, len(lines))):
         lines[at] = "\n"
     comments: list[tuple[int, str]] = []

@@ -152,6 +152,7 @@ DOUBTS = {
     'x,t,y\n1,2,"0.5\n': ("row 2: quotes do not match", None, None, None),
     "x t y\n1 2 0.5\n1   0.7\n": ("row 3: 2 cells between spaces", None, None, None),
     "x,t,y,sd\n1,2,0.5,0.1\n1,0.5,0.1\n": ("row 3: 3 cells, but row 1 names 4", None, None, None),
+    "x,t,y\n1,0.5\n2,0.7\n": ("row 2: 2 cells, but row 1 names 3", None, None, None),
     "x;t;y\n1;2;0.5\n1;3;0,5\n": ("two ways: '0,5' in row 3, '0.5' in row 2", None, None, None),
 }
 
