@@ -26,6 +26,7 @@ from mfnjax.cli.common import (
     table,
     writing,
 )
+from mfnjax.cli.group import Interrupted
 from mfnjax.cli.model_options import merged, model_options, named_texts, plain_options, with_files
 from mfnjax.errors import ParameterError
 from mfnjax.v41.config import (
@@ -89,6 +90,12 @@ _FRAMES = 100
     "mfnjax[files].",
 )
 @option("--history", is_flag=True, section=_OUTPUT, help="Save the frames of every field too.")
+@option(
+    "--resume",
+    is_flag=True,
+    section=_OUTPUT,
+    help="Go on with a run of -o FILE.zarr --history, which writes its frames as they come.",
+)
 @option("--plot", metavar="FILE", section=_OUTPUT, help="Draw it (.png, .pdf or .svg).")
 @option(
     "--movie", metavar="FILE", section=_OUTPUT, help="Film it (.gif, or .mp4 with mfnjax[video])."
@@ -106,6 +113,7 @@ def simulate(
     plot: str | None,
     movie: str | None,
     history: bool,
+    resume: bool,
     field: str | None,
     x64: bool,
     cache: bool,
@@ -152,17 +160,31 @@ def simulate(
     if values.get("equation") is None:
         _refuse_foreign(values.get("model", "mycelium"), given)
     start = _images(values)
-    simulation, seed = Simulation.from_dict(with_files(values)), check_seed(seed)
+    simulation = Simulation.from_dict(with_files(values))
+    seed = seed if resume else check_seed(seed)
+    grows = outputs["output"] if history and outputs["movie"] is None else None
+    if grows is None or grows.suffix != ".zarr":
+        grows = None
+    if resume and grows is None:
+        raise ParameterError("--resume goes with -o FILE.zarr --history, and without --movie")
     if history or outputs["movie"] is not None:
-        simulation = _with_frames(simulation, save_every, field, dtype, everything=history)
+        simulation = _with_frames(
+            simulation, save_every, field, dtype, everything=history, in_memory=grows is None
+        )
     field = _shown_field(simulation, field)
     started = time.perf_counter()
     with Progress("simulating") as progress:
-        run = simulation.run(start, seed=seed, dtype=dtype, progress=progress)
+        if grows is None:
+            run = simulation.run(start, seed=seed, dtype=dtype, progress=progress)
+        else:
+            run, seed = _growing(
+                simulation, grows, start, seed=seed, dtype=dtype, resume=resume, progress=progress
+            )
     run.status.raise_if_bad()
     seconds = time.perf_counter() - started
     with writing():  # before anything is printed: a full log must not cost the run
-        _write(run, outputs, field, history=history)
+        written = outputs if grows is None else {**outputs, "output": None}
+        _write(run, written, field, history=history)
     _print(run, seconds, seed)
     for path in outputs.values():
         if path is not None:
@@ -204,6 +226,19 @@ def _images(values: dict[str, Any]) -> dict[str, Any] | None:
     if all(values.get(name) is None for name in ("shape", "grid_size", "mask")):
         values["shape"] = list(next(iter(images.values())).shape)
     return {**texts, **images}
+
+
+def _growing(
+    simulation: Simulation, path: Path, start: Any, **options: Any
+) -> tuple[Trajectory, int]:
+    """A run that writes its frames as they come, and the seed that it draws from."""
+    from mfnjax.simulation.exchange import GrowingStore
+
+    try:
+        run = simulation.run_to(path, start, **options)
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted: with -o {path} --history --resume it goes on.") from None
+    return run, GrowingStore(path).seed
 
 
 def _field_of_run(name: str, file: str) -> Any:
@@ -250,7 +285,13 @@ def _shown_field(simulation: Simulation, field: str | None) -> str:
 
 
 def _with_frames(
-    simulation: Simulation, every: int | None, field: str | None, dtype: str, *, everything: bool
+    simulation: Simulation,
+    every: int | None,
+    field: str | None,
+    dtype: str,
+    *,
+    everything: bool,
+    in_memory: bool,
 ) -> Simulation:
     """The simulation with saved frames, if there is room for them."""
     from mfnjax.steppers import choose_stepper
@@ -263,7 +304,8 @@ def _with_frames(
         raise ParameterError(f"--save-every {every}: no frame would be saved of {steps} steps")
     save = None if everything else _shown_field(simulation, field)
     fields = len(simulation.model.fields) if everything else 1
-    _check_memory(simulation.grid.shape, steps // every, fields, dtype)
+    if in_memory:
+        _check_memory(simulation.grid.shape, steps // every, fields, dtype)
     return simulation.replace(save_every=every, save=save)
 
 

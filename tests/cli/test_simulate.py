@@ -276,6 +276,38 @@ def test_a_result_for_other_programs_is_read_by_ours(mfn, refused, tmp_path, suf
         assert "--dtype for .tif (ImageJ) must be one of float32" in said
 
 
+def test_a_run_that_is_written_as_it_goes_is_resumed(mfn, refused, monkeypatch, tmp_path) -> None:
+    from mfnjax.simulation import streaming
+    from mfnjax.simulation.exchange import GrowingStore
+
+    monkeypatch.setattr(streaming, "STREAM_BYTES", 1)
+    path = tmp_path / "run.zarr"
+    run = ("simulate", *GRAY_SCOTT, "--history", "--save-every", 6, "-o")
+    add = GrowingStore.add
+
+    def interrupted(self, dataset, seed):
+        if self.frames == 2:
+            raise KeyboardInterrupt
+        add(self, dataset, seed)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GrowingStore, "add", interrupted)
+        assert "--resume it goes on" in mfn(*run, path, status=130).stderr
+    assert Trajectory.load(path).history_steps.tolist() == [6, 12]
+    assert "not finished" in refused(*run, path)
+    assert "seed was 3, is 4" in refused(*run, path, "--resume", "--seed", 4)
+    assert "made with another precision" in refused(*run, path, "--resume", "--x64")
+    assert "--resume goes with" in refused(*run, tmp_path / "run.nc", "--resume")
+    assert "no run to resume" in refused(*run, tmp_path / "other.zarr", "--resume")
+    mfn(*run, path, "--resume")
+    mfn(*run, tmp_path / "whole.npz")
+    one, other = Trajectory.load(path), Trajectory.load(tmp_path / "whole.npz")
+    assert one.simulation == other.simulation
+    np.testing.assert_array_equal(one.history["v"], other.history["v"])
+    np.testing.assert_array_equal(one.state["v"], other.state["v"])
+    assert "is finished" in refused(*run, path, "--resume")
+
+
 def test_another_model_is_what_simulate_computes(mfn, tmp_path):
     path = tmp_path / "run.npz"
     options = ("--set", "F=0.03", "--dt", 0.5, "--history", "--save-every", 5)

@@ -64,7 +64,7 @@ def changed(row: int, text: str) -> list[str]:
         (changed(0, "Position,Zeit,Density,SD,Note"), "row 1: no column 'Time'; columns: Position"),
         (changed(0, "Position,Time,Density,SD,SD"), "row 1: more than one column 'SD'"),
         (changed(2, "75,0,,0.0,"), "it has no measurement for Position = 75"),
-        (changed(2, "75,0"), "row 3: 2 cells, but row 1 names 5 columns, and 'Density'"),
+        (changed(2, "75,0"), "row 3: 2 cells, but row 1 names 5 columns, and what 'Density' holds"),
         (changed(5, "75,,0.8,0.2,"), "row 6, column Time: blank"),
         (changed(5, "75,12,0.8,NA,"), "row 6, column SD: blank"),
         (changed(5, "75,12,inf,0.2,"), "row 6, column Density: inf is not finite"),

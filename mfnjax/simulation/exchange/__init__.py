@@ -7,10 +7,12 @@ from mfnjax.simulation.exchange.files import (
     read_run,
     write_run,
 )
+from mfnjax.simulation.exchange.growing import GrowingStore
 from mfnjax.simulation.exchange.labelled import Layout, labelled
 
 __all__ = [
     "SUFFIXES",
+    "GrowingStore",
     "Layout",
     "check_can_write",
     "holds_run",

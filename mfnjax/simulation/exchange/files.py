@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
+
 from mfnjax._files import check_writable, replacing
 from mfnjax.errors import DataError
 from mfnjax.simulation.exchange.hyperstack import (
@@ -130,6 +132,8 @@ def _encoding(dataset: Any, name: str, **more: Any) -> dict[str, Mapping[str, An
     encoding: dict[str, Mapping[str, Any]] = {}
     for key, variable in dataset.variables.items():
         encoding[key] = {"_FillValue": None}
+        if name == "chunks" and variable.dtype.kind == "f":
+            encoding[key] = {"fill_value": np.nan}  # of frames that are yet to come
         if variable.ndim > 1:
             chunks = [1 if d in ("member", "time") else n for d, n in variable.sizes.items()]
             encoding[key] = {**encoding[key], name: tuple(chunks), **more}

@@ -116,18 +116,20 @@ def unlabelled(dataset: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     count = meta.pop("frames")
     lead = ("member",) if np.ndim(meta["step"]) else ()
     arrays: dict[str, np.ndarray] = {}
+    steps = np.asarray(dataset["step"].values, np.int32)
+    # A run that is being written ends before its arrays do.
+    last = -1 if lead or count is None else int(np.flatnonzero(steps == meta["step"])[-1])
     for name in meta["fields"]:
         values = np.asarray(dataset[name].values)
         if "time" in dataset[name].dims:
             frames = np.moveaxis(values, len(lead), 0)
-            arrays[name] = frames[-1]
+            arrays[name] = frames[last]
             arrays[f"{name}_history"] = np.moveaxis(frames[:count], 0, len(lead))
         else:
             arrays[name] = values
     if count is not None:
-        steps = np.asarray(dataset["step"].values, np.int32)[..., :count]
         shape = (len(meta["step"]), count) if lead else (count,)
-        arrays["history_steps"] = np.broadcast_to(steps, shape)
+        arrays["history_steps"] = np.broadcast_to(steps[..., :count], shape)
     for name in dataset.data_vars:
         if name == "grid_mask" or str(name).startswith("parameter_"):
             arrays[str(name)] = np.asarray(dataset[name].values)
