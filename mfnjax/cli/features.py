@@ -23,6 +23,7 @@ from mfnjax.cli.common import (
     table,
     writing,
 )
+from mfnjax.cli.table_options import dialect_of, table_options
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.features.config import FeatureConfig
 from mfnjax.features.measurement import Measurement, measure
@@ -73,6 +74,7 @@ class Sizes(click.ParamType):
     help="Axes of space of an array: (D, H, W) has 3, (T, W) 1.  [default: a saved run's own; else "
     "1 for one axis, 3 for four, 2 otherwise]",
 )
+@table_options(_READING)
 @option("--sizes", type=Sizes(), section=_BOXES, help="Box sides in cells, in place of the scales.")
 @option(
     "--pad",
@@ -101,8 +103,9 @@ class Sizes(click.ParamType):
 def features(files: tuple[str, ...], **options: Any) -> None:
     """Measure each FILE: the 18 features, area, components and box counts.
 
-    A FILE is a result (.npz, .npy: a field or a history in volts, or a boolean mask) or a grey
-    image (PNG, TIFF, JPEG). JSON is one object for one file and a list for several.
+    A FILE is a result (.npz, .npy: a field or a history in volts, or a boolean mask), a table of
+    numbers alone (text or Excel: a field, or an image where all are whole) or a grey image (PNG,
+    TIFF, JPEG). JSON is one object for one file and a list for several.
 
     \b
     mfn features run.npz
@@ -120,7 +123,7 @@ def features(files: tuple[str, ...], **options: Any) -> None:
     from mfnjax.cli.sources import Reading, read_source
 
     names = ("threshold", "invert", "field", "channel", "ndim")
-    reading = Reading(**{name: options[name] for name in names})
+    reading = Reading(**{name: options[name] for name in names}, dialect=dialect_of(options))
     # All files are looked at before any is measured: a mistake shows at once.
     sources = [(name, _naming(name, read_source, name, reading)) for name in files]
     is_double = any(source.array.dtype == "float64" for _, source in sources)

@@ -8,16 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
+from mfnjax.cli.table_options import say_reading
 from mfnjax.core.quantity import POTENTIAL
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.images import IMAGE_SUFFIXES, mask_from_levels, read_image
 from mfnjax.models.base import main_field
 from mfnjax.simulation.exchange import holds_run
 from mfnjax.simulation.trajectory import Trajectory, is_run
+
+if TYPE_CHECKING:
+    from mfnjax.tables import Dialect
 
 ARRAY_SUFFIXES = (".npz", ".npy")
 
@@ -33,6 +37,7 @@ class Reading:
         field: Name of the array in an ``.npz``, or None.
         channel: Channel of a colour image, or None.
         ndim: Axes of space of an array; None is a saved run's own, else what the array's axes say.
+        dialect: How a table of numbers is written.
     """
 
     threshold: float | None = None
@@ -40,6 +45,7 @@ class Reading:
     field: str | None = None
     channel: str | None = None
     ndim: int | None = None
+    dialect: Dialect | None = None
 
 
 @final
@@ -71,8 +77,7 @@ def read_source(path: str | Path, reading: Reading) -> Source:
         source, is_potential = _of_run(path, Trajectory.load(path), reading.field)
         return _field_or_mask(source, is_potential, reading)
     if suffix not in IMAGE_SUFFIXES + ARRAY_SUFFIXES:
-        known = ", ".join(ARRAY_SUFFIXES + IMAGE_SUFFIXES)
-        raise DataError(f"{path}: not a result or an image ({known})")
+        return _of_table(path, reading)
     if not path.is_file():
         raise DataError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
     if reading.field is not None and suffix != ".npz":
@@ -87,6 +92,21 @@ def read_source(path: str | Path, reading: Reading) -> Source:
     if reading.ndim is not None:
         source = replace(source, ndim=reading.ndim)
     return _field_or_mask(source, is_potential, reading)
+
+
+def _of_table(path: Path, reading: Reading) -> Source:
+    """A field of a table of numbers."""
+    from mfnjax.tables import MATRIX_SUFFIXES, read_matrix
+
+    if path.suffix.lower() not in MATRIX_SUFFIXES:
+        known = ", ".join(ARRAY_SUFFIXES + IMAGE_SUFFIXES + MATRIX_SUFFIXES)
+        raise DataError(f"{path}: not a result, an image or a table of numbers ({known})")
+    for name in ("field", "channel"):
+        if getattr(reading, name) is not None:
+            raise ParameterError(f"--{name} has no meaning for a table of numbers")
+    array, told = read_matrix(path, reading.dialect)
+    say_reading(path, told)
+    return _field_or_mask(Source(array, reading.ndim), True, reading)
 
 
 @contextmanager

@@ -116,7 +116,7 @@ def _sheet(path: Path, rows: Rows, dialect: Dialect) -> Sheet:
         has_more=rows.has_more,
     )
     if rows.delimiter is None:
-        texts = [trimmed([_marked(cell, decimal) for cell in column]) for column in written]
+        texts = [trimmed([marked(cell, decimal) for cell in column]) for column in written]
     sheet = Sheet(
         path,
         tuple(str(column[0].as_py()) for column in texts),
@@ -160,7 +160,7 @@ def _check_ends(sheet: Sheet, written: list[list[str | float | None]]) -> None:
             )
 
 
-def _marked(cell: str | float | None, decimal: str) -> str | None:
+def marked(cell: str | float | None, decimal: str) -> str | None:
     """A cell as text; numbers of Excel get the decimal mark of the others."""
     if not isinstance(cell, float):
         return cell

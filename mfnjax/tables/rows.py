@@ -52,6 +52,14 @@ def rows_of_text(path: Path, delimiter: str | None, skip: int) -> Rows:
         DataError: No text; quotes that do not match; more cells than names; a separator, a header
             or a commented row in doubt.
     """
+    parsed, comments, delimiter, said = lines_of_text(path, delimiter, skip)
+    return checked_rows(path, parsed, delimiter=delimiter, comments=comments, said=said)
+
+
+def lines_of_text(
+    path: Path, delimiter: str | None, skip: int
+) -> tuple[list[Line], list[Line], str, list[str]]:
+    """The lines of a text file and its comments in cells, the separator, and what was found out."""
     text, encoding = decoded(path)
     said = [] if encoding.startswith("UTF-8") else [encoding]
     lines = list(io.StringIO(text.rstrip("\x1a"), newline=""))
@@ -64,7 +72,7 @@ def rows_of_text(path: Path, delimiter: str | None, skip: int) -> Rows:
             lines[at] = "\n"
     first = next((at for at, line in enumerate(lines) if line.strip()), None)
     if first is None:
-        return Rows([], [], [], 1, ",", False, "")
+        return [], [], ",", []
     how = ""
     if mark := _SEP_LINE.fullmatch(lines[first].rstrip("\r\n")):
         told = "\t" if mark[1] == "\\t" else mark[1]
@@ -72,11 +80,10 @@ def rows_of_text(path: Path, delimiter: str | None, skip: int) -> Rows:
         if delimiter is None:
             delimiter, how = told, " (its first line says so)"
     delimiter = delimiter or _find_delimiter(path, lines)
-    parsed = _parsed(path, lines, delimiter)
     if delimiter != ",":
         said.append(f"cells separated by {_WORDS.get(delimiter, repr(delimiter))}{how}")
-    split = [(at, _split(path, comment, delimiter)) for at, comment in comments]
-    return checked_rows(path, parsed, delimiter=delimiter, comments=split, said=said)
+    split: list[Line] = [(at, _split(path, comment, delimiter)) for at, comment in comments]
+    return _parsed(path, lines, delimiter), split, delimiter, said
 
 
 def checked_rows(

@@ -13,7 +13,13 @@ EXCEL_SUFFIXES = (".xlsx", ".xlsm")
 
 
 def rows_of_workbook(path: Path, sheet: str | None, skip: int) -> Rows:
-    """The rows of its sheet, or of the named one; numbers stay numbers.
+    """The rows of its sheet, or of the named one; numbers stay numbers."""
+    rows, said = lines_of_workbook(path, sheet, skip)
+    return checked_rows(path, rows, delimiter=None, said=said)
+
+
+def lines_of_workbook(path: Path, sheet: str | None, skip: int) -> tuple[list[Line], list[str]]:
+    """The lines of its sheet in cells, and what was found out.
 
     Raises:
         DataError: It cannot be read; no such sheet, or several and none is named; a formula whose
@@ -50,7 +56,7 @@ def rows_of_workbook(path: Path, sheet: str | None, skip: int) -> Rows:
         if values and values[0].row > skip:
             rows.append((values[0].row, [_plain(cell.value) for cell in values]))
     said = [f"sheet {name}"] if len(books[0].sheetnames) > 1 else []
-    return checked_rows(path, rows, delimiter=None, said=said)
+    return rows, said
 
 
 def _plain(value: Any) -> str | float:

@@ -226,7 +226,7 @@ def _nan_field() -> np.ndarray:
         ("zip.npz", b"PK\x05\x06" + bytes(18), ("0 arrays",)),
         ("text.tif", b"hello\n", ("not a readable image",)),
         ("bad.tif", b"II*\0" + b"\xff" * 200, ("image",)),
-        ("text.txt", b"hello\n", ("not a result or an image",)),
+        ("text.doc", b"hello\n", ("not a result, an image or a table of numbers",)),
     ],
 )
 def test_bad_files_are_one_line_that_names_the_file(refused, tmp_path, name, content, parts):
