@@ -13,6 +13,7 @@ import xarray
 
 from mfnjax import FisherKPPModel, GrayScottModel, Grid, MyceliumModel, Simulation
 from mfnjax.errors import DataError, ParameterError
+from mfnjax.models.registry import get_model, model_names
 from mfnjax.simulation import Trajectory
 from mfnjax.simulation.exchange import SUFFIXES
 
@@ -87,6 +88,28 @@ def test_ensembles_maps_and_events(tmp_path, suffix: str) -> None:
     members.save(path)
     same(members, Trajectory.load(path))
     assert members.to_xarray().u.dims == ("member", "time", "y", "x")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", model_names())
+def test_every_model_comes_back(name: str, tmp_path) -> None:
+    """Of every kind of file, dtype and dimension that the model starts in."""
+    dt = 1.0 if hasattr(get_model(name).model, "advance") else 1e-4
+    for shape in ((12,), (6, 7), (4, 5, 6)):
+        for dtype in ("float32", "float64"):
+            with jax.enable_x64(dtype == "float64"):
+                try:
+                    simulation = Simulation.from_dict(
+                        {"model": name, "shape": shape, "steps": 3, "dt": dt}
+                    )
+                    run = simulation.replace(save_every=2).run(seed=0, dtype=dtype)
+                except ParameterError:  # no start on such a grid
+                    continue
+                for suffix in SUFFIXES:
+                    if (suffix, dtype) != (".tif", "float64"):
+                        run.save(tmp_path / f"run{suffix}")
+                        same(run, Trajectory.load(tmp_path / f"run{suffix}"))
+    assert (tmp_path / "run.nc").exists()
 
 
 def test_coordinates_and_units(runs) -> None:
