@@ -94,7 +94,7 @@ def test_ensembles_maps_and_events(tmp_path, suffix: str) -> None:
 @pytest.mark.parametrize("name", model_names())
 def test_every_model_comes_back(name: str, tmp_path) -> None:
     """Of every kind of file, dtype and dimension that the model starts in."""
-    dt = 1.0 if hasattr(get_model(name).model, "advance") else 1e-4
+    dt = 1.0 if hasattr(get_model(name).model, "advance") else 1e-5
     for shape in ((12,), (6, 7), (4, 5, 6)):
         for dtype in ("float32", "float64"):
             with jax.enable_x64(dtype == "float64"):
