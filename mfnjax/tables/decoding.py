@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
 
 from mfnjax.errors import DataError
@@ -23,7 +24,7 @@ _OTHERS = (
     (b"%PDF", "a PDF"),
 )
 """First bytes of what is often named like a table, and what it is."""
-_CONTROL = set(range(32)) - set(b"\t\n\r\f\x1a")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f]")
 
 
 def decoded(path: Path) -> tuple[str, str]:
@@ -52,7 +53,7 @@ def decoded(path: Path) -> tuple[str, str]:
         text, words = raw.decode("utf-8"), "UTF-8"
     except UnicodeDecodeError:
         text, words = _decoded(path, raw, "cp1252"), "Latin-1"
-    if _CONTROL.intersection(raw):
+    if _CONTROL.search(raw):
         raise DataError(f"{path}: not a text file (it holds control characters)")
     return text, words
 

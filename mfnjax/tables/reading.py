@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, final
 
@@ -102,12 +103,11 @@ def read_sheet(path: str | Path, dialect: Dialect | None = None) -> Sheet:
 
 def _sheet(path: Path, rows: Rows, dialect: Dialect) -> Sheet:
     """Named columns of rows, once decimals and units are known."""
-    written = [
-        [name, *(row[at] if at < len(row) else None for row in rows.cells)]
-        for at, name in enumerate(rows.names)
-    ]
-    # Numbers of Excel have no mark yet.
-    texts = [trimmed(["" if isinstance(cell, float) else cell for cell in c]) for c in written]
+    written: list[Any] = list(zip_longest(rows.names, *rows.cells))
+    if rows.delimiter is None:  # numbers of Excel have no mark yet
+        texts = [trimmed(["" if isinstance(cell, float) else cell for cell in c]) for c in written]
+    else:
+        texts = [trimmed(column) for column in written]
     decimal = dialect.decimal or find_decimal(
         path,
         texts,
@@ -147,7 +147,7 @@ def _sheet(path: Path, rows: Rows, dialect: Dialect) -> Sheet:
     return replace(sheet, reading=", ".join(said))
 
 
-def _check_ends(sheet: Sheet, written: list[list[str | float | None]]) -> None:
+def _check_ends(sheet: Sheet, written: list[Any]) -> None:
     """A row can end before columns without numbers; else a cell before its end may be lost."""
     for name, cells in zip(sheet.names, sheet.columns, strict=True):
         is_lost = cells.null_count == len(cells) or are_numbers(cells, sheet.decimal).any()

@@ -197,7 +197,10 @@ def _parsed(path: Path, lines: list[str], delimiter: str) -> list[Line]:
     begin = 1
     try:
         for cells in reader:
-            if any("\n" in cell and _swallows(cell, delimiter, len(cells)) for cell in cells):
+            is_long = reader.line_num > begin
+            if is_long and any(
+                "\n" in cell and _swallows(cell, delimiter, len(cells)) for cell in cells
+            ):
                 raise DataError(
                     f"{path}: row {begin}: a quote opens, and rows follow before it ends"
                 )
