@@ -258,6 +258,13 @@ def _named_by_numbers(sheet: Sheet, role: str, key: str) -> tuple[list[int], lis
             f"{sheet.path}: row {sheet.header}: the numbers that name the columns are written in "
             f"several ways: {', '.join(sheet.names[at] for at in found)}"
         )
+    is_short = any(before.lower() in ("t", "x") for before, _ in words)
+    if is_short and numbers in (list(range(len(numbers))), list(range(1, len(numbers) + 1))):
+        name = sheet.names[next(iter(found))]
+        raise DataError(
+            f"{sheet.path}: row {sheet.header}: {name!r} … can be numbers or just a count: write "
+            f"'{name[0]}={name[1:]}' … if they are what they say"
+        )
     return list(found), numbers
 
 

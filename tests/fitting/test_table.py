@@ -125,6 +125,7 @@ def test_a_column_a_position(tmp_path) -> None:
     [
         (["x,0,5,1,0", *("1,2,3,4,5.5",) * 3], "must rise: 0, 5, 1, 0"),
         (["x,0 h,30 min,2 h", *("1,2,3,4.5",) * 3], "several ways: 0 h, 30 min, 2 h"),
+        (["x,t1,t2,t3", *("1,2,3,4.5",) * 3], "'t1' … can be numbers or just a count"),
         (["x,y1,y2,y3", *("1,2,3,4.5",) * 3], "no column 't'; columns: x, y1"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import h5py
@@ -158,6 +159,13 @@ def test_other_programs_open_them(runs, tmp_path) -> None:
         assert file.imagej_metadata["finterval"] == 1
         assert file.imagej_metadata["Labels"][:2] == ["u", "v"]
         assert file.pages[0].get_resolution() == (0.5, 2.0)
+
+
+def test_what_is_not_installed_is_said_before_anything_is_written(runs, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "xarray", None)
+    with pytest.raises(ParameterError, match=r"needs xarray: pip install 'mfnjax\[files\]'"):
+        runs["plane", "end", "float32"].save(tmp_path / "run.nc")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_such_file(runs, tmp_path) -> None:

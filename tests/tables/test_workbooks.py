@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 
 import openpyxl
 import pyarrow as pa
@@ -69,6 +70,13 @@ def test_what_a_workbook_leaves_open_is_refused(tmp_path) -> None:
     (tmp_path / "c.xlsx").write_text("x,y\n1,2\n")
     with pytest.raises(DataError, match="cannot be read as an Excel workbook"):
         read_sheet(tmp_path / "c.xlsx")
+
+
+def test_a_workbook_without_openpyxl(tmp_path, monkeypatch) -> None:
+    path = book(tmp_path / "a.xlsx", [["x"], [1]])
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(ParameterError, match=r"pip install 'mfnjax\[excel\]'"):
+        read_sheet(path)
 
 
 def test_parquet_is_read(tmp_path) -> None:
