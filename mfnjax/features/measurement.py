@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from mfnjax.errors import ParameterError
+from mfnjax.errors import DataError, ParameterError
 from mfnjax.features.config import FeatureConfig
 from mfnjax.images import pad_to_power_of_two
+
+if TYPE_CHECKING:
+    from mfnjax.fractal import DimensionEstimate
 
 
 @final
@@ -21,6 +24,8 @@ class Measurement:
         kind: ``field``, ``history`` or ``mask``.
         shape: Of a frame: (H, W), (W,) or (D, H, W).
         features: The 18 by name; None for what a mask does not have.
+        fit: The dimension to trust, with its interval: `mfnjax.fractal.fractal_dimension` of the
+            mask; None where it has not two axes of up to 4096 cells, or nothing to scale.
         area: Set cells of the mask (a field: above the low threshold).
         n4: Its components of cells that share a face (4 neighbours in the plane).
         n8: Its components of cells that touch (8 neighbours in the plane).
@@ -31,6 +36,7 @@ class Measurement:
     kind: str
     shape: tuple[int, ...]
     features: dict[str, float | int | None]
+    fit: DimensionEstimate | None
     area: int
     n4: int
     n8: int
@@ -39,10 +45,14 @@ class Measurement:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything in one flat dict of JSON values."""
+        low, high = (None, None) if self.fit is None else self.fit.interval
         return {
             "kind": self.kind,
             "shape": list(self.shape),
             **self.features,
+            "D_fit": None if self.fit is None else self.fit.dimension,
+            "D_low": low,
+            "D_high": high,
             "area": self.area,
             "n4": self.n4,
             "n8": self.n8,
@@ -112,12 +122,22 @@ def measure(
         kind=name,
         shape=mask.shape,
         features=features,
+        fit=_fit(mask),
         area=int(mask.sum()),
         n4=n4,
         n8=n8,
         box_sizes=list(boxes.sizes),
         box_counts=np.asarray(boxes.counts).tolist(),
     )
+
+
+def _fit(mask: np.ndarray) -> DimensionEstimate | None:
+    from mfnjax.fractal.dimension import fractal_dimension
+
+    try:
+        return fractal_dimension(mask)
+    except (DataError, ParameterError):  # too small, too large, or no image
+        return None
 
 
 def _mask(final: np.ndarray, config: FeatureConfig) -> np.ndarray:
