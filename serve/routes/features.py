@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from litestar import Request, post
 
+from mfnjax.features.vector import LARGEST_MV
 from serve.engine.library import FEATURES
 from serve.http.arrays import read_array
 from serve.http.body import JSON_TYPE, content_type, decode_json
@@ -16,8 +17,6 @@ from serve.schemas import FeaturesRequest, FeaturesResponse
 from serve.service import service_of
 
 BINARY_TYPES = ("application/octet-stream", "application/x-npy", "application/x-npz")
-LARGEST_MV = 200.0
-"""Potentials beyond are a mistake of unit: the model's lie in −95 … 40 mV."""
 
 
 @post("/features", status_code=200, tags=["features"])
