@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,8 @@ def _one_series(file: Any, number: int | None) -> Any:
     if not count:
         raise DataError("damaged or unsupported image (no page in it)")
     if number is None:
+        if count > 1 and _are_alike(file.series):
+            return _as_pages(file.series)
         if count > 1:
             shapes = ", ".join(f"{one.axes} {one.shape}" for one in file.series[:4])
             raise DataError(
@@ -64,13 +67,31 @@ def _one_series(file: Any, number: int | None) -> Any:
     return file.series[number]
 
 
+def _are_alike(series: list[Any]) -> bool:
+    """Whether all are single planes of one kind: pages that were written one by one."""
+    kinds = {(one.keyframe.hash, int(one.keyframe.photometric)) for one in series}
+    return len(kinds) == 1 and all(one.size == one.keyframe.size for one in series)
+
+
+def _as_pages(series: list[Any]) -> Any:
+    first = series[0]
+    return SimpleNamespace(
+        keyframe=first.keyframe,
+        pages=[one.pages[0] for one in series],
+        axes=f"I{first.axes}",
+        shape=(len(series), *first.shape),
+        size=len(series) * first.size,
+        dataoffset=None,
+    )
+
+
 def _stack(path: Path, file: Any, series: Any) -> Stack:
     page = series.keyframe
     _check(page)
     photometric, compression = int(page.photometric), int(page.compression)
     samples = int(page.samplesperpixel)
     sizes = zip(series.axes, series.shape, strict=True)
-    outer = [(name, size) for name, size in sizes if name not in "YXS"]
+    outer = [(name, size) for name, size in sizes if name not in "YXS" and size > 1]
     axes = "".join(name if name in "TZC" else "I" for name, _ in outer)
     shape = tuple(size for _, size in outer)
     if math.prod(shape) * page.size != series.size:

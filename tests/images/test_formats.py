@@ -211,3 +211,50 @@ def test_luma_is_pillows(tmp_path: Path) -> None:
     Pillow.fromarray(colour).save(tmp_path / "a.png")
     expected = np.array(Pillow.open(tmp_path / "a.png").convert("L"))
     same(read_image(tmp_path / "a.png", channel="luma"), expected)
+
+
+@pytest.mark.parametrize("how", [{}, {"compression": "zlib"}, {"tile": (16, 16)}])
+def test_a_file_that_was_cut_is_never_read(tmp_path: Path, how: dict[str, object]) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, values("u2", 64, 80), photometric="minisblack", **how)
+    content = path.read_bytes()
+    for share in (0.3, 0.7, 0.99):
+        path.write_bytes(content[: int(len(content) * share)])
+        with pytest.raises(DataError):
+            read_image(path)
+
+
+def test_pages_however_they_were_written(tmp_path: Path) -> None:
+    pages, path = values("u2", 4, 12, 21), tmp_path / "a.tif"
+    tifffile.imwrite(path, pages, photometric="minisblack", truncate=True)
+    same(open_image(path).values, pages)
+    same(read_image(path, page=2), pages[2])
+    with tifffile.TiffWriter(path) as file:
+        for page in pages:
+            file.write(page, photometric="minisblack", contiguous=False, compression="zlib")
+    same(open_image(path).values, pages)
+    same(read_image(path, page=3), pages[3])
+    tifffile.imwrite(path, pages[:1], photometric="minisblack", byteorder=">", bigtiff=True)
+    same(read_image(path), pages[0])
+    same(read_image(path, page=0), pages[0])
+    with tifffile.TiffWriter(path) as file:
+        file.write(pages[0], photometric="minisblack", subifds=1)
+        file.write(pages[0, ::2, ::2], photometric="minisblack", subfiletype=1)
+    same(read_image(path), pages[0])
+
+
+def test_what_claims_to_be_huge_is_refused(tmp_path: Path) -> None:
+    path = write_tiff(tmp_path / "a.tif", values("u1", 12, 21), BLACK)
+    content = bytearray(path.read_bytes())
+    for tag in (256, 257):
+        place = content.find(struct.pack("<HHI", tag, 4, 1))
+        content[place + 8 : place + 12] = struct.pack("<I", 100_000)
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError, match="pixels; at most"):
+        read_image(path)
+    path = tmp_path / "a.png"
+    path.write_bytes(
+        png(values("u2", 4, 4, 3), 2).replace(struct.pack(">II", 4, 4), b"\0\1\0\0" * 2)
+    )
+    with pytest.raises(DataError):
+        read_image(path)
