@@ -45,14 +45,11 @@ class Measurement:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything in one flat dict of JSON values."""
-        low, high = (None, None) if self.fit is None else self.fit.interval
         return {
             "kind": self.kind,
             "shape": list(self.shape),
             **self.features,
-            "D_fit": None if self.fit is None else self.fit.dimension,
-            "D_low": low,
-            "D_high": high,
+            **dimension_columns(self.fit),
             "area": self.area,
             "n4": self.n4,
             "n8": self.n8,
@@ -98,7 +95,7 @@ def measure(
     found = compute_features(array, config, mask=fractions, ndim=ndim)
     features = found.to_json_dict()
     kind = _check_array(array, fractions, ndim)
-    mask = _mask(array[-1] if kind.has_time else array, config)
+    mask = active_mask(array[-1] if kind.has_time else array, config)
     if fractions is not None:
         mask = mask & (np.asarray(fractions) > 0)
     if pad and mask.ndim != 2:
@@ -122,7 +119,7 @@ def measure(
         kind=name,
         shape=mask.shape,
         features=features,
-        fit=_fit(mask),
+        fit=dimension_of(mask),
         area=int(mask.sum()),
         n4=n4,
         n8=n8,
@@ -131,7 +128,21 @@ def measure(
     )
 
 
-def _fit(mask: np.ndarray) -> DimensionEstimate | None:
+DIMENSION_COLUMNS = ("D_fit", "D_low", "D_high")
+"""The dimension to trust, and its interval of 95 %."""
+
+
+def dimension_columns(fit: DimensionEstimate | None) -> dict[str, float | None]:
+    """`DIMENSION_COLUMNS` of what `dimension_of` found."""
+    values = (None,) * 3 if fit is None else (fit.dimension, *fit.interval)
+    return dict(zip(DIMENSION_COLUMNS, values, strict=True))
+
+
+def dimension_of(mask: np.ndarray) -> DimensionEstimate | None:
+    """`mfnjax.fractal.fractal_dimension`, or None of a mask that has none.
+
+    That is one without two axes of up to 4096 cells, or with nothing to scale.
+    """
     from mfnjax.fractal.dimension import fractal_dimension
 
     try:
@@ -140,7 +151,7 @@ def _fit(mask: np.ndarray) -> DimensionEstimate | None:
         return None
 
 
-def _mask(final: np.ndarray, config: FeatureConfig) -> np.ndarray:
+def active_mask(final: np.ndarray, config: FeatureConfig) -> np.ndarray:
     """The mask that features 1, 2, 13, 14, 17 and 18 speak of."""
     if final.dtype == np.bool_:
         return final
