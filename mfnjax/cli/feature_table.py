@@ -7,11 +7,13 @@ import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from mfnjax.cli.common import console, number, table
-from mfnjax.cli.sources import Source
 from mfnjax.features.measurement import Measurement
+
+if TYPE_CHECKING:
+    from mfnjax.cli.sources import Source
 
 
 @final

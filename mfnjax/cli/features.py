@@ -8,6 +8,7 @@ import click
 
 from mfnjax.cli.common import (
     SETTINGS,
+    Level,
     Progress,
     SectionCommand,
     check_suffix,
@@ -43,23 +44,6 @@ class Sizes(click.ParamType):
             return tuple(int(text) for text in value.split(","))
         except ValueError:
             self.fail(f"{value!r} is not a list of whole numbers such as 1,2,4,8", param, ctx)
-
-
-class Level(click.ParamType):
-    """A threshold: a number, or the name of one."""
-
-    name = "half|otsu|NUMBER"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | str:
-        """Parse the number."""
-        if value in ("half", "otsu"):
-            return str(value)
-        try:
-            return float(value)
-        except ValueError:
-            self.fail(f"{value!r} is neither half, nor otsu, nor a number", param, ctx)
 
 
 @click.command(cls=SectionCommand, context_settings=SETTINGS)

@@ -125,11 +125,10 @@ def _of_image(path: Path, reading: Reading) -> Source:
     for name in ("unit", "ndim"):
         if getattr(reading, name) is not None:
             raise ParameterError(f"--{name} is for arrays, {path.suffix} is an image")
-    channel = reading.channel
     with _quiet_decoders():
         image = open_image(
             path,
-            channel=int(channel) if channel is not None and channel.isdecimal() else channel,
+            channel=reading.channel,
             page=reading.page,
             series=reading.series,
             grey=True,

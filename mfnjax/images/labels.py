@@ -21,7 +21,9 @@ def are_labels(array: np.ndarray) -> bool:
     """
     from scipy import ndimage
 
-    if array.min() != 0 or not (np.isfinite(array).all() and (array == np.rint(array)).all()):
+    if array.min() != 0 or (array[1:] == array[:-1]).mean() < 0.5:  # noise: most are told here
+        return False
+    if array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.rint(array))).all():
         return False
     numbers, dense = np.unique(array, return_inverse=True)
     dense, objects = dense.reshape(array.shape), len(numbers) - 1

@@ -113,7 +113,9 @@ def open_image(
         ParameterError: Unknown channel, or a negative number.
     """
     path = Path(path)
-    if isinstance(channel, str):
+    if isinstance(channel, str) and channel.isdecimal():
+        channel = int(channel)
+    elif isinstance(channel, str):
         check_choice("channel", channel, CHANNELS)
     for name, number in (("channel", channel), ("page", page), ("series", series)):
         if number is not None and not isinstance(number, str):
