@@ -19,6 +19,7 @@ from mfnjax.cli.common import (
 )
 from mfnjax.cli.feature_table import Measured, as_csv, as_json, print_table, write_parquet
 from mfnjax.cli.group import FailedRun
+from mfnjax.cli.image_options import IMAGE_OPTIONS, image_options
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.features.config import FeatureConfig
 from mfnjax.features.measurement import measure
@@ -58,19 +59,7 @@ class Sizes(click.ParamType):
     "potentials]",
 )
 @option("--invert", is_flag=True, section=_READING, help="Cells at or below it are set.")
-@option(
-    "--channel",
-    section=_READING,
-    help="What to read of a colour image: red, green, blue, luma, or index (the numbers of a "
-    "palette image); or the number of a channel, from 0.  [default: refuse colour]",
-)
-@option(
-    "--page",
-    type=click.IntRange(0),
-    section=_READING,
-    help="Plane of a stack, from 0, in the order of its axes but the channels.",
-)
-@option("--series", type=click.IntRange(0), section=_READING, help="Series of a TIFF, from 0.")
+@image_options(_READING)
 @option(
     "--unit",
     type=click.Choice(["V", "mV"]),
@@ -148,7 +137,7 @@ def features(files: tuple[str, ...], **options: Any) -> None:
     config = FeatureConfig.from_dict({**from_file, **given})
     from mfnjax.cli.sources import Reading, files_in, is_double
 
-    keys = ("threshold", "invert", "field", "channel", "page", "series", "ndim", "unit")
+    keys = ("threshold", "invert", "field", *IMAGE_OPTIONS, "ndim", "unit")
     reading = Reading(**{name: options[name] for name in keys})
     names = files_in(files)
     if plot is not None and len(names) > 1:

@@ -21,7 +21,8 @@ def are_labels(array: np.ndarray) -> bool:
     """
     from scipy import ndimage
 
-    if array.min() != 0 or (array[1:] == array[:-1]).mean() < 0.5:  # noise: most are told here
+    flat = array.ravel()
+    if array.min() != 0 or (flat[1:] == flat[:-1]).mean() < 0.5:  # noise: most are told here
         return False
     if array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.rint(array))).all():
         return False
