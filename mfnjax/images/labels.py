@@ -26,10 +26,11 @@ def are_labels(array: np.ndarray) -> bool:
         return False
     if array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.rint(array))).all():
         return False
-    numbers, dense = np.unique(array, return_inverse=True)
-    dense, objects = dense.reshape(array.shape), len(numbers) - 1
+    numbers = np.unique(array)
+    objects = len(numbers) - 1
     if objects < 2 or objects > array.size // _SMALL:
         return False
+    dense = np.searchsorted(numbers, array)
     areas, count = _areas(dense)
     if count > array.size // _SMALL or np.median(np.bincount(areas.ravel())[1:]) < _SMALL:
         return False

@@ -47,15 +47,11 @@ def open_pillow(path: Path) -> Iterator[Stack]:
             image.load()
             return upright(np.array(image), orientation)
 
-        height, width = (
-            (image.width, image.height) if orientation > 4 else (image.height, image.width)
-        )
         horizontal, vertical = image.info.get("dpi", (0.0, 0.0))
         is_print = printing(horizontal) or printing(vertical)
         yield Stack(
             axes="I" if pages > 1 else "",
             shape=(pages,) if pages > 1 else (),
-            frame=(height, width),
             plane=plane,
             indices=indices if image.mode == "P" else None,
             pixel_size=None if is_print else (25400.0 / vertical, 25400.0 / horizontal),

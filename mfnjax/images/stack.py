@@ -23,7 +23,6 @@ class Stack:
         axes: A letter for each axis but those of a plane, slowest first: T time, Z depth,
             C channel, I any other. Empty for one plane.
         shape: Length of each.
-        frame: (H, W) of a plane.
         plane: Number of a plane, in the order of ``axes`` → values (H, W), or (H, W, S) with
             S = 2 grey and alpha, 3 colour, 4 colour and alpha; as stored, bright is high.
         indices: The same for the numbers that a palette image stores; None: it has no palette.
@@ -34,7 +33,6 @@ class Stack:
 
     axes: str
     shape: tuple[int, ...]
-    frame: tuple[int, int]
     plane: Callable[[int], np.ndarray]
     indices: Callable[[int], np.ndarray] | None = None
     pixel_size: tuple[float, float] | None = None

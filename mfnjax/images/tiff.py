@@ -131,11 +131,9 @@ def _stack(path: Path, file: Any, series: Any) -> Stack:
         return array
 
     size, unit, interval = _scale(file, page)
-    height, width = page.imagelength, page.imagewidth
     return Stack(
         axes=axes,
         shape=shape,
-        frame=(width, height) if orientation > 4 else (height, width),
         plane=plane,
         indices=stored if photometric == _PALETTE else None,
         pixel_size=size,

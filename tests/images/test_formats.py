@@ -56,6 +56,7 @@ def test_grey_of_every_format(tmp_path: Path, dtype: str, photometric: int) -> N
         same(read_image(path), ~array if photometric == WHITE else array)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", DTYPES[1:])
 def test_colours_alpha_and_channels_of_every_format(tmp_path: Path, dtype: str) -> None:
     full = np.iinfo(dtype).max if np.dtype(dtype).kind in "iu" else 1

@@ -112,6 +112,7 @@ def test_a_mask_of_0_and_1_is_a_dish(tmp_path: Path) -> None:
     np.testing.assert_array_equal(Grid.from_image(tmp_path / "dish.png").mask, OBJECT)
 
 
+@pytest.mark.thorough
 def test_the_colonies_are_as_before(shared_data: Path) -> None:
     for path in sorted((shared_data / "yeast_colonies").glob("*.tif")):
         levels = read_image(path)
