@@ -11,6 +11,9 @@ from mfnjax._checks import shown
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.images.labels import are_labels
 
+MASK = "a mask of 0 and 1"
+"""How the levels 0 and 1 of whole numbers are called."""
+
 RULES = ("half", "otsu")
 """Thresholds that have a name."""
 
@@ -101,7 +104,7 @@ def choose_threshold(levels: Any, threshold: float | str | None = None) -> Thres
     if threshold == "half" or ends[0] == ends[1]:
         return Threshold(half, half_words, *ends)
     if threshold is None and ends == (0.0, 1.0) and ((array == 0) | (array == 1)).all():
-        return Threshold(0.5, "a mask of 0 and 1", *ends)
+        return Threshold(0.5, MASK, *ends)
     if threshold is None and are_labels(array):
         return Threshold(0.0, "the numbers of objects", *ends, labels=True)
     value, below, above = _otsu(array)

@@ -13,6 +13,7 @@ from scipy import ndimage
 from mfnjax import Grid
 from mfnjax.errors import ParameterError
 from mfnjax.images import choose_threshold, mask_from_levels, read_image
+from mfnjax.simulation.plain_grid import read_levels, read_mask
 
 Y, X = np.mgrid[:40, :56]
 OBJECT = (Y - 20) ** 2 + (X - 28) ** 2 < 144
@@ -110,6 +111,10 @@ def test_all_and_nothing_are_warnings_that_name_the_levels() -> None:
 def test_a_mask_of_0_and_1_is_a_dish(tmp_path: Path) -> None:
     Pillow.fromarray(OBJECT.astype("u1")).save(tmp_path / "dish.png")
     np.testing.assert_array_equal(Grid.from_image(tmp_path / "dish.png").mask, OBJECT)
+    np.testing.assert_array_equal(read_mask(tmp_path / "dish.png"), OBJECT)
+    np.testing.assert_array_equal(read_levels(tmp_path / "dish.png"), OBJECT)
+    Pillow.fromarray(two(51, 255, "u1")).save(tmp_path / "start.png")
+    np.testing.assert_allclose(read_levels(tmp_path / "start.png"), two(0.2, 1, "f8"))
 
 
 @pytest.mark.thorough
