@@ -106,14 +106,14 @@ def _stack(path: Path, file: Any, series: Any) -> Stack:
     def stored(number: int) -> np.ndarray:
         number, sample = divmod(number, samples if are_channels else 1)
         if by_libtiff:  # upright already
-            array = page_of_tiff(path, series.pages[number].index)
+            array = page_of_tiff(path, _page(series, number).index)
             return array[..., sample] if are_channels else array
         if must_unpack:
-            array = _unpacked(file, series.pages[number])
+            array = _unpacked(file, _page(series, number))
         elif series.dataoffset is not None:
             array = _contiguous(path, file, series, number)
         else:
-            array = series.pages[number].asarray(maxworkers=1)
+            array = _page(series, number).asarray(maxworkers=1)
         planar, _, height, width, inside = page.shaped
         # Samples come as planes, or side by side.
         array = array.reshape(planar, height, width, inside)
@@ -142,6 +142,13 @@ def _stack(path: Path, file: Any, series: Any) -> Stack:
     )
 
 
+def _page(series: Any, number: int) -> Any:
+    page = series.pages[number]
+    if page is None or 0 in page.databytecounts:  # tifffile would fill in zeros
+        raise DataError(f"page {number} is missing, or strips or tiles of it are")
+    return page
+
+
 def _check(page: Any) -> None:
     """Refuse, by name, what would not come out as it is stored."""
     from tifffile import TIFF
@@ -167,8 +174,6 @@ def _check(page: Any) -> None:
         raise DataError("YCBCR colours: convert it to RGB or grey")
     if compression == 1 and page.predictor != 1:
         raise DataError("damaged or unsupported image (a predictor without compression)")
-    if 0 in page.databytecounts:
-        raise DataError("some of its strips or tiles are missing")
     if compression in (*_JPEG, *_FAX):
         return
     missing = None

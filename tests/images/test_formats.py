@@ -261,3 +261,14 @@ def test_what_claims_to_be_huge_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(DataError):
         read_image(path)
+
+
+def test_strips_that_are_missing_are_not_zeros(tmp_path: Path) -> None:
+    path = write_tiff(tmp_path / "a.tif", values("u1", 12, 21), BLACK, compression=8)
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as file:
+        place = file.pages[0].tags[279].valueoffset
+    content[place : place + 4] = bytes(4)
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError, match="missing"):
+        read_image(path)
