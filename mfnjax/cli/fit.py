@@ -7,12 +7,13 @@ from click.core import ParameterSource
 
 from mfnjax._checks import check_real
 from mfnjax.cli.common import SETTINGS, SectionCommand, option, require_extra, start_jax
+from mfnjax.cli.image_options import IMAGE_OPTIONS, image_options
 from mfnjax.cli.table_options import table_options
 from mfnjax.cli.user_modules import import_option
 from mfnjax.errors import ParameterError
 
 _DATA, _IMAGE, _MODEL, _RUN, _FIT, _OUTPUT = "Data", "Picture", "Model", "Run", "Fit", "Output"
-_OF_IMAGES = ("invert", "channel", "du", "dv", "noise")
+_OF_IMAGES = ("invert", *IMAGE_OPTIONS, "du", "dv", "noise")
 _OF_BOTH = ("data", "image", "cache", "model", "boundary", "seed", "out", "as_json")
 FIT_MODULES = ("optax", "optimistix")
 
@@ -41,13 +42,7 @@ FIT_MODULES = ("optax", "optimistix")
     help="One picture of a pattern at rest (.png, .tif, .jpg), for gray-scott. Dark is low v.",
 )
 @option("--invert", is_flag=True, section=_IMAGE, help="Dark is high v.")
-@option(
-    "--channel",
-    type=click.Choice(("red", "green", "blue", "luma")),
-    default=None,
-    section=_IMAGE,
-    help="What to read of a colour picture.",
-)
+@image_options(_IMAGE)
 @option("--du", type=float, default=None, section=_IMAGE, help="D_u in cells²/time, if known.")
 @option("--dv", type=float, default=None, section=_IMAGE, help="D_v in cells²/time, if known.")
 @option(

@@ -15,6 +15,7 @@ import numpy as np
 from mfnjax.cli.common import (
     NETWORK_MODULES,
     SETTINGS,
+    Level,
     Progress,
     SectionCommand,
     check_suffix,
@@ -64,7 +65,10 @@ class Answer:
 @click.argument("network", metavar="NETWORK")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @option(
-    "--threshold", type=float, section="Reading", help="Of images, as in mfn features --threshold."
+    "--threshold",
+    type=Level(),
+    section="Reading",
+    help="Of images, as in mfn features --threshold.",
 )
 @option("--invert", is_flag=True, section="Reading", help="As in mfn features --invert.")
 @table_options("Reading")
@@ -215,6 +219,8 @@ def _from_field(regressor: Regressor, path: Path, options: dict[str, Any]) -> np
     if foreign:
         return _from_model_run(regressor, path, foreign[0])
     source = read_source(path, Reading(options["threshold"], options["invert"]))
+    if source.reading is not None:
+        click.echo(f"{path}: {source.reading}", err=True)
     try:
         found = measure(source.array, fractions=source.fractions, ndim=source.ndim)
     except (DataError, ParameterError) as error:
