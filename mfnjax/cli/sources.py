@@ -266,7 +266,7 @@ def numbers_of(labels: np.ndarray) -> list[int]:
 
 def is_double(name: str, reading: Reading) -> bool:
     """Whether a file holds potentials in float64; one that cannot be read is told of later."""
-    if Path(name).suffix.lower() not in ARRAY_SUFFIXES:
+    if Path(name).suffix.lower() in IMAGE_SUFFIXES:  # a mask: not worth reading twice
         return False
     try:
         return bool(read_source(name, reading).array.dtype == np.float64)
