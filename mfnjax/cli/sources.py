@@ -290,7 +290,7 @@ def numbers_of(labels: np.ndarray) -> list[int]:
 
 def is_double(name: str, reading: Reading) -> bool:
     """Whether a file holds potentials in float64; one that cannot be read is told of later."""
-    if Path(name).suffix.lower() in IMAGE_SUFFIXES and not holds_run(name):
+    if Path(name).suffix.lower() in IMAGE_SUFFIXES and not holds_run(name):  # a mask
         return False
     try:
         return bool(read_source(name, reading).array.dtype == np.float64)
