@@ -16,7 +16,7 @@ from mfnjax import FisherKPPModel, GrayScottModel, Grid, MyceliumModel, Simulati
 from mfnjax.errors import DataError, ParameterError
 from mfnjax.models.registry import get_model, model_names
 from mfnjax.simulation import Trajectory
-from mfnjax.simulation.exchange import SUFFIXES
+from mfnjax.simulation.exchange import SUFFIXES, Layout, labelled, read_run, write_run
 
 GRIDS = {
     "line": Grid(9, 0.5, "neumann"),
@@ -126,6 +126,26 @@ def test_coordinates_and_units(runs) -> None:
     potential = Simulation(MyceliumModel(), Grid((4, 4)), 2).run(seed=0).to_xarray().potential
     assert potential.attrs == {"long_name": "membrane potential", "units": "V"}
     assert runs["plane", "one", "float32"].to_xarray().u.dims == ("y", "x")
+
+
+@pytest.mark.parametrize("step", [5, 4])
+def test_times_of_its_own_and_a_last_state_that_is_no_frame(runs, tmp_path, step: int) -> None:
+    """Steps that a run chose: neither dt nor the number of steps says when, and what is last."""
+    run = runs["plane", "all", "float32"]
+    meta, arrays = run._record()
+    meta |= {"time": 0.9, "step": step}
+    arrays["history_times"] = np.array([0.3, 0.8], np.float32)
+    layout = Layout((0.5, 2.0), (1.0, -3.0), 0.5, {}, "a run")
+    data = labelled(meta, arrays, layout)
+    np.testing.assert_allclose(data.time, [0.3, 0.8, 0.9], rtol=1e-7)
+    for suffix in SUFFIXES:
+        write_run(data, tmp_path / f"run{suffix}")
+        meta_2, arrays_2 = read_run(tmp_path / f"run{suffix}")
+        assert meta_2 == meta
+        assert arrays_2.keys() == arrays.keys()
+        for name, values in arrays.items():
+            assert arrays_2[name].dtype == values.dtype
+            np.testing.assert_array_equal(arrays_2[name], values, err_msg=name)
 
 
 def test_a_frame_of_rows(runs) -> None:

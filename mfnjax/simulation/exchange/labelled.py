@@ -60,11 +60,15 @@ def labelled(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray], layout: 
     if taken := {*space, "time", "step", "member"}.intersection(fields):
         raise ParameterError(f"a field and a coordinate would be named {min(taken)!r}: rename it")
     steps = np.asarray(meta["step"], np.int32)
-    saved = arrays.get("history_steps")
+    saved, own_times = arrays.get("history_steps"), arrays.get("history_times")
+    times: Any = None if meta.get("time") is None else np.asarray(meta["time"], np.float64)
     count = None if saved is None else saved.shape[-1]
+    is_last = saved is not None and _ends_with_state(meta, arrays, saved, steps)
     if saved is not None:
-        is_last = count and np.array_equal(saved[..., -1], steps)
-        steps = saved if is_last else np.concatenate([saved, steps[..., None]], axis=-1)
+        last = () if is_last else (steps[..., None],)
+        steps = np.concatenate([saved, *last], axis=-1)
+        if own_times is not None and times is not None:
+            times = np.concatenate([own_times, *(times[..., None] for _ in last)], axis=-1)
     if lead and (steps == steps[:1]).all():  # the members have one clock
         steps = steps[0]
     variables: dict[str, Any] = {}
@@ -72,8 +76,8 @@ def labelled(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray], layout: 
         dims, values = (*lead, *space), arrays[name]
         if (frames := arrays.get(f"{name}_history")) is not None:
             dims, axis = (*lead, "time", *space), len(lead)
-            last = () if is_last else (np.expand_dims(values, axis),)
-            values = np.concatenate([frames, *last], axis=axis)
+            end = () if is_last else (np.expand_dims(values, axis),)
+            values = np.concatenate([frames, *end], axis=axis)
         quantity = layout.quantities.get(name, Quantity(name))
         about = {"long_name": quantity.label}
         if quantity.unit:
@@ -92,14 +96,19 @@ def labelled(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray], layout: 
     own_clock = lead if steps.ndim > (saved is not None) else ()
     dims = (*own_clock, "time") if saved is not None else own_clock
     coordinates["step"] = (dims, steps, {"long_name": "steps taken"})
-    if not own_clock:
-        about = {"long_name": "time", "axis": "T"}
-        coordinates["time"] = (dims, steps * layout.dt, about)
+    if times is None and not own_clock:
+        times = steps * layout.dt
+    if times is not None and times.ndim > steps.ndim and (times == times[:1]).all():
+        times = times[0]
+    if times is not None and times.shape == steps.shape and not own_clock:
+        coordinates["time"] = (dims, times, {"long_name": "time", "axis": "T"})
+    elif times is not None:
+        coordinates["own_time"] = ((*lead, "time")[: times.ndim], times, {"long_name": "time"})
     about = {
         "Conventions": "CF-1.11",
         "title": layout.title,
         "source": f"mfnjax {__version__}",
-        ABOUT: json.dumps({**meta, "frames": count}),
+        ABOUT: json.dumps({**meta, "frames": count, "times": _kind(own_times)}),
     }
     return xarray.Dataset(variables, coordinates, about)
 
@@ -113,7 +122,7 @@ def unlabelled(dataset: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     if ABOUT not in dataset.attrs:
         raise DataError(f"not a run saved by mfnjax (no attribute {ABOUT!r})")
     meta = json.loads(dataset.attrs[ABOUT])
-    count = meta.pop("frames")
+    count, times_kind = meta.pop("frames"), meta.pop("times")
     lead = ("member",) if np.ndim(meta["step"]) else ()
     arrays: dict[str, np.ndarray] = {}
     steps = np.asarray(dataset["step"].values, np.int32)
@@ -130,6 +139,11 @@ def unlabelled(dataset: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     if count is not None:
         shape = (len(meta["step"]), count) if lead else (count,)
         arrays["history_steps"] = np.broadcast_to(steps[..., :count], shape)
+        if times_kind is not None:
+            kind, ndim = times_kind
+            times = dataset["own_time" if "own_time" in dataset.coords else "time"].values
+            own_times = np.asarray(times[..., :count], kind)
+            arrays["history_times"] = np.broadcast_to(own_times, shape if ndim > 1 else (count,))
     for name in dataset.data_vars:
         if name == "grid_mask" or str(name).startswith("parameter_"):
             arrays[str(name)] = np.asarray(dataset[name].values)
@@ -175,6 +189,28 @@ def require(module: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise ParameterError(f"this needs {module}: pip install 'mfnjax[files]'") from error
+
+
+def _ends_with_state(
+    meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray], saved: np.ndarray, steps: np.ndarray
+) -> bool:
+    """Whether the last frames are the last state."""
+    axis = saved.ndim - 1
+    frames = [n for n in meta["fields"] if f"{n}_history" in arrays]
+    return (
+        saved.shape[-1] > 0
+        and np.array_equal(saved[..., -1], steps)
+        and all(
+            np.array_equal(
+                np.take(arrays[f"{n}_history"], -1, axis=axis), arrays[n], equal_nan=True
+            )
+            for n in frames
+        )
+    )
+
+
+def _kind(times: np.ndarray | None) -> tuple[str, int] | None:
+    return None if times is None else (str(times.dtype), times.ndim)
 
 
 def _stored_unit(quantity: Quantity) -> str:
