@@ -13,7 +13,7 @@ from litestar import Request
 
 from serve.engine import Engine, Kind, simulations as sims
 from serve.engine.documented import documented_run
-from serve.engine.library import AGGREGATION, FEATURES, VALIDATION
+from serve.engine.library import AGGREGATION, DIMENSION, FEATURES, VALIDATION
 from serve.engine.streams import PIECES
 from serve.http.errors import overloaded
 from serve.http.metrics import Metrics
@@ -28,7 +28,15 @@ CLOSE_SECONDS = 9.0
 WATCH_AFTER_SECONDS = 0.05
 """A request that takes longer is watched, so that its client's leaving cancels it."""
 
-KINDS: tuple[Kind, ...] = (sims.SMALL, sims.LARGE, VALIDATION, FEATURES, AGGREGATION, PIECES)
+KINDS: tuple[Kind, ...] = (
+    sims.SMALL,
+    sims.LARGE,
+    VALIDATION,
+    FEATURES,
+    DIMENSION,
+    AGGREGATION,
+    PIECES,
+)
 
 
 class ClientGoneError(Exception):

@@ -56,6 +56,23 @@ class SectionCommand(click.Command):
                 formatter.write_dl(records)
 
 
+class Level(click.ParamType):
+    """A threshold: a number, or the name of one."""
+
+    name = "half|otsu|NUMBER"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | str:
+        """Parse the number."""
+        if value in ("half", "otsu"):
+            return str(value)
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither half, nor otsu, nor a number", param, ctx)
+
+
 def option(*names: str, section: str, **settings: Any) -> Callable[[Function], Function]:
     """`click.option`, listed in the help under ``section``."""
     return click.option(*names, cls=SectionOption, section=section, **settings)

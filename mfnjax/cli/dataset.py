@@ -34,7 +34,7 @@ _MODEL = "Other models (rows, grids, steps, seed and output as above)"
 _RUN = "The run"
 _PICTURES = (".png", ".svg", ".pdf")
 _FIELDS = parameters_of(DatasetConfig)
-_HOW = ("resume", "overwrite", "workers", "batch_size", "save_fields")
+_HOW = ("resume", "overwrite", "workers", "batch_size", "save_fields", "dimension")
 
 
 class _DatasetGroup(click.Group):
@@ -126,6 +126,12 @@ def _field(name: str, *names: str, metavar: str, item: Any = None, separator: st
 )
 @option("--scheduler", metavar="tcp://…", section=_RUN, help="Run on this dask cluster.")
 @option("--save-fields", is_flag=True, section=_RUN, help="Write the final fields too (Zarr).")
+@option(
+    "--dimension",
+    is_flag=True,
+    section=_RUN,
+    help="Measure the dimension to trust too: D_fit and its interval D_low, D_high.",
+)
 @option("--plot", metavar="FILE", section=_RUN, help="Draw the distribution of every column.")
 @option("--contact-sheet", metavar="FILE", section=_RUN, help="Draw 16 of the fields.")
 @option(

@@ -7,11 +7,13 @@ from click.core import ParameterSource
 
 from mfnjax._checks import check_real
 from mfnjax.cli.common import SETTINGS, SectionCommand, option, require_extra, start_jax
+from mfnjax.cli.image_options import IMAGE_OPTIONS, image_options
+from mfnjax.cli.table_options import table_options
 from mfnjax.cli.user_modules import import_option
 from mfnjax.errors import ParameterError
 
 _DATA, _IMAGE, _MODEL, _RUN, _FIT, _OUTPUT = "Data", "Picture", "Model", "Run", "Fit", "Output"
-_OF_IMAGES = ("invert", "channel", "du", "dv", "noise")
+_OF_IMAGES = ("invert", *IMAGE_OPTIONS, "du", "dv", "noise")
 _OF_BOTH = ("data", "image", "cache", "model", "boundary", "seed", "out", "as_json")
 FIT_MODULES = ("optax", "optimistix")
 
@@ -26,7 +28,12 @@ FIT_MODULES = ("optax", "optimistix")
     section=_MODEL,
     help="An equation in the place of a model; --set says where each of its parameters starts.",
 )
-@option("--data", metavar="FILE", section=_DATA, help="Table (.csv): a row a position and time.")
+@option(
+    "--data",
+    metavar="FILE",
+    section=_DATA,
+    help="Table (text, .xlsx, .parquet): a row a position and time, or a column a time.",
+)
 @option(
     "--image",
     metavar="FILE",
@@ -35,13 +42,7 @@ FIT_MODULES = ("optax", "optimistix")
     help="One picture of a pattern at rest (.png, .tif, .jpg), for gray-scott. Dark is low v.",
 )
 @option("--invert", is_flag=True, section=_IMAGE, help="Dark is high v.")
-@option(
-    "--channel",
-    type=click.Choice(("red", "green", "blue", "luma")),
-    default=None,
-    section=_IMAGE,
-    help="What to read of a colour picture.",
-)
+@image_options(_IMAGE)
 @option("--du", type=float, default=None, section=_IMAGE, help="D_u in cells²/time, if known.")
 @option("--dv", type=float, default=None, section=_IMAGE, help="D_v in cells²/time, if known.")
 @option(
@@ -62,6 +63,13 @@ FIT_MODULES = ("optax", "optimistix")
     section=_DATA,
     help="The measurements are means of so many, --sd is that of one.  [default: 1]",
 )
+@option(
+    "--average/--no-average",
+    default=None,
+    section=_DATA,
+    help="Rows of one position and time are replicates.  [default: if most have equally many]",
+)
+@table_options(_DATA)
 @option(
     "--start-noise/--no-start-noise",
     default=True,

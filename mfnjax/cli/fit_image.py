@@ -10,6 +10,7 @@ import jax
 
 from mfnjax._files import check_writable
 from mfnjax.cli.common import named, writing
+from mfnjax.cli.image_options import IMAGE_OPTIONS
 from mfnjax.fitting.snapshot import fit_snapshot
 from mfnjax.images import read_image
 
@@ -29,7 +30,7 @@ def fit_image(path: str, settings: dict[str, Any]) -> None:
     folder = None if settings["out"] is None else Path(settings["out"])
     if folder is not None:
         check_writable(folder / "fit.json")
-    levels = read_image(path, channel=settings["channel"]).astype(float)
+    levels = read_image(path, **{name: settings[name] for name in IMAGE_OPTIONS}).astype(float)
     with named({**OPTIONS, "image": path}):
         found = fit_snapshot(
             levels.min() + levels.max() - levels if settings["invert"] else levels,

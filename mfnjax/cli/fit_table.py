@@ -14,6 +14,7 @@ from mfnjax._files import check_writable, write_text
 from mfnjax._progress import ProgressBar
 from mfnjax.cli.common import assignments_of, console, named, number, table, writing
 from mfnjax.cli.group import Interrupted
+from mfnjax.cli.table_options import dialect_of, say_reading
 from mfnjax.errors import ParameterError
 from mfnjax.fitting import fit
 from mfnjax.fitting.objectives.table_objective import scaled_start, table_objective
@@ -37,8 +38,10 @@ def fit_table(path: str, settings: dict[str, Any]) -> None:
         raise ParameterError("--resume needs --out: the folder with the checkpoint")
     measured = read_table(
         path,
-        **{name: settings[name] for name in ("x", "t", "y", "sd", "replicates")},
+        **{name: settings[name] for name in ("x", "t", "y", "sd", "replicates", "average")},
+        dialect=dialect_of(settings),
     )
+    say_reading(path, measured.reading)
     folder = None if settings["out"] is None else Path(settings["out"])
     if folder is not None:
         check_writable(folder / "fit.json")

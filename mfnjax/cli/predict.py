@@ -15,6 +15,7 @@ import numpy as np
 from mfnjax.cli.common import (
     NETWORK_MODULES,
     SETTINGS,
+    Level,
     Progress,
     SectionCommand,
     check_suffix,
@@ -26,10 +27,12 @@ from mfnjax.cli.common import (
     table,
     writing,
 )
+from mfnjax.cli.table_options import dialect_of, say_reading, table_options
 from mfnjax.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     from mfnjax.network import Regressor
+    from mfnjax.tables import Dialect
 
 FAR = 4.0
 """Deviations of the training data beyond which a prediction is marked as an extrapolation."""
@@ -62,9 +65,13 @@ class Answer:
 @click.argument("network", metavar="NETWORK")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @option(
-    "--threshold", type=float, section="Reading", help="Of images, as in mfn features --threshold."
+    "--threshold",
+    type=Level(),
+    section="Reading",
+    help="Of images, as in mfn features --threshold.",
 )
 @option("--invert", is_flag=True, section="Reading", help="As in mfn features --invert.")
+@table_options("Reading")
 @option("--json", "as_json", is_flag=True, section="Output", help="Print JSON.")
 @option("--csv", "as_csv", is_flag=True, section="Output", help="Print CSV, a line a prediction.")
 @option("-o", "--output", metavar="FILE", section="Output", help="Write a .json or .csv file.")
@@ -77,7 +84,7 @@ class Answer:
 def predict(network: str, files: tuple[str, ...], **options: Any) -> None:
     """Ask NETWORK (a folder of `mfn train`, or its network.npz) about each FILE.
 
-    A FILE is a table (.parquet, .csv) with the network's columns, features as `mfn features
+    A FILE is a table (text, Excel, Parquet) with the network's columns, features as `mfn features
     --json` prints them (.json), or anything that `mfn features` measures: results (.npz, .npy)
     and images. Where a table holds the true values too, the error is reported.
 
@@ -138,11 +145,13 @@ def _is_double(path: Path) -> bool:
 
 
 def _answer(regressor: Regressor, name: str, options: dict[str, Any]) -> Answer:
+    from mfnjax.tables import TABLE_SUFFIXES
+
     path = Path(name)
     suffix = path.suffix.lower()
     true = None
-    if suffix in (".parquet", ".csv"):
-        inputs, true, names = _from_table(regressor, path)
+    if suffix in TABLE_SUFFIXES:
+        inputs, true, names = _from_table(regressor, path, dialect_of(options))
     elif suffix == ".json":
         inputs, names = _from_features(regressor, path)
     else:
@@ -156,19 +165,20 @@ def _answer(regressor: Regressor, name: str, options: dict[str, Any]) -> Answer:
 
 
 def _from_table(
-    regressor: Regressor, path: Path
+    regressor: Regressor, path: Path, dialect: Dialect
 ) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    from mfnjax.dataset.columns import any_table, numbers
+    from mfnjax.tables import read_sheet
 
-    rows = any_table(path)
-    columns = [numbers(path, rows, name) for name in regressor.input_names]
-    if rows.num_rows == 0:
+    sheet = read_sheet(path, dialect)
+    if not len(sheet.lines):
         raise DataError(f"{path}: the table has no rows")
-    has_true = regressor.target_name in rows.column_names
-    true = numbers(path, rows, regressor.target_name) if has_true else None
-    is_named = "sim_id" in rows.column_names
-    names = rows["sim_id"].to_pylist() if is_named else range(rows.num_rows)
-    return np.stack(columns, axis=1), true, tuple(map(str, names))
+    say_reading(path, sheet.reading)
+    columns = [sheet.numbers(name) for name in regressor.input_names]
+    has_true = regressor.target_name in sheet.names
+    true = sheet.numbers(regressor.target_name, missing=True) if has_true else None
+    is_named = "sim_id" in sheet.names
+    names = sheet.texts("sim_id") if is_named else map(str, range(len(sheet.lines)))
+    return np.stack(columns, axis=1), true, tuple(names)
 
 
 def _from_features(regressor: Regressor, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -209,6 +219,8 @@ def _from_field(regressor: Regressor, path: Path, options: dict[str, Any]) -> np
     if foreign:
         return _from_model_run(regressor, path, foreign[0])
     source = read_source(path, Reading(options["threshold"], options["invert"]))
+    if source.reading is not None:
+        click.echo(f"{path}: {source.reading}", err=True)
     try:
         found = measure(source.array, fractions=source.fractions, ndim=source.ndim)
     except (DataError, ParameterError) as error:
@@ -228,7 +240,9 @@ TEMPORAL = ("dV_mean", "dV_max", "T_stable", "E_trend")
 
 def _from_model_run(regressor: Regressor, path: Path, foreign: str) -> np.ndarray:
     """What a dataset of another model measures, of a run of that model."""
-    if path.suffix.lower() != ".npz":
+    from mfnjax.simulation.exchange import holds_run
+
+    if path.suffix.lower() != ".npz" and not holds_run(path):
         raise DataError(
             f"{path}: the network reads {foreign}, which is no feature of a field; it needs a "
             "table with that column"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mfnjax._version import __version__
 from mfnjax.cli.common import number
-from mfnjax.features.measurement import Measurement
+from mfnjax.features.measurement import Measurement, dimension_columns
 from mfnjax.plotting.html import data_uri, table_html
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ MEANINGS = {
     "N_clusters_high": "clusters above −40 mV",
     "max_cluster_size": "largest cluster",
     "cluster_size_std": "spread of cluster sizes",
+}
+
+_TRUSTED = {
+    "D_fit": "the dimension to trust, of more boxes",
+    "D_low": "low end of its interval of 95 %",
+    "D_high": "high end of that interval",
 }
 
 _STYLE = """
@@ -182,6 +188,10 @@ def _features(measured: Measurement, pattern: Measurement) -> str:
         values = (number(m.features[name]) for m in (measured, pattern))
         first, second = (text.replace("–", "").replace("-", "−") for text in values)
         rows.append((name, MEANINGS[name], unit, first, second))
+    trusted = [dimension_columns(m.fit) for m in (measured, pattern)]
+    for name, meaning in _TRUSTED.items():
+        first, second = (number(found[name]).replace("–", "") for found in trusted)
+        rows.append((name, meaning, "", first, second))
     return table_html(rows, ("feature", "what it is", "unit", "v4.1 demo", "Gray–Scott"))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mfnjax._checks import check_int
+from mfnjax._checks import check_choice, check_int
 from mfnjax._plain_config import read_table
 from mfnjax.cli.common import (
     SETTINGS,
@@ -26,6 +26,7 @@ from mfnjax.cli.common import (
     table,
     writing,
 )
+from mfnjax.cli.group import Interrupted
 from mfnjax.cli.model_options import merged, model_options, named_texts, plain_options, with_files
 from mfnjax.errors import ParameterError
 from mfnjax.v41.config import (
@@ -80,8 +81,21 @@ _FRAMES = 100
     section=_MODEL,
     help="The start of a field: the grey levels of an image, 0 to 1, or an array (.npy).",
 )
-@option("-o", "--output", metavar="FILE.npz", section=_OUTPUT, help="Save the result.")
+@option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    section=_OUTPUT,
+    help="Save the result: .npz; .nc, .zarr or .h5 (xarray), .vti (ParaView) or .tif (ImageJ) with "
+    "mfnjax[files].",
+)
 @option("--history", is_flag=True, section=_OUTPUT, help="Save the frames of every field too.")
+@option(
+    "--resume",
+    is_flag=True,
+    section=_OUTPUT,
+    help="Go on with a run of -o FILE.zarr --history, which writes its frames as they come.",
+)
 @option("--plot", metavar="FILE", section=_OUTPUT, help="Draw it (.png, .pdf or .svg).")
 @option(
     "--movie", metavar="FILE", section=_OUTPUT, help="Film it (.gif, or .mp4 with mfnjax[video])."
@@ -99,6 +113,7 @@ def simulate(
     plot: str | None,
     movie: str | None,
     history: bool,
+    resume: bool,
     field: str | None,
     x64: bool,
     cache: bool,
@@ -118,7 +133,7 @@ def simulate(
         --boundary 'x-: dirichlet 1; x+: neumann' --start 'u = 0' --plot front.png
     """
     outputs = {
-        "output": check_suffix("--output", output, (".npz",)),
+        "output": _check_output(output),
         "plot": check_suffix("--plot", plot, _FIGURES),
         "movie": check_suffix("--movie", movie, _MOVIES),
     }
@@ -136,6 +151,8 @@ def simulate(
     save_every = values.pop("save_every", None)
     if save_every is not None:
         check_int("--save-every", save_every, 1, 10**8)
+    if outputs["output"] is not None and outputs["output"].suffix.lower() == ".tif":
+        check_choice("--dtype for .tif (ImageJ)", dtype, ("float32",))
     start_jax(x64=dtype == "float64", cache=cache)
     from mfnjax.simulation import Simulation
     from mfnjax.simulation.start import check_seed
@@ -143,21 +160,46 @@ def simulate(
     if values.get("equation") is None:
         _refuse_foreign(values.get("model", "mycelium"), given)
     start = _images(values)
-    simulation, seed = Simulation.from_dict(with_files(values)), check_seed(seed)
+    simulation = Simulation.from_dict(with_files(values))
+    seed = seed if resume else check_seed(seed)
+    grows = outputs["output"] if history and outputs["movie"] is None else None
+    if grows is None or grows.suffix != ".zarr":
+        grows = None
+    if resume and grows is None:
+        raise ParameterError("--resume goes with -o FILE.zarr --history, and without --movie")
     if history or outputs["movie"] is not None:
-        simulation = _with_frames(simulation, save_every, field, dtype, everything=history)
+        simulation = _with_frames(
+            simulation, save_every, field, dtype, everything=history, in_memory=grows is None
+        )
     field = _shown_field(simulation, field)
     started = time.perf_counter()
     with Progress("simulating") as progress:
-        run = simulation.run(start, seed=seed, dtype=dtype, progress=progress)
+        if grows is None:
+            run = simulation.run(start, seed=seed, dtype=dtype, progress=progress)
+        else:
+            run, seed = _growing(
+                simulation, grows, start, seed=seed, dtype=dtype, resume=resume, progress=progress
+            )
     run.status.raise_if_bad()
     seconds = time.perf_counter() - started
     with writing():  # before anything is printed: a full log must not cost the run
-        _write(run, outputs, field, history=history)
+        written = outputs if grows is None else {**outputs, "output": None}
+        _write(run, written, field, history=history)
     _print(run, seconds, seed)
     for path in outputs.values():
         if path is not None:
             click.echo(f"wrote {path}")
+
+
+def _check_output(name: str | None) -> Path | None:
+    """Refuse, before the run, a result that could not be written after it."""
+    if name is None or Path(name).suffix.lower() == ".npz":
+        return check_suffix("--output", name, (".npz",))
+    from mfnjax.simulation.exchange import SUFFIXES, check_can_write
+
+    if Path(name).suffix.lower() not in SUFFIXES:
+        return check_suffix("--output", name, (".npz", *SUFFIXES))
+    return check_can_write(name)
 
 
 def _read(name: str | None) -> dict[str, Any]:
@@ -170,8 +212,6 @@ def _read(name: str | None) -> dict[str, Any]:
 
 def _images(values: dict[str, Any]) -> dict[str, Any] | None:
     """The start of a run that has images, which say the shape if nothing else does; else None."""
-    from mfnjax.simulation.plain_grid import read_levels
-
     files = values.pop("start_image", None)
     if files is None:
         return None
@@ -182,10 +222,41 @@ def _images(values: dict[str, Any]) -> dict[str, Any] | None:
         )
     if both := files.keys() & texts.keys():
         raise ParameterError(f"--start-image and --start both say what {min(both)} is")
-    images = {name: read_levels(file) for name, file in files.items()}
+    images = {name: _field_of_run(name, file) for name, file in files.items()}
     if all(values.get(name) is None for name in ("shape", "grid_size", "mask")):
         values["shape"] = list(next(iter(images.values())).shape)
     return {**texts, **images}
+
+
+def _growing(
+    simulation: Simulation, path: Path, start: Any, **options: Any
+) -> tuple[Trajectory, int]:
+    """A run that writes its frames as they come, and the seed that it draws from."""
+    from mfnjax.simulation.exchange import GrowingStore
+
+    try:
+        run = simulation.run_to(path, start, **options)
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted: with -o {path} --history --resume it goes on.") from None
+    return run, GrowingStore(path).seed
+
+
+def _field_of_run(name: str, file: str) -> Any:
+    """A field of a saved run at its end, or the levels of an image or array."""
+    import numpy as np
+
+    from mfnjax.simulation import Trajectory
+    from mfnjax.simulation.exchange import holds_run
+    from mfnjax.simulation.plain_grid import read_levels
+
+    if Path(file).suffix != ".npz" and not holds_run(file):
+        return read_levels(file)
+    state = Trajectory.load(file).state
+    if name not in state.names:
+        raise ParameterError(
+            f"--start-image {name}={file}: no field {name!r}; it holds {', '.join(state.names)}"
+        )
+    return np.asarray(state[name])
 
 
 def _refuse_foreign(name: str, given: dict[str, Any]) -> None:
@@ -214,7 +285,13 @@ def _shown_field(simulation: Simulation, field: str | None) -> str:
 
 
 def _with_frames(
-    simulation: Simulation, every: int | None, field: str | None, dtype: str, *, everything: bool
+    simulation: Simulation,
+    every: int | None,
+    field: str | None,
+    dtype: str,
+    *,
+    everything: bool,
+    in_memory: bool,
 ) -> Simulation:
     """The simulation with saved frames, if there is room for them."""
     from mfnjax.steppers import choose_stepper
@@ -227,7 +304,8 @@ def _with_frames(
         raise ParameterError(f"--save-every {every}: no frame would be saved of {steps} steps")
     save = None if everything else _shown_field(simulation, field)
     fields = len(simulation.model.fields) if everything else 1
-    _check_memory(simulation.grid.shape, steps // every, fields, dtype)
+    if in_memory:
+        _check_memory(simulation.grid.shape, steps // every, fields, dtype)
     return simulation.replace(save_every=every, save=save)
 
 

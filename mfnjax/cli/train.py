@@ -24,6 +24,7 @@ from mfnjax.cli.common import (
     writing,
 )
 from mfnjax.cli.group import Interrupted
+from mfnjax.cli.table_options import TABLE_OPTIONS, dialect_of, say_reading, table_options
 from mfnjax.cli.train_report import WRITTEN, Piece, measured, print_report, report_of, write_run
 from mfnjax.errors import DataError, MfnError, ParameterError
 
@@ -40,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "num_samples": 500,
     "inputs": None,
     "target": None,
+    **dict.fromkeys(TABLE_OPTIONS),
     "hidden_dim": 32,
     "use_attention": True,
     "topk": 4,
@@ -93,6 +95,7 @@ def _option(name: str, kind: Any, section: str, text: str, **settings: Any) -> A
     section=_DATA,
     help="Column it shall predict.  [default: the first swept parameter; alpha for v4.1]",
 )
+@table_options(_DATA)
 @_option("hidden_dim", int, _NETWORK, "Width, ≥ 2.")
 @_option("use_attention", bool, _NETWORK, "Put the sparse attention after the first layer.")
 @_option("topk", int, _NETWORK, "Keys per query of the attention, ≥ 1.")
@@ -128,8 +131,8 @@ def _option(name: str, kind: Any, section: str, text: str, **settings: Any) -> A
 def train(**options: Any) -> None:
     """Train a network to read a number off the other columns of a table.
 
-    DATA is a dataset (`mfn dataset`), or any Parquet or CSV table of numbers. Without it the
-    command makes its own: runs of the v4.1 model on 64 × 64 cells over 50 steps, off whose 18
+    DATA is a dataset (`mfn dataset`), or any table of numbers: text, Excel or Parquet. Without it
+    the command makes its own: runs of the v4.1 model on 64 × 64 cells over 50 steps, off whose 18
     features the network learns to read the diffusion alpha. A tenth of the rows is held out to
     stop in time, another tenth to measure the result.
 
@@ -314,7 +317,9 @@ def _data(run: _Run, sweep: DatasetConfig | None) -> Columns:
                 generate_dataset(sweep, resume=run.resume, progress=progress)
     if source is None:
         raise ParameterError("mfn train needs a table, or a sweep to make one")
-    return read_columns(source, names, run.options["target"])
+    data = read_columns(source, names, run.options["target"], dialect_of(run.options))
+    say_reading(source, data.reading)
+    return data
 
 
 def _sweep(run: _Run) -> DatasetConfig | None:

@@ -116,7 +116,8 @@ class Grid:
         """A dish of the outline of a picture: its pixels are the cells, its levels the mask.
 
         Args:
-            path: PNG, TIFF or JPEG; what is brighter than half of its range takes part.
+            path: PNG, TIFF or JPEG; what is above the threshold that `mfnjax.images` chooses takes
+                part.
             spacing: Distance of the cells.
             boundary: What lies outside the picture.
             dark: The dark pixels take part instead.

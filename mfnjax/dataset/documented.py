@@ -22,6 +22,8 @@ from mfnjax.dataset.table import (
     parameter_columns,
 )
 from mfnjax.features import compute_features, feature_vector
+from mfnjax.features.config import FeatureConfig
+from mfnjax.features.measurement import active_mask
 from mfnjax.features.record import COUNT_FEATURES, FEATURE_UNITS
 from mfnjax.models.base import Values
 from mfnjax.models.mycelium.model import CLAMP_HIGH_V, CLAMP_LOW_V, MyceliumModel
@@ -79,6 +81,10 @@ class DocumentedTable(Table):
 
     def _measured(self, run: Trajectory) -> np.ndarray:
         return compute_features(np.asarray(run.history)).to_array()
+
+    def mask(self, fields: np.ndarray) -> np.ndarray:
+        """The cells above −60 mV."""
+        return active_mask(fields[0], FeatureConfig())
 
     def feature_bounds(self, rows: Columns) -> dict[str, Bounds]:
         """Potentials within the clamp, counts no larger than the grid."""

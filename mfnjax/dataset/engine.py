@@ -21,6 +21,7 @@ from mfnjax.dataset.plan import Plan
 from mfnjax.dataset.sampling import Columns
 from mfnjax.dataset.schema import build_table, drop_rows, schema_of
 from mfnjax.errors import MfnError, NumericalInstabilityError
+from mfnjax.features.measurement import DIMENSION_COLUMNS, dimension_columns, dimension_of
 from mfnjax.features.vector import HOST_CELLS
 from mfnjax.simulation.chunks import CHUNK_CELL_STEPS
 from mfnjax.simulation.packing import cast
@@ -221,7 +222,7 @@ def _run_compiled(plan: Plan, rows: Columns, places: np.ndarray) -> _Ran:
     frames = -(-plan.config.steps_range[1] // table.every)
     static = {
         "main": table.main,
-        "kept": table.fields if plan.save_fields else (),
+        "kept": table.fields if plan.keeps_fields else (),
         "capacity": -(-frames // PADDED_FRAMES) * PADDED_FRAMES,
         "measure": table.measure,
         "shared": tuple(np.ndim(leaf) > 0 for leaf in jax.tree.leaves(one)),
@@ -261,13 +262,13 @@ def _run_alone(plan: Plan, rows: Columns, places: np.ndarray) -> _Ran:
         except _RUN_ERRORS as error:
             errors[place] = _said(error)
             continue
-        kept = np.stack([run.state[name] for name in table.fields]) if plan.save_fields else None
+        kept = np.stack([run.state[name] for name in table.fields]) if plan.keeps_fields else None
         runs.append((features, list(run.counts.values()), kept))
         ran.append(place)
     if not runs:
         return _Ran(places[:0], {}, None, errors)
     features, counts = (np.array([one[k] for one in runs]) for k in (0, 1))
-    fields = np.stack([one[2] for one in runs if one[2] is not None]) if plan.save_fields else None
+    fields = np.stack([one[2] for one in runs if one[2] is not None]) if plan.keeps_fields else None
     found = _collected(plan, np.array(ran), features, counts, fields, {})
     return _Ran(found.places, found.columns, found.fields, {**found.errors, **errors})
 
@@ -288,11 +289,19 @@ def _collected(
         errors.setdefault(k, f"feature {names[int(bad[k].argmax())]!r} is not finite")
     good = np.array([k not in errors for k in range(len(places))], bool)
     measured = dict(zip(names, features[good].T.astype(np.float64), strict=True))
+    if plan.dimension and fields is not None:
+        measured |= _dimensions(plan, fields[good])
     counters = plan.table.model.counters
     counted = dict(zip(counters, counts[good].T.astype(np.int64), strict=True))
     return _Ran(
         places[good],
         {**measured, **counted},
-        None if fields is None else fields[good],
+        fields[good] if plan.save_fields and fields is not None else None,
         {int(places[k]): text for k, text in errors.items()},
     )
+
+
+def _dimensions(plan: Plan, fields: np.ndarray) -> dict[str, np.ndarray]:
+    """The dimension columns of final fields (n, C, H, W); NaN where there is none."""
+    rows = [dimension_columns(dimension_of(plan.table.mask(one))) for one in fields]
+    return {name: np.array([row[name] for row in rows], float) for name in DIMENSION_COLUMNS}

@@ -67,6 +67,7 @@ def generate_dataset(
     progress: Progress | None = None,
     client: Any = None,
     save_fields: bool = False,
+    dimension: bool = False,
     model: str | None = None,
     ranges: Mapping[str, Any] | None = None,
     simulation: Simulation | None = None,
@@ -88,6 +89,8 @@ def generate_dataset(
         client: A ``dask.distributed`` client: its workers make the rows. They must see the
             folder of the output.
         save_fields: Write the final fields too, as Zarr beside the table.
+        dimension: Measure `mfnjax.fractal.fractal_dimension` of the final mask too: columns
+            ``D_fit``, ``D_low`` and ``D_high`` after the features, NaN where nothing scales.
         model: Sweep this registered model in place of the documented v4.1 table; grids, steps,
             seed and output are those of ``config``.
         ranges: For ``model``: parameter (name or symbol) → number or (low, high); a parameter
@@ -123,6 +126,7 @@ def generate_dataset(
         ranges=ranges,
         simulation=simulation,
         save_fields=save_fields,
+        dimension=dimension,
         **settings,
     )
     if plan.save_fields:

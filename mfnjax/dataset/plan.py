@@ -51,6 +51,7 @@ class Plan:
         parameters: Of its model: (name, low, high) for every parameter, in its order.
         save_fields: Keep the final fields too.
         schema: Version of the columns.
+        dimension: Measure D_fit and its interval too.
     """
 
     config: DatasetConfig
@@ -58,6 +59,7 @@ class Plan:
     parameters: tuple[tuple[str, float, float], ...] = ()
     save_fields: bool = False
     schema: int = DOCUMENTED_SCHEMA
+    dimension: bool = False
 
     @functools.cached_property
     def table(self) -> Table:
@@ -66,6 +68,11 @@ class Plan:
             return DocumentedTable(self.config)
         ranges = {name: (low, high) for name, low, high in self.parameters}
         return ModelTable(self.simulation, ranges, over_time=self.schema >= MODEL_SCHEMA)
+
+    @property
+    def keeps_fields(self) -> bool:
+        """Whether the final fields are needed after a run."""
+        return self.save_fields or self.dimension
 
     @property
     def part_rows(self) -> int:
@@ -105,6 +112,8 @@ class Plan:
             "jax_version": jax.__version__,
             "feature_schema_version": self.schema,
         }
+        if self.dimension:
+            values["dimension"] = True
         if self.simulation is not None:
             swept = listed(self.simulation.to_dict())
             values |= {"model": swept.get("model", "equation"), "dt": swept["dt"]}
@@ -125,6 +134,7 @@ def make_plan(
     ranges: Mapping[str, Any] | None = None,
     simulation: Simulation | None = None,
     save_fields: bool = False,
+    dimension: bool = False,
     **settings: Any,
 ) -> Plan:
     """Check a sweep and return its plan; the arguments are those of `generate_dataset`.
@@ -134,6 +144,7 @@ def make_plan(
     """
     check_kind("config", config, DatasetConfig)
     save_fields = check_bool("save_fields", save_fields)
+    dimension = check_bool("dimension", dimension)
     if save_fields and config.output_path is None:
         raise ParameterError(
             "save_fields writes fields beside the table: it needs output_path, got None"
@@ -146,13 +157,13 @@ def make_plan(
             raise ParameterError(f"simulation= says all of the run: {given} must not be given too")
     elif model is None and "equation" not in settings:
         _check_documented(ranges, settings)
-        return Plan(config, save_fields=save_fields)
+        return Plan(config, save_fields=save_fields, dimension=dimension)
     else:
         named = {} if model is None else {"model": model}
         simulation = _simulation(config, {**named, **settings}, ranges or {})
     simulation = _fitted(config, simulation)
     parameters = _parameters(simulation, ranges or {}, settings)
-    return Plan(config, simulation, parameters, save_fields, MODEL_SCHEMA)
+    return Plan(config, simulation, parameters, save_fields, MODEL_SCHEMA, dimension)
 
 
 def _check_documented(ranges: Mapping[str, Any] | None, settings: dict[str, Any]) -> None:
@@ -289,10 +300,11 @@ def plan_from_identity(identity: Mapping[str, Any]) -> Plan:
         {**{k: v for k, v in identity.items() if k in known}, "output_path": None}
     )
     save_fields, schema = bool(identity["save_fields"]), identity["feature_schema_version"]
+    dimension = bool(identity.get("dimension", False))
     if identity["model"] is None:
-        return Plan(config, save_fields=save_fields, schema=schema)
+        return Plan(config, save_fields=save_fields, schema=schema, dimension=dimension)
     # A file of the first version says no more than these two.
     described = identity.get("simulation", {"model": identity["model"], "dt": identity["dt"]})
     parameters = tuple((name, low, high) for name, (low, high) in identity["ranges"].items())
     simulation = _fitted(config, _simulation(config, described, identity["ranges"]))
-    return Plan(config, simulation, parameters, save_fields, schema)
+    return Plan(config, simulation, parameters, save_fields, schema, dimension)

@@ -18,6 +18,7 @@ from mfnjax.dataset.plan import Plan
 from mfnjax.dataset.sampling import Columns
 from mfnjax.dataset.table import Column
 from mfnjax.errors import DataError
+from mfnjax.features.measurement import DIMENSION_COLUMNS
 
 METADATA_KEY = b"mfnjax"
 """Key of the file's JSON metadata."""
@@ -33,8 +34,10 @@ def columns_of(plan: Plan) -> tuple[Column, ...]:
     )
     stamp = (Column("mfn_version", pa.string()), Column("timestamp", pa.string()))
     table = plan.table
+    dimension = DIMENSION_COLUMNS if plan.dimension else ()
+    dimensions = tuple(Column(name, pa.float64()) for name in dimension)
     counts = tuple(Column(name, pa.int64(), "count") for name in table.model.counters)
-    return (*identity, *table.parameters, *table.features, *stamp, *counts)
+    return (*identity, *table.parameters, *table.features, *dimensions, *stamp, *counts)
 
 
 def schema_of(plan: Plan) -> pa.Schema:

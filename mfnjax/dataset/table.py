@@ -132,6 +132,10 @@ class Table(abc.ABC):
     def _measured(self, run: Trajectory) -> np.ndarray:
         return measure_run(run)
 
+    @abc.abstractmethod
+    def mask(self, fields: np.ndarray) -> np.ndarray:
+        """What the box counts of a row are of, of its final `fields`, stacked."""
+
     @property
     def _sampled(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.parameters)
@@ -218,6 +222,13 @@ class ModelTable(Table):
         model = dataclasses.replace(model, **{name: rows[name] for name in self.ranges})
         grid = grid_of_size(base.grid, size)
         return (base.replace(model=model, grid=grid, save_every=None, save=None),)
+
+    def mask(self, fields: np.ndarray) -> np.ndarray:
+        """The cells of the last field above the middle of its range."""
+        last, domain = fields[-1], self._simulation.grid.mask
+        inside = np.ones(last.shape, bool) if domain is None else np.asarray(domain) > 0
+        middle = (last[inside].min() + last[inside].max()) / 2
+        return inside & (last > middle)
 
     def feature_bounds(self, rows: Columns) -> dict[str, Bounds]:
         """Statistics in their order, and what a mask can be."""

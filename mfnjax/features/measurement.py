@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from mfnjax.errors import ParameterError
+from mfnjax.errors import DataError, ParameterError
 from mfnjax.features.config import FeatureConfig
 from mfnjax.images import pad_to_power_of_two
+
+if TYPE_CHECKING:
+    from mfnjax.fractal import DimensionEstimate
 
 
 @final
@@ -21,6 +24,8 @@ class Measurement:
         kind: ``field``, ``history`` or ``mask``.
         shape: Of a frame: (H, W), (W,) or (D, H, W).
         features: The 18 by name; None for what a mask does not have.
+        fit: The dimension to trust, with its interval: `mfnjax.fractal.fractal_dimension` of the
+            mask; None where it has not two axes of up to 4096 cells, or nothing to scale.
         area: Set cells of the mask (a field: above the low threshold).
         n4: Its components of cells that share a face (4 neighbours in the plane).
         n8: Its components of cells that touch (8 neighbours in the plane).
@@ -31,6 +36,7 @@ class Measurement:
     kind: str
     shape: tuple[int, ...]
     features: dict[str, float | int | None]
+    fit: DimensionEstimate | None
     area: int
     n4: int
     n8: int
@@ -43,6 +49,7 @@ class Measurement:
             "kind": self.kind,
             "shape": list(self.shape),
             **self.features,
+            **dimension_columns(self.fit),
             "area": self.area,
             "n4": self.n4,
             "n8": self.n8,
@@ -88,7 +95,7 @@ def measure(
     found = compute_features(array, config, mask=fractions, ndim=ndim)
     features = found.to_json_dict()
     kind = _check_array(array, fractions, ndim)
-    mask = _mask(array[-1] if kind.has_time else array, config)
+    mask = active_mask(array[-1] if kind.has_time else array, config)
     if fractions is not None:
         mask = mask & (np.asarray(fractions) > 0)
     if pad and mask.ndim != 2:
@@ -112,6 +119,7 @@ def measure(
         kind=name,
         shape=mask.shape,
         features=features,
+        fit=dimension_of(mask),
         area=int(mask.sum()),
         n4=n4,
         n8=n8,
@@ -120,7 +128,30 @@ def measure(
     )
 
 
-def _mask(final: np.ndarray, config: FeatureConfig) -> np.ndarray:
+DIMENSION_COLUMNS = ("D_fit", "D_low", "D_high")
+"""The dimension to trust, and its interval of 95 %."""
+
+
+def dimension_columns(fit: DimensionEstimate | None) -> dict[str, float | None]:
+    """`DIMENSION_COLUMNS` of what `dimension_of` found."""
+    values = (None,) * 3 if fit is None else (fit.dimension, *fit.interval)
+    return dict(zip(DIMENSION_COLUMNS, values, strict=True))
+
+
+def dimension_of(mask: np.ndarray) -> DimensionEstimate | None:
+    """`mfnjax.fractal.fractal_dimension`, or None of a mask that has none.
+
+    That is one without two axes of up to 4096 cells, or with nothing to scale.
+    """
+    from mfnjax.fractal.dimension import fractal_dimension
+
+    try:
+        return fractal_dimension(mask)
+    except (DataError, ParameterError):  # too small, too large, or no image
+        return None
+
+
+def active_mask(final: np.ndarray, config: FeatureConfig) -> np.ndarray:
     """The mask that features 1, 2, 13, 14, 17 and 18 speak of."""
     if final.dtype == np.bool_:
         return final

@@ -45,6 +45,9 @@ __all__ = [
     "feature_vector",
 ]
 
+LARGEST_MV = 200.0
+"""Potentials beyond are a mistake of unit: the model's lie in −95 … 40 mV."""
+
 HOST_CELLS = 512 * 512
 """Above this many cells the eager door counts components with SciPy: see `clusters`."""
 
@@ -149,7 +152,8 @@ def compute_features(
     Raises:
         ParameterError: Wrong number of axes, an empty array, or neither float nor boolean; or
             a mask of another shape, outside [0, 1], or 0 everywhere.
-        DataError: A cell holds NaN or infinity; the message says which.
+        DataError: A cell holds NaN or infinity, the message says which; or a potential lies beyond
+            ±0.2 V, as those in millivolts do.
 
     Examples:
         >>> import numpy as np
@@ -181,16 +185,12 @@ def compute_features(
     # Any NaN or infinity in a frame reaches V_mean or dV_mean, so the input itself is only
     # searched when an output is not finite.
     looked_at = np.asarray(values)[: FEATURE_NAMES.index("f_active")]
+    inside = np.asarray(array)
+    if mask is not None:
+        inside = np.where(np.asarray(mask) > 0, inside, 0)
     if not np.isfinite(looked_at).all():
-        found = np.asarray(array)
-        if mask is not None:
-            found = np.where(np.asarray(mask) > 0, found, 0)
-        _refuse_non_finite(found, kind)
-        largest = np.abs(found).max()
-        raise DataError(
-            f"a potential of {largest:.3g} V overflows the features in {frames.dtype}: "
-            "potentials are volts, of the order of 0.1"
-        )
+        _refuse_non_finite(inside, kind)
+    _refuse_millivolts(inside)
     if large:
         final = np.asarray(frames)[-1]
         masks = [_inside(final > level, weights) for level in traced[0]]
@@ -406,6 +406,15 @@ def _weights(mask: Any, kind: _Kind, dtype: Any) -> jax.Array | None:
 def _inside(masks: Any, weights: Any) -> Any:
     """The set cells that take part."""
     return masks if weights is None else masks & (weights > 0)
+
+
+def _refuse_millivolts(volts: np.ndarray) -> None:
+    largest = 1e3 * max(float(volts.max()), -float(volts.min()))
+    if largest > LARGEST_MV:
+        raise DataError(
+            f"potentials must lie within ±{LARGEST_MV:g} mV, got {largest:.6g} mV: arrays are in "
+            "volts (mfn features --unit mV reads millivolts)"
+        )
 
 
 def _refuse_non_finite(array: np.ndarray, kind: _Kind) -> None:

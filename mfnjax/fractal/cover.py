@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
@@ -81,15 +83,20 @@ def min_cover_counts(mask: ArrayLike, sizes: Iterable[int], *, offsets: int = 8)
         [9, 5, 1, 1]
     """
     offsets = check_int("offsets", offsets, 1, 4096)
-    return _min_cover_counts(image_array("mask", mask), check_sizes(sizes), offsets)
+    return _compiled_counts(image_array("mask", mask), check_sizes(sizes), offsets)
 
 
-@partial(jax.jit, static_argnames=("sizes", "offsets"))
-def _min_cover_counts(mask: Array, sizes: tuple[int, ...], offsets: int) -> Array:
+def host_cover_counts(mask: np.ndarray, sizes: tuple[int, ...], offsets: int) -> np.ndarray:
+    """`min_cover_counts` of one image on the host: as fast there, and nothing is compiled."""
+    return np.asarray(_cover_counts(mask, sizes, offsets))
+
+
+def _cover_counts(mask: Any, sizes: tuple[int, ...], offsets: int) -> Any:
     jobs: dict[int, list[int]] = {}
     for size in sorted(sizes):
         jobs.setdefault(coarsening(size, offsets), []).append(size)
-    image = mask.astype(bool).astype(jnp.uint8)
+    xp = _namespace(mask)
+    image = mask.astype(bool).astype(xp.uint8)
     # At factor 1 every offset is tried and the anchor does not matter; beyond, it does.
     pooled = {1: image[None]}
     counts: dict[int, Array] = {}
@@ -101,41 +108,56 @@ def _min_cover_counts(mask: Array, sizes: tuple[int, ...], offsets: int) -> Arra
         windows = [size // factor for size in jobs[factor]]
         found = _window_counts(pooled[factor], windows)
         counts.update(zip(jobs[factor], found, strict=True))
-    return jnp.stack([counts[size] for size in sizes])
+    return xp.stack([counts[size] for size in sizes])
 
 
-def _anchored(image: Array) -> Array:
+_compiled_counts = partial(jax.jit, static_argnames=("sizes", "offsets"))(_cover_counts)
+
+
+def _namespace(array: Any) -> Any:
+    """NumPy for its own arrays, else JAX's."""
+    return np if isinstance(array, np.ndarray) else jnp
+
+
+def _barrier(array: Any) -> Any:
+    """Keep XLA from fusing what reads ``array`` again and again with what made it."""
+    return array if isinstance(array, np.ndarray) else jax.lax.optimization_barrier(array)
+
+
+def _anchored(image: Any) -> Any:
     """The image as it is, and moved so that the set touches its upper left, upper right corner.
 
     A coarse family of offsets may miss the one grid on which a set counts exactly. That grid
     mostly starts at the image's own corner or at a corner of the set. Only zeros wrap around.
     """
-    rows, columns = jnp.any(image != 0, axis=1), jnp.any(image != 0, axis=0)
-    up, left = jnp.argmax(rows), jnp.argmax(columns)
-    right = jnp.argmax(columns[::-1])
-    upper_left = jnp.roll(image, jnp.stack([-up, -left]), (0, 1))
-    upper_right = jnp.roll(image[:, ::-1], jnp.stack([-up, -right]), (0, 1))
-    return jax.lax.optimization_barrier(jnp.stack([image, upper_left, upper_right]))
+    xp = _namespace(image)
+    rows, columns = xp.any(image != 0, axis=1), xp.any(image != 0, axis=0)
+    up, left = xp.argmax(rows), xp.argmax(columns)
+    right = xp.argmax(columns[::-1])
+    upper_left = xp.roll(image, xp.stack([-up, -left]), (0, 1))
+    upper_right = xp.roll(image[:, ::-1], xp.stack([-up, -right]), (0, 1))
+    return _barrier(xp.stack([image, upper_left, upper_right]))
 
 
-def _any_pool(images: Array, factor: int) -> Array:
+def _any_pool(images: Any, factor: int) -> Any:
     """Is anything set in each factor×factor block? Images have shape (K, H, W)."""
     if factor == 1:
         return images
+    xp = _namespace(images)
     pads = [(0, 0), *((0, -side % factor) for side in images.shape[1:])]
-    blocks = jnp.pad(images, pads)
+    blocks = xp.pad(images, pads)
     number, rows, columns = blocks.shape
     blocks = blocks.reshape(number, rows // factor, factor, columns)
-    tall = jnp.max(blocks, axis=2).reshape(number, rows // factor, columns // factor, factor)
-    return jax.lax.optimization_barrier(jnp.max(tall, axis=3))
+    tall = xp.max(blocks, axis=2).reshape(number, rows // factor, columns // factor, factor)
+    return _barrier(xp.max(tall, axis=3))
 
 
-def _window_counts(images: Array, windows: list[int]) -> list[Array]:
+def _window_counts(images: Any, windows: list[int]) -> list[Any]:
     """min over all offsets of the count of occupied window×window boxes, for rising windows."""
-    reach = max(windows)
+    xp, reach = _namespace(images), max(windows)
     # Position p of the padded image is the box that starts at p - (reach - 1).
-    hit = jnp.pad(images, ((0, 0), (reach - 1, reach - 1), (reach - 1, reach - 1)))
-    hit, width, results = jax.lax.optimization_barrier(hit), 1, []
+    hit = xp.pad(images, ((0, 0), (reach - 1, reach - 1), (reach - 1, reach - 1)))
+    hit, width, results = _barrier(hit), 1, []
     for window in windows:
         while width < window:
             # Two boxes side by side, overlapping or touching, make a longer one. The barrier
@@ -143,19 +165,20 @@ def _window_counts(images: Array, windows: list[int]) -> list[Array]:
             step = min(width, window - width)
             hit = hit[:, :-step] | hit[:, step:]
             hit = hit[:, :, :-step] | hit[:, :, step:]
-            hit = jax.lax.optimization_barrier(hit)
+            hit = _barrier(hit)
             width += step
         # Boxes that start before -(window - 1) hold padding only.
         live = hit[:, reach - window :, reach - window :]
-        results.append(jnp.min(_phase_sums(live, window)))
+        results.append(xp.min(_phase_sums(live, window)))
     return results
 
 
-def _phase_sums(hit: Array, period: int) -> Array:
+def _phase_sums(hit: Any, period: int) -> Any:
     """Sum over each residue class of positions modulo ``period``: (K, period, period)."""
+    xp = _namespace(hit)
     pads = [(0, 0), *((0, -side % period) for side in hit.shape[1:])]
-    hit = jnp.pad(hit, pads)
+    hit = xp.pad(hit, pads)
     number, rows, columns = hit.shape
     hit = hit.reshape(number, rows // period, period, columns)
-    by_row = jnp.sum(hit, axis=1, dtype=jnp.int32)
-    return jnp.sum(by_row.reshape(number, period, columns // period, period), axis=2)
+    by_row = xp.sum(hit, axis=1, dtype=xp.int32)
+    return xp.sum(by_row.reshape(number, period, columns // period, period), axis=2)

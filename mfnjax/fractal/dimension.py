@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mfnjax._checks import check_int, check_items, check_real, shown
 from mfnjax.errors import DataError, ParameterError
-from mfnjax.fractal.cover import min_cover_counts, regular_numbers
+from mfnjax.fractal.cover import host_cover_counts, regular_numbers
 from mfnjax.fractal.scaling import fit_scaling, local_slopes
 
 LARGEST_SIDE = 4096
@@ -79,8 +79,8 @@ def fractal_dimension(
     below the pixel or beyond the frame: level sets of rough surfaces, and percolation clusters
     on small lattices, scale with an effective dimension there, and that is what is reported.
 
-    The counting is compiled once per image shape (sides rounded up to powers of two) and set of
-    sizes. Not differentiable: counts are integers.
+    The counting runs on the host, in NumPy: nothing is compiled. Not differentiable: counts are
+    integers.
 
     Args:
         mask: Image, shape (H, W), up to 4096 a side; any non-zero cell belongs to the set.
@@ -119,9 +119,8 @@ def fractal_dimension(
     if max(sides) == 1:
         raise DataError("the mask is a single pixel: a point has no scaling to measure")
 
-    padded = _padded(image)
-    tried = chosen or regular_numbers(max(padded.shape) // 8)
-    counts = np.asarray(min_cover_counts(padded, tried, offsets=offsets), dtype=np.int64)
+    tried = chosen or regular_numbers(max(64, 1 << (max(image.shape) - 1).bit_length()) // 8)
+    counts = host_cover_counts(image, tried, offsets).astype(np.int64)
     scale = np.asarray(tried, dtype=np.int64)
     used = counts >= 2 if chosen else _usable(scale, counts, max(sides))
     scale, counts = scale[used], counts[used]
@@ -134,7 +133,7 @@ def fractal_dimension(
 
 
 def fractal_dimensions(masks: Iterable[ArrayLike], **options: Any) -> list[DimensionEstimate]:
-    """`fractal_dimension` of each image of a batch, with one compiled count for a shape.
+    """`fractal_dimension` of each image of a batch.
 
     Args:
         masks: Images, an array (B, H, W) or any iterable of (H, W).
@@ -212,9 +211,3 @@ def _checked_sizes(sizes: Sequence[int], side: int) -> tuple[int, ...]:
 def _extent(image: NDArray[np.bool_]) -> tuple[int, int]:
     rows, columns = (np.nonzero(image.any(axis))[0] for axis in (1, 0))
     return int(rows[-1] - rows[0] + 1), int(columns[-1] - columns[0] + 1)
-
-
-def _padded(image: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Zeros to the right and below, to sides that are powers of two: few shapes to compile."""
-    sides = [max(64, 1 << (side - 1).bit_length()) for side in image.shape]
-    return np.pad(image, [(0, new - old) for new, old in zip(sides, image.shape, strict=True)])

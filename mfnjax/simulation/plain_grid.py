@@ -12,7 +12,8 @@ import numpy as np
 from mfnjax._checks import check_int, check_real, shown
 from mfnjax.core.grid import Grid
 from mfnjax.errors import DataError, ParameterError
-from mfnjax.images import half_range, mask_from_levels, read_image
+from mfnjax.images import choose_threshold, half_range, mask_from_levels, read_image
+from mfnjax.images.levels import MASK
 from mfnjax.simulation.plain_sides import plain_sides, read_sides
 from mfnjax.text.equations import Formula
 
@@ -125,11 +126,16 @@ def read_mask(path: str | Path) -> np.ndarray:
 def read_levels(path: str | Path) -> np.ndarray:
     """A field of a file: the grey levels of an image, from 0 to 1, or the array of an ``.npy``.
 
+    The levels of a mask of 0 and 1 are those, and floats are what they are.
+
     Raises:
         DataError: The file cannot be read.
     """
     array = read_array(path)
-    return array if Path(path).suffix == ".npy" else array / (2 * half_range(array.dtype))
+    if Path(path).suffix == ".npy":
+        return array
+    is_mask = choose_threshold(array).rule == MASK
+    return array / (1.0 if is_mask else 2 * half_range(array.dtype))
 
 
 def read_array(path: str | Path) -> np.ndarray:

@@ -46,6 +46,8 @@ def read_record(path: str | Path, formats: tuple[str, ...] | None = None) -> Any
     Raises:
         DataError: Not such a file.
     """
+    if Path(path).suffix != ".npz":
+        return _read_other(path, formats)
     path = _npz_path(path)
     if not path.is_file():
         raise DataError(f"{path}: no such file")
@@ -62,6 +64,16 @@ def read_record(path: str | Path, formats: tuple[str, ...] | None = None) -> Any
     except Exception as error:  # a damaged file fails in many ways, all of them this one
         text = " ".join(str(error).split())
         raise DataError(f"{path}: not a result saved by mfnjax ({text})") from error
+
+
+def _read_other(path: str | Path, formats: tuple[str, ...] | None) -> Any:
+    """A run in a file for other programs."""
+    from mfnjax.simulation.exchange import read_run
+
+    meta, arrays = read_run(path)
+    if meta["format"] not in (formats or _READERS):
+        raise DataError(f"{path}: its format is {meta['format']!r}")
+    return _READERS[meta["format"]](meta, arrays)
 
 
 def format_of(arrays: Mapping[str, np.ndarray]) -> str | None:

@@ -150,6 +150,56 @@ class Simulation:
             return trajectory
         return dataclasses.replace(trajectory, simulation=self, seed=seed if is_own else None)
 
+    def run_to(
+        self,
+        path: str | Path,
+        start: StateLike | None = None,
+        *,
+        seed: int | None = None,
+        dtype: str | None = None,
+        resume: bool = False,
+        progress: Progress | None = None,
+    ) -> Trajectory:
+        """Run, and write the frames of all fields to a Zarr store as they come.
+
+        The store can be read while it grows, and 64 MiB of frames are in memory. A run that was
+        killed goes on from its last finished frames, and ends with the same bytes.
+
+        Args:
+            path: A name that ends in ``.zarr``.
+            start: As for `run`; of a resumed run the same again.
+            seed: As for `run`; of a resumed run it is the store's.
+            dtype: As for `run`.
+            resume: Go on with the run in ``path``.
+            progress: Called with (steps done, steps in all).
+
+        Returns:
+            The `Trajectory` without its frames; `Trajectory.load` of the store has them.
+
+        Raises:
+            ParameterError: No frames are to be saved, or those of one field alone.
+            DataError: There is no such run to resume, or an unfinished one that is not resumed.
+            NumericalInstabilityError: A field is not finite; the frames before are kept.
+        """
+        from mfnjax.simulation.exchange import GrowingStore
+        from mfnjax.simulation.streaming import check_same, run_growing
+
+        every, has_frames = self.save_every, self.save is None and Path(path).suffix == ".zarr"
+        if every is None or every > self.steps or not has_frames:
+            raise ParameterError(
+                "a run that is written as it goes needs save_every=, the frames of all fields, and "
+                "a path that ends in .zarr"
+            )
+        store = GrowingStore(path)
+        if resume:
+            seed = check_same(self, store, seed)
+        else:
+            store.clear()
+            seed = check_seed(seed)
+        given, key, _ = self._drawn(start, None, seed, dtype)
+        shown = seed if start is None else None
+        return run_growing(self, store, given, key, seed=seed, shown_seed=shown, progress=progress)
+
     def _drawn(self, start: Any, key: Any, seed: int | None, dtype: str | None) -> tuple[Any, ...]:
         """A start that is not all arrays; the key of the run, if it draws; the seed of both."""
         is_text = start is not None or isinstance(self.start, tuple)

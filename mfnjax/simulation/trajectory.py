@@ -123,17 +123,72 @@ class Trajectory:
         return (start + every * np.arange(1, self._num_frames + 1)).astype(np.int32)
 
     def save(self, path: str | Path) -> Path:
-        """Write everything to ``path`` (``.npz``), whole or not at all; returns the path.
+        """Write everything to ``path``, whole or not at all; returns the path.
 
-        One array a field, ``NAME_history`` and ``history_steps`` for saved frames,
+        The name's ending says how. ``.nc`` (NetCDF), ``.h5`` (HDF5) and ``.zarr`` are `to_xarray`;
+        ``.vti`` is VTK image data for ParaView; ``.tif`` an ImageJ hyperstack (float32). ``.npz``
+        has one array a field, ``NAME_history`` and ``history_steps`` for saved frames,
         ``parameter_NAME`` for parameters that are arrays, ``grid_mask``, and all else as JSON in
         ``meta``.
 
         Raises:
-            DataError: The name does not end in .npz, or the file cannot be written.
-            ParameterError: The run was made inside a transformation, or its model or stepper is
-                one that a file cannot name.
+            DataError: Another ending, or the file cannot be written.
+            ParameterError: The run was made inside a transformation; its model or stepper is one
+                that a file cannot name; or such a file cannot hold it.
         """
+        if Path(path).suffix == ".npz":
+            return write_record(path, *self._record())
+        from mfnjax.simulation.exchange import check_can_write, write_run
+
+        check_can_write(path)
+        return write_run(self.to_xarray(), path)
+
+    def to_xarray(self) -> Any:
+        """The run as an `xarray.Dataset` (``pip install 'mfnjax[files]'``).
+
+        A variable a field, (time, y, x) where its frames were saved and else (y, x) of the last
+        state, which stands behind the frames if it is none of them. Coordinates are ``time``,
+        ``step``, the cells' centres and, of an ensemble, ``member``. The whole simulation is in the
+        attributes: what is written by xarray is read by `load`.
+
+        Raises:
+            ParameterError: As for `save`.
+
+        Examples:
+            >>> from mfnjax import GrayScottModel, Grid, Simulation
+            >>> run = Simulation(GrayScottModel(), Grid((8, 9), 2.0), 7, save_every=3).run(seed=0)
+            >>> data = run.to_xarray()
+            >>> dict(data.v.sizes), data.step.values.tolist(), float(data.x[0])
+            ({'time': 3, 'y': 8, 'x': 9}, [3, 6, 7], 1.0)
+        """
+        from mfnjax.simulation.exchange import Layout, labelled
+
+        simulation = self._simulation()
+        grid = simulation.grid
+        origins = np.broadcast_to(np.asarray(grid.origin, np.float64), len(grid.shape))
+        layout = Layout(
+            spacings=tuple(float(spacing) for spacing in grid.spacings),
+            origins=tuple(origins.tolist()),
+            dt=float(simulation.dt),
+            quantities={name: self.quantity(name) for name in self.state.names},
+            title=self._title,
+        )
+        return labelled(*self._record(), layout)
+
+    def to_dataframe(self) -> Any:
+        """The run as a `pandas.DataFrame`: a row a cell and frame, a column a coordinate and field.
+
+        Fields without frames are left out where another has some.
+
+        Raises:
+            ParameterError: As for `save`.
+        """
+        data = self.to_xarray()
+        names = list(self.histories) or list(self.state.names)
+        return data[names].to_dataframe().reset_index()
+
+    def _record(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What a file of the run holds: all that is no array, and the arrays."""
         parts: list[tuple[str, Any]] = list(self.state.asdict().items())
         parts += [(f"{name}_history", frames) for name, frames in self.histories.items()]
         if self.history is not None:
@@ -161,7 +216,7 @@ class Trajectory:
             "first_bad_step": np.asarray(self.status.first_bad_step).tolist(),
             "bad_field": np.asarray(self.status.bad_field).tolist(),
         }
-        return write_record(path, meta, {name: np.asarray(part) for name, part in parts})
+        return meta, {name: np.asarray(part) for name, part in parts}
 
     @classmethod
     def load(cls, path: str | Path) -> Trajectory:

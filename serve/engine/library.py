@@ -64,6 +64,29 @@ DISTANCE_UNITS = 64
 
 
 @final
+class Dimension(Kind):
+    """The dimension of what is active of an array, with its interval."""
+
+    name: ClassVar[str] = "dimension"
+    seconds_per_unit: ClassVar[float] = 3e-7
+    uses_library_caches: ClassVar[bool] = True
+
+    def key(self, item: np.ndarray) -> Hashable:
+        return item.shape[-2:]
+
+    def units(self, item: np.ndarray) -> float:
+        return float(item[-1].size if item.ndim == 3 else item.size)
+
+    def run(self, key: Hashable, items: Sequence[np.ndarray]) -> list[Any]:
+        from mfnjax.features.config import FeatureConfig
+        from mfnjax.features.measurement import active_mask, dimension_columns, dimension_of
+
+        config = FeatureConfig()
+        finals = [item[-1] if item.ndim == 3 else item for item in items]
+        return [dimension_columns(dimension_of(active_mask(one, config))) for one in finals]
+
+
+@final
 class Clients(NamedTuple):
     """Updates (n, d) of n clients, and how to aggregate them."""
 
@@ -114,3 +137,4 @@ class Aggregation(Kind):
 
 
 VALIDATION, FEATURES, AGGREGATION = Validation(), Features(), Aggregation()
+DIMENSION = Dimension()

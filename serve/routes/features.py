@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from litestar import Request, post
+from litestar.params import Parameter
 
-from serve.engine.library import FEATURES
+from mfnjax.features.vector import LARGEST_MV
+from serve.engine.library import DIMENSION, FEATURES
 from serve.http.arrays import read_array
 from serve.http.body import JSON_TYPE, content_type, decode_json
 from serve.http.errors import ApiError, invalid
@@ -16,16 +18,19 @@ from serve.schemas import FeaturesRequest, FeaturesResponse
 from serve.service import service_of
 
 BINARY_TYPES = ("application/octet-stream", "application/x-npy", "application/x-npz")
-LARGEST_MV = 200.0
-"""Potentials beyond are a mistake of unit: the model's lie in −95 … 40 mV."""
+
+Wanted = Annotated[bool, Parameter(description="Measure D_fit, D_low and D_high, too.")]
 
 
 @post("/features", status_code=200, tags=["features"])
-async def features(request: Request[Any, Any, Any]) -> FeaturesResponse:
+async def features(request: Request[Any, Any, Any], dimension: Wanted = False) -> FeaturesResponse:
     """Measure the 18 features of a field, a history or a mask.
 
     JSON is in millivolts; `.npy` and `.npz` hold volts, or a boolean mask. An `.npz` file's array
     is named `history`, `field` or `mask`, or is its only one. What a mask does not have is null.
+
+    `D_box` counts a few boxes; with `?dimension=true` there are also `D_fit`, the dimension to
+    trust, and the ends `D_low` and `D_high` of its interval of 95 % (null where nothing scales).
     """
     service = service_of(request)
     given = content_type(request)
@@ -41,7 +46,10 @@ async def features(request: Request[Any, Any, Any]) -> FeaturesResponse:
     vector = await service.submit(request, FEATURES, checked)
     if checked.dtype != np.bool_ and not all(map(math.isfinite, vector.values)):
         raise ArithmeticError("a feature of a field is not finite")
-    return FeaturesResponse(features=vector.to_json_dict())
+    found = vector.to_json_dict()
+    if dimension:
+        found |= await service.submit(request, DIMENSION, checked)
+    return FeaturesResponse(features=found)
 
 
 def _from_json(body: bytes) -> tuple[str, np.ndarray]:

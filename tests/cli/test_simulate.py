@@ -256,6 +256,58 @@ def test_a_run_that_blows_up_fails_and_names_field_and_step(mfn):
     assert re.search(r"field '[uv]' holds a NaN or an infinity after step \d+", stderr)
 
 
+@pytest.mark.parametrize("suffix", [".nc", ".zarr", ".h5", ".vti", ".tif"])
+def test_a_result_for_other_programs_is_read_by_ours(mfn, refused, tmp_path, suffix) -> None:
+    path, usual = tmp_path / f"run{suffix}", tmp_path / "run.npz"
+    run = ("simulate", "--model", "gray-scott", "--grid-size", 8, "--steps", 4, "--seed", 1)
+    for output in (path, usual):
+        mfn(*run, "--history", "--save-every", 2, "-o", output)
+    one, other = Trajectory.load(path), Trajectory.load(usual)
+    assert one.simulation == other.simulation
+    np.testing.assert_array_equal(one.history["v"], other.history["v"])
+    measured = [json.loads(mfn("features", file, "--json").stdout) for file in (path, usual)]
+    assert measured[0] | {"file": ""} == measured[1] | {"file": ""}
+    again = ("simulate", "--equation", "u_t = 0*u", "--steps", 0, "-o", usual, "--start-image")
+    mfn(*again, f"v={path}", "--equation", "v_t = 0*v", "--start", "u = 0")
+    np.testing.assert_array_equal(Trajectory.load(usual).state["v"], one.state["v"])
+    assert "no field 'w'; it holds u, v" in refused(*again, f"w={path}")
+    if suffix == ".tif":
+        said = refused("simulate", "--dtype", "float64", "-o", path)
+        assert "--dtype for .tif (ImageJ) must be one of float32" in said
+
+
+def test_a_run_that_is_written_as_it_goes_is_resumed(mfn, refused, monkeypatch, tmp_path) -> None:
+    from mfnjax.simulation import streaming
+    from mfnjax.simulation.exchange import GrowingStore
+
+    monkeypatch.setattr(streaming, "STREAM_BYTES", 1)
+    path = tmp_path / "run.zarr"
+    run = ("simulate", *GRAY_SCOTT, "--history", "--save-every", 6, "-o")
+    add = GrowingStore.add
+
+    def interrupted(self, dataset, seed):
+        if self.frames == 2:
+            raise KeyboardInterrupt
+        add(self, dataset, seed)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GrowingStore, "add", interrupted)
+        assert "--resume it goes on" in mfn(*run, path, status=130).stderr
+    assert Trajectory.load(path).history_steps.tolist() == [6, 12]
+    assert "not finished" in refused(*run, path)
+    assert "seed was 3, is 4" in refused(*run, path, "--resume", "--seed", 4)
+    assert "made with another precision" in refused(*run, path, "--resume", "--x64")
+    assert "--resume goes with" in refused(*run, tmp_path / "run.nc", "--resume")
+    assert "no run to resume" in refused(*run, tmp_path / "other.zarr", "--resume")
+    mfn(*run, path, "--resume")
+    mfn(*run, tmp_path / "whole.npz")
+    one, other = Trajectory.load(path), Trajectory.load(tmp_path / "whole.npz")
+    assert one.simulation == other.simulation
+    np.testing.assert_array_equal(one.history["v"], other.history["v"])
+    np.testing.assert_array_equal(one.state["v"], other.state["v"])
+    assert "is finished" in refused(*run, path, "--resume")
+
+
 def test_another_model_is_what_simulate_computes(mfn, tmp_path):
     path = tmp_path / "run.npz"
     options = ("--set", "F=0.03", "--dt", 0.5, "--history", "--save-every", 5)

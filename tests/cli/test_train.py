@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from mfnjax.cli import train as command
+from mfnjax.dataset.columns import read_columns
 from mfnjax.dataset.reading import split_places
+from mfnjax.errors import DataError
 from mfnjax.network import Regressor
 
 OPTIONS = ("--epochs", 12, "--hidden-dim", 8, "--learning-rate", 0.02, "--patience", 100)
@@ -191,7 +193,8 @@ def test_bad_tables_are_one_line(refused, tmp_path):
     table = write_table(tmp_path / "table.csv", 30)
     out = ("-o", tmp_path / "run")
     assert "no such file" in refused("train", tmp_path / "none.csv", *out)
-    assert "a table ends in" in refused("train", tmp_path / "table.txt", *out)
+    np.savez(tmp_path / "run.npz", a=np.zeros(2))
+    assert "not a text file" in refused("train", tmp_path / "run.npz", *out)
     assert "say with --target" in refused("train", table, *out)
     assert "no column 'z'; columns: a, b, c, y" in refused("train", table, "--target", "z", *out)
     assert "no column 'q'" in refused("train", table, "--target", "y", "--inputs", "a,q", *out)
@@ -203,15 +206,30 @@ def test_bad_tables_are_one_line(refused, tmp_path):
     (tmp_path / "few.csv").write_text("a,y\n" + "1,2\n" * 3)
     assert "3 rows are too few" in refused("train", tmp_path / "few.csv", "--target", "y", *out)
     (tmp_path / "nan.csv").write_text("a,y\n" + "1,2\n" * 30 + "nan,3\n")
-    assert "row 30 of a is not a finite number" in refused(
+    assert "row 32, column a: nan is not finite" in refused(
         "train", tmp_path / "nan.csv", "--target", "y", *out
     )
     (tmp_path / "words.csv").write_text("a,y\nred,1\n")
-    assert "holds string, numbers were expected" in refused(
+    assert "row 2, column a: 'red' is no number" in refused(
         "train", tmp_path / "words.csv", "--target", "y", "--inputs", "a", *out
     )
     # None of these stands in the way of a right call.
     assert not (tmp_path / "run" / "options.json").exists()
+
+
+def test_a_table_with_semicolons_and_decimal_commas(tmp_path):
+    """It was once one column for `mfn train`."""
+    path = tmp_path / "t.csv"
+    path.write_text("DATE;TMAX;SITE;EMPTY;YIELD\n1;20,5;north;;3,25\n2;21;south;;4\n")
+    found = read_columns(path, None, "YIELD")
+    assert found.input_names == ("DATE", "TMAX")
+    assert found.inputs.tolist() == [[1, 20.5], [2, 21]]
+    assert found.target.tolist() == [3.25, 4]
+    assert found.reading == "cells separated by ';', decimal comma"
+    path.write_text("DATE;TMAX;YIELD\n1;20,5;3,25\n2;n.d.;4\n")
+    with pytest.raises(DataError, match=r"row 3, column TMAX: 'n.d.' is no number"):
+        read_columns(path, None, "YIELD")
+    assert read_columns(path, ("DATE",), "YIELD").input_names == ("DATE",)
 
 
 def test_bad_options_are_one_line(refused, tmp_path):

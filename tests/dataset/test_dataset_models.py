@@ -34,6 +34,7 @@ from mfnjax.dataset import (
     load_fields,
     plan as plans,
 )
+from mfnjax.fractal import fractal_dimension
 
 RANGES = {"F": (0.02, 0.06), "k": (0.05, 0.065), "d_u": 0.15}
 
@@ -229,3 +230,19 @@ def test_rows_of_equations_on_a_domain_of_their_own() -> None:
         generate_dataset(
             dataclasses.replace(config, grid_sizes=(16,)), simulation=simulation, workers=1
         )
+
+
+def test_the_dimension_is_that_of_the_final_mask_and_other_columns_stay(sweep: Path) -> None:
+    config = small_config(num_samples=12, grid_sizes=(16,), steps_range=(50, 400), output_path=None)
+    asked = {"model": "gray-scott", "ranges": RANGES, "workers": 2}
+    table = generate_dataset(config, dimension=True, **asked).table
+    _, fields = load_fields(sweep, 16)
+    names = [name for name in table.column_names if name in ("D_fit", "D_low", "D_high")]
+    before = [name for name in table.column_names if name not in names]
+    assert before == pq.read_table(sweep).column_names
+    assert table["D_box"].equals(pq.read_table(sweep)["D_box"])
+    for row, field in enumerate(fields):
+        last = field[-1]
+        found = fractal_dimension(last > (last.min() + last.max()) / 2)
+        assert table["D_fit"][row].as_py() == found.dimension
+        assert (table["D_low"][row].as_py(), table["D_high"][row].as_py()) == found.interval

@@ -10,6 +10,7 @@ from mfnjax.errors import DataError, ParameterError
 from mfnjax.fitting.inference.misfit import misfit
 from mfnjax.fitting.objectives.table_objective import scaled_start, table_objective
 from mfnjax.fitting.table import Table, common_step, read_table
+from mfnjax.tables import Dialect
 
 GOOD = [
     "Position,Time,Density,SD,Note",
@@ -50,6 +51,7 @@ def test_other_delimiters_empty_rows_and_missing_rows(tmp_path) -> None:
     table = read_table(written(tmp_path, lines), x="Position", t="Time", y="Density")
     assert np.isnan(table.values[1, 2])
     assert table.sd is None
+    assert table.reading == "cells separated by ';'"
 
 
 def changed(row: int, text: str) -> list[str]:
@@ -61,9 +63,11 @@ def changed(row: int, text: str) -> list[str]:
     [
         (changed(0, "Position,Zeit,Density,SD,Note"), "row 1: no column 'Time'; columns: Position"),
         (changed(0, "Position,Time,Density,SD,SD"), "row 1: more than one column 'SD'"),
-        (changed(2, "75,0,,0.0,"), "row 3, column Density: blank"),
-        (changed(2, "75,0"), "row 3, column Density: blank"),
-        (changed(5, "75,12,NaN,0.2,"), "row 6, column Density: NaN is not finite"),
+        (changed(2, "75,0,,0.0,"), "it has no measurement for Position = 75"),
+        (changed(2, "75,0"), "row 3: 2 cells, but row 1 names 5 columns, and what 'Density' holds"),
+        (changed(5, "75,,0.8,0.2,"), "row 6, column Time: blank"),
+        (changed(5, "75,12,0.8,NA,"), "row 6, column SD: blank"),
+        (changed(5, "75,12,inf,0.2,"), "row 6, column Density: inf is not finite"),
         (changed(5, "75,12,0.8,inf,"), "row 6, column SD: inf is not finite"),
         (changed(5, "75,12,0.8,-1,"), "row 6, column SD: -1 is negative"),
         (changed(5, "75,12,n.d.,0.2,"), "row 6, column Density: 'n.d.' is no number"),
@@ -74,9 +78,9 @@ def changed(row: int, text: str) -> list[str]:
         (changed(3, "130,0,0.1,0.3,"), "row 4, column Position: .* but 130 follows 125, where 175"),
         (
             [*GOOD[:3], *GOOD[4:]],
-            r"first time \(Time = 0\) .* must be complete: it has no row for Position = 125",
+            r"first time \(Time = 0\) .* complete: it has no measurement for Position = 125",
         ),
-        (changed(5, '75,12,"0,8",0.2,'), r"'0,8' is no number \(a decimal comma"),
+        (changed(5, '75,12,"0,8",0.2,'), "in two ways: '0,8' in row 6, '1.0' in row 2"),
         (
             [GOOD[0], *(f"{x},{t},0.5,0.1," for t in (0, 12) for x in (25, 75, 125))],
             "column Density: every measurement is 0.5",
@@ -89,6 +93,120 @@ def changed(row: int, text: str) -> list[str]:
 def test_an_error_names_row_and_column(tmp_path, lines, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_table(written(tmp_path, lines), **NAMES)
+
+
+WIDE = {
+    "x;0;5 h;12,5 h": [0, 5, 12.5],
+    "x;t=0;t=5;t=12,5": [0, 5, 12.5],
+    "x;Day 0;Day 5;Day 12;mean": [0, 5, 12],
+}
+
+
+@pytest.mark.parametrize(("names", "times"), WIDE.items())
+def test_a_wide_table_is_the_long_one(tmp_path, names: str, times) -> None:
+    more = ";9,5" * ("mean" in names)
+    rows = [f"{x};{x / 8};{x / 4};{x / 2}".replace(".", ",") + more for x in (10, 20, 30)]
+    wide = read_table(written(tmp_path, [names, *rows]), x="x", t="t", y="y")
+    assert wide.times.tolist() == times
+    assert wide.values.tolist() == [[x / part for x in (10, 20, 30)] for part in (8, 4, 2)]
+    assert "3 columns of times" in wide.reading
+    assert ("not read: mean" in wide.reading) == ("mean" in names)
+
+
+def test_a_column_a_position(tmp_path) -> None:
+    lines = ["time,0,50,100", "0,1.5,1,0", "6,2,1,NA"]
+    table = read_table(written(tmp_path, lines), x="x", t="time", y="y")
+    assert table.positions.tolist() == [0, 50, 100]
+    np.testing.assert_array_equal(table.values, [[1.5, 1, 0], [2, 1, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["x,0,5,1,0", *("1,2,3,4,5.5",) * 3], "must rise: 0, 5, 1, 0"),
+        (["x,0 h,30 min,2 h", *("1,2,3,4.5",) * 3], "several ways: 0 h, 30 min, 2 h"),
+        (["x,t1,t2,t3", *("1,2,3,4.5",) * 3], "'t1' … can be numbers or just a count"),
+        (["x,y1,y2,y3", *("1,2,3,4.5",) * 3], "no column 't'; columns: x, y1"),
+    ],
+)
+def test_a_wide_table_in_doubt_is_refused(tmp_path, lines, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_table(written(tmp_path, lines), x="x", t="t", y="y")
+
+
+def repeated(rng, copies: int = 3) -> tuple[list[str], np.ndarray]:
+    y = np.round(rng.normal(1.0, 0.1, (2, 3, copies)), 6)
+    rows = [
+        f"{x},{t},{y[k, j, c]}"
+        for k, t in enumerate((0, 12))
+        for j, x in enumerate((25, 75, 125))
+        for c in range(copies)
+    ]
+    return ["x,t,y", *rows], y
+
+
+def test_rows_of_one_place_are_averaged(tmp_path) -> None:
+    lines, y = repeated(np.random.default_rng(3))
+    table = read_table(written(tmp_path, lines), x="x", t="t", y="y")
+    np.testing.assert_allclose(table.values, y.mean(axis=2), rtol=1e-14)
+    pooled = np.sqrt(np.mean(y.var(axis=2, ddof=1)))
+    np.testing.assert_allclose(table.sd, np.full((2, 3), pooled / np.sqrt(3)), rtol=1e-12)
+    assert "3 replicates a place averaged" in table.reading
+    lines[5] = lines[5].rpartition(",")[0] + ",NA"  # a replicate that failed
+    table = read_table(written(tmp_path, lines), x="x", t="t", y="y")
+    left = np.delete(y[0, 1], 1)
+    assert table.values[0, 1] == pytest.approx(left.mean())
+    assert table.sd[0, 1] == pytest.approx(table.sd[0, 0] * np.sqrt(3 / 2))
+    with pytest.raises(DataError, match=r"row 3: x = 25 at t = 0 again \(first in row 2\)"):
+        read_table(written(tmp_path, lines), x="x", t="t", y="y", average=False)
+
+
+def test_rows_with_standard_deviations_are_averaged(tmp_path) -> None:
+    rows = [
+        f"{x},{t},{1 + x / 100 + s},{s}" for t in (0, 12) for x in (1, 2, 3) for s in (0.3, 0.4)
+    ]
+    table = read_table(written(tmp_path, ["x,t,y,s", *rows]), x="x", t="t", y="y", sd="s")
+    np.testing.assert_allclose(table.sd, np.full((2, 3), 0.25))
+    np.testing.assert_allclose(table.values[0], [1.36, 1.37, 1.38])
+
+
+def test_treatments_are_no_replicates(tmp_path) -> None:
+    """Rows of two seedings at one place were never to be averaged."""
+    lines, y = repeated(np.random.default_rng(3), 2)
+    for name, is_read in (("seeding", False), ("replicate", True)):
+        rows = [f"{lines[0]},{name}", *(f"{row},{'AB'[k % 2]}" for k, row in enumerate(lines[1:]))]
+        path, names = written(tmp_path, rows), {"x": "x", "t": "t", "y": "y"}
+        if is_read:
+            np.testing.assert_allclose(read_table(path, **names).values, y.mean(axis=2))
+            continue
+        with pytest.raises(DataError, match=r"again .* \(they differ in seeding\); --average"):
+            read_table(path, **names)
+
+
+def test_copies_and_a_row_that_stands_twice_are_no_replicates(tmp_path) -> None:
+    lines, _ = repeated(np.random.default_rng(3), 1)
+    names = {"x": "x", "t": "t", "y": "y"}
+    for twice in ([*lines, *lines[1:]], [*lines, "25,12,7.5"]):
+        with pytest.raises(DataError, match=r"again .* --average"):
+            read_table(written(tmp_path, twice), **names)
+    table = read_table(written(tmp_path, twice), **names, average=True)
+    assert table.values[1, 0] == pytest.approx((float(lines[4].split(",")[2]) + 7.5) / 2)
+
+
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_decimal_commas_are_read_or_refused(tmp_path, mark: str) -> None:
+    """Half a number between commas was once taken for a number."""
+    rows = [f"{x}{mark}{t}{mark}2,{x + t:03d}" for t in (0, 12) for x in (25, 75, 125)]
+    path = written(tmp_path, [mark.join("xty"), *rows])
+    names = {"x": "x", "t": "t", "y": "y"}
+    if mark == ",":
+        with pytest.raises(DataError, match="row 2: 4 cells, but row 1 names 3 columns"):
+            read_table(path, **names)
+        return
+    with pytest.raises(DataError, match="--decimal"):
+        read_table(path, **names)
+    table = read_table(path, **names, dialect=Dialect(decimal="comma"))
+    assert table.values.tolist() == [[2.025, 2.075, 2.125], [2.037, 2.087, 2.137]]
 
 
 def test_a_column_named_twice_and_a_start_of_too_many_unknowns_are_refused(tmp_path) -> None:

@@ -17,6 +17,7 @@ from mfnjax import (
     compute_fractal_features,
     run_mycelium_simulation,
 )
+from mfnjax.fractal import fractal_dimension
 from serve.http.arrays import write_npy
 from serve.http.examples import EXAMPLES
 from serve.http.openapi import BODIES
@@ -145,3 +146,17 @@ def test_a_wrong_method_is_told_the_right_ones(server: ServerProcess) -> None:
     answer = server.client.put("/simulate")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST, OPTIONS")
     assert answer.json()["error_code"] == "METHOD_NOT_ALLOWED"
+
+
+def test_the_dimension_to_trust_comes_on_request(server: ServerProcess) -> None:
+    mask = np.bitwise_and.outer(np.arange(128), np.arange(128)) == 0
+    asked = {"content": write_npy(mask), "headers": {"content-type": "application/x-npy"}}
+    answer = server.client.post("/features?dimension=true", **asked).json()["features"]
+    found = fractal_dimension(mask)
+    assert (answer["D_fit"], answer["D_low"], answer["D_high"]) == (
+        found.dimension, *found.interval
+    )  # fmt: skip
+    empty = {"field_mV": [[-70.0, -70.0], [-70.0, -70.0]]}
+    answer = server.client.post("/features", params={"dimension": True}, json=empty).json()
+    assert answer["features"]["D_fit"] is None
+    assert server.client.post("/features?dimension=maybe", json=empty).status_code == 400
