@@ -1,5 +1,6 @@
 """Steppers: one step of time, owning no parameter of the problem."""
 
+from mfnjax.steppers.adaptive import Adaptive, AtRest
 from mfnjax.steppers.choice import (
     STEPPERS,
     boundaries_of,
@@ -25,6 +26,8 @@ __all__ = [
     "ETDRK2",
     "ETDRK4",
     "STEPPERS",
+    "Adaptive",
+    "AtRest",
     "Euler",
     "EulerMaruyama",
     "Map",
