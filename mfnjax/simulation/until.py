@@ -19,6 +19,7 @@ import numpy as np
 from mfnjax._extras import extra
 from mfnjax.core.state import State
 from mfnjax.models.base import Values
+from mfnjax.simulation.checks import is_traced
 from mfnjax.simulation.chunks import CHUNK_CELL_STEPS, Progress
 from mfnjax.simulation.problem import Inputs, Problem
 from mfnjax.simulation.trajectory import Cause, Status, Trajectory
@@ -121,7 +122,7 @@ def _run_in_pieces(inputs: Inputs, progress: Progress | None) -> Trajectory:
         (taken, refused),
         np.int32(end),
         histories,
-        goals[: len(frames)],
+        np.asarray(goals[: len(frames)], dtype),
     )
 
 
@@ -189,22 +190,24 @@ def _trajectory(
         if inputs.save is None:
             count = len(frames[0])
             at = np.arange(1, count + 1, dtype=np.int32)
-            history = State(names, frames, at, jnp.asarray(saved_at, values[0].dtype))
+            history = State(names, frames, at, saved_at)
         else:
             (history,) = frames
     (time, pace), (taken, refused) = clock, steps
+    # On the host where that is possible: each of these would be a program of its own.
+    xp: Any = jnp if is_traced((end, taken, values)) else np
+    sizes = xp.stack([xp.max(xp.abs(xp.asarray(u))) for u in values])  # a NaN is the largest
     is_bad = (end == solving.PAUSED) | (end == solving.VANISHED)
-    sizes = jnp.stack([jnp.max(jnp.abs(u)) for u in values])  # a NaN is the largest
-    cause = jnp.where(end == solving.PAUSED, Cause.STEPS_RAN_OUT, Cause.STEP_VANISHED)
-    first_bad = jnp.where(is_bad, jnp.asarray(taken), -1)
-    bad_field = jnp.where(is_bad, jnp.argmax(sizes), -1)
-    cause = jnp.where(is_bad, cause, Cause.NONE)
-    stopped = jnp.where(end == solving.STOPPED, time, jnp.nan)
-    if not isinstance(first_bad, jax.core.Tracer):
+    cause = xp.where(end == solving.PAUSED, int(Cause.STEPS_RAN_OUT), int(Cause.STEP_VANISHED))
+    cause = xp.where(is_bad, cause, int(Cause.NONE))
+    first_bad = xp.where(is_bad, taken, -1)
+    bad_field = xp.where(is_bad, xp.argmax(sizes), -1)
+    stopped = xp.where(end == solving.STOPPED, time, xp.nan)
+    step = inputs.step + taken
+    if xp is np:
         first_bad, bad_field, cause = int(first_bad), int(bad_field), int(cause)
         stopped = None if np.isnan(stopped) else float(stopped)
-        taken, refused = int(taken), int(refused)
-    step = np.int32(inputs.step + taken) if isinstance(taken, int) else inputs.step + taken
+        taken, refused, step = int(taken), int(refused), np.int32(step)
     return Trajectory(
         state=State(names, values, step, time, pace),
         history=history,

@@ -144,12 +144,13 @@ def _newton_solver(
             return found - by * jnp.stack(rates(time, tuple(found))) - known
 
         def newton(residual: Apply, guess: jax.Array) -> tuple[jax.Array, jax.Array]:
-            return _newton(residual, guess, inverse, physics)
+            found, is_found = _newton(residual, guess, inverse, physics)
+            return found, is_found.astype(found.dtype)  # a boolean has no tangent there
 
-        root: tuple[jax.Array, jax.Array] = lax.custom_root(
+        found, is_found = lax.custom_root(
             residual, guess, newton, lambda linear, b: _solved(linear, b, inverse), has_aux=True
         )
-        return root
+        return found, is_found > 0
 
     return solve
 
