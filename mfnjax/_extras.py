@@ -22,7 +22,7 @@ def extra(module: str, extra: str, what: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        library = module.split(".")[0] if not module.startswith("mfnjax") else extra
+        library = (error.name or module).split(".")[0]
         raise ParameterError(
-            f"{what} needs {library}, which is not installed: pip install 'mfnjax[{extra}]'"
+            f'{what} needs {library}, which is not installed: pip install "mfnjax[{extra}]"'
         ) from error

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _NAMED = {"demo": make_simulation_config_demo, "default": make_simulation_config_default}
 _RUN = "The run, and the parameters of the v4.1 model (- and _ are the same)"
 _MODEL = "Any model or equation, on any grid"
+_TIME = "Steps that choose themselves, in the place of --steps and --dt (mfnjax[time])"
 _OUTPUT = "Output"
 _FIGURES = (".png", ".pdf", ".svg")
 _MOVIES = (".gif", ".mp4")
@@ -80,6 +81,28 @@ _FRAMES = 100
     section=_MODEL,
     help="The start of a field: the grey levels of an image, 0 to 1, or an array (.npy).",
 )
+@option("--until", type=float, metavar="T", section=_TIME, help="The time at which the run ends.")
+@option("--rtol", type=float, section=_TIME, help="Relative tolerance of a step.  [default: 1e-6]")
+@option(
+    "--atol",
+    type=float,
+    section=_TIME,
+    help="Absolute tolerance of a step, in the unit of the fields.  [default: 1e-8]",
+)
+@option(
+    "--solver",
+    section=_TIME,
+    help="tsit5, dopri5, dopri8, bosh3, …; kencarp3…5 for stiff diffusion; kvaerno3…5 for a stiff "
+    "reaction.  [default: tsit5]",
+)
+@option("--save-at", metavar="T,T,…", section=_TIME, help="Times of the frames to save.")
+@option(
+    "--at-rest",
+    type=float,
+    metavar="RATE",
+    section=_TIME,
+    help="End where no field changes faster.",
+)
 @option("-o", "--output", metavar="FILE.npz", section=_OUTPUT, help="Save the result.")
 @option("--history", is_flag=True, section=_OUTPUT, help="Save the frames of every field too.")
 @option("--plot", metavar="FILE", section=_OUTPUT, help="Draw it (.png, .pdf or .svg).")
@@ -114,6 +137,7 @@ def simulate(
     mfn simulate --config demo --plot field.png
     mfn simulate --grid_size 128 --steps 500 --seed 7 -o run.npz --history
     mfn simulate --model gray-scott --set F=0.04 --set k=0.062 --steps 8000 --movie v.gif
+    mfn simulate --model brusselator --until 50 --rtol 1e-6 --plot u.png
     mfn simulate --equation 'u_t = D*lap(u) + u*(1 - u)' --set D=0.1 --shape 200 --dt 0.5 \
         --boundary 'x-: dirichlet 1; x+: neumann' --start 'u = 0' --plot front.png
     """
@@ -219,14 +243,20 @@ def _with_frames(
     """The simulation with saved frames, if there is room for them."""
     from mfnjax.steppers import choose_stepper
 
+    fields = len(simulation.model.fields) if everything else 1
+    save = None if everything else _shown_field(simulation, field)
+    if simulation.until is not None:
+        times = simulation.save_at or [
+            simulation.until * k / _FRAMES for k in range(1, _FRAMES + 1)
+        ]
+        _check_memory(simulation.grid.shape, len(times), fields, dtype)
+        return simulation.replace(save_at=times, save=save)
     steps = simulation.steps
     if every is None:
         is_map = choose_stepper(simulation.model, simulation.stepper).order is None
         every = 1 if is_map else max(steps // _FRAMES, 1)
     if every > steps:
         raise ParameterError(f"--save-every {every}: no frame would be saved of {steps} steps")
-    save = None if everything else _shown_field(simulation, field)
-    fields = len(simulation.model.fields) if everything else 1
     _check_memory(simulation.grid.shape, steps // every, fields, dtype)
     return simulation.replace(save_every=every, save=save)
 
@@ -259,7 +289,7 @@ def _write(run: Trajectory, outputs: dict[str, Path | None], field: str, *, hist
 
 
 def _without_frames(run: Trajectory) -> Trajectory:
-    simulation = run.simulation.replace(save_every=None, save=None)
+    simulation = run.simulation.replace(save_every=None, save_at=None, save=None)
     return dataclasses.replace(run, history=None, simulation=simulation)
 
 
@@ -273,6 +303,10 @@ def _print(run: Trajectory, seconds: float, seed: int) -> None:
         unit = f" {run.quantity(name).unit}".rstrip()
         for label, value in run.statistics(name).items():
             summary.add_row(f"{name} {label}", f"{number(value)}{unit}")
+    if run.steps_taken is not None:
+        summary.add_row("steps taken", f"{run.steps_taken}, and {run.steps_refused} refused")
+    if run.stopped_at is not None:
+        summary.add_row("at rest", f"from t = {run.stopped_at:g} on")
     for name, count in run.counts.items():
         summary.add_row(name.replace("_", " "), str(count))
     summary.add_row("wall time", f"{seconds:.3f} s")

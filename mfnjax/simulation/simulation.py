@@ -270,7 +270,8 @@ class Simulation:
         ``origin``, ``boundary`` (see `mfnjax.simulation.plain_sides.read_sides`), ``mask`` (an
         array; without a shape it says the shape, too); ``steps``, ``dt``, ``stepper``,
         ``save_every``, ``save``, ``adjoint``, ``start`` (a name, or a table of texts). What is
-        missing is the preset's, else the model's.
+        missing is the preset's, else the model's. In the place of ``steps``, ``dt`` and
+        ``stepper``: ``until``, ``save_at``, ``at_rest`` (a rate), ``solver``, ``rtol``, ``atol``.
 
         Raises:
             ParameterError: A name is unknown or a value is not accepted.
@@ -406,7 +407,6 @@ def _from_record(meta: Meta, arrays: Arrays) -> Trajectory:
             history = State(tuple(frames), tuple(frames.values()), at, times)
         else:
             history = frames[simulation.save]
-    cause = _integers(meta.get("cause", 0))
     return Trajectory(
         state=State(
             names,
@@ -416,7 +416,10 @@ def _from_record(meta: Meta, arrays: Arrays) -> Trajectory:
         ),
         history=history,
         counts={name: _integers(count) for name, count in meta["counts"].items()},
-        status=Status(names, _integers(meta["first_bad_step"]), _integers(meta["bad_field"]), cause),
+        status=Status(
+            names,
+            *(_integers(meta.get(key)) for key in ("first_bad_step", "bad_field", "cause")),
+        ),
         simulation=simulation,
         seed=meta["seed"],
         steps_taken=_integers(meta.get("steps_taken")),

@@ -38,7 +38,7 @@ class Cause(enum.IntEnum):
     STEPS_RAN_OUT = 2
 
 
-_WORDS = {
+_WORDS: dict[int, str] = {
     Cause.NONE: "holds a NaN or an infinity",
     Cause.STEP_VANISHED: "is the largest where no step is small enough for the tolerances (does "
     "the solution blow up?),",
@@ -84,8 +84,8 @@ class Status:
             bad = np.atleast_1d(self.first_bad_step)
             worst = int(np.flatnonzero(bad >= 0)[0])
             index = int(np.atleast_1d(self.bad_field)[worst])
-            cause = Cause(int(np.broadcast_to(0 if self.cause is None else self.cause, bad.shape)[worst]))
-            raise NumericalInstabilityError(self.names[index], int(bad[worst]), _WORDS[cause])
+            cause = 0 if self.cause is None else np.atleast_1d(self.cause)[worst]
+            raise NumericalInstabilityError(self.names[index], int(bad[worst]), _WORDS[int(cause)])
 
 
 @final

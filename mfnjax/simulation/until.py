@@ -40,10 +40,12 @@ def _solving() -> Any:
     return extra("mfnjax.steppers.solve", "time", "a stepper that chooses its steps")
 
 
-def _tolerances(problem: Problem, dtype: Any) -> tuple[Problem, np.ndarray]:
-    """The tolerances traced: another one compiles nothing."""
+def _tolerances(
+    problem: Problem, dtype: Any, max_steps: int | None = None
+) -> tuple[Problem, np.ndarray]:
+    """The tolerances traced, so that another one compiles nothing."""
     stepper: Any = problem.stepper
-    bare = Adaptive(stepper.solver, max_steps=stepper.max_steps)
+    bare = Adaptive(stepper.solver, max_steps=max_steps or stepper.max_steps)
     return replace(problem, stepper=bare), np.array([stepper.rtol, stepper.atol], dtype)
 
 
@@ -88,8 +90,7 @@ def _run_in_pieces(inputs: Inputs, progress: Progress | None) -> Trajectory:
     assert span is not None
     stepper: Any = inputs.problem.stepper
     dtype, limit = inputs.values[0].dtype, stepper.max_steps
-    problem, tolerances = _tolerances(inputs.problem, dtype)
-    problem = replace(problem, stepper=replace(problem.stepper, max_steps=1))  # compiles nothing
+    problem, tolerances = _tolerances(inputs.problem, dtype, max_steps=1)
     cost = STAGED_COST if solving.is_staged(stepper.solver) else 8
     most = int(np.clip(CHUNK_CELL_STEPS // (cost * grid.num_cells), 4, 4096))
     values, start, until = inputs.values, float(span.start), float(span.until)
@@ -97,9 +98,11 @@ def _run_in_pieces(inputs: Inputs, progress: Progress | None) -> Trajectory:
     times = np.array([start, until, float(span.pace)], dtype)
     piece = partial(_compiled_piece, problem, tolerances, rest=span.rest, most=most)
     slope = piece(values, times, slope=None, is_first=True)
-    taken, refused, end, frames = 0, 0, solving.PAUSED, []
+    taken, refused, end = 0, 0, solving.PAUSED
+    frames: list[list[np.ndarray]] = []
     for goal in [*goals, until]:
-        times[1], end = goal, solving.REACHED if times[0] >= times[1] else solving.PAUSED
+        times[1] = goal
+        end = solving.REACHED if times[0] >= times[1] else solving.PAUSED
         while end == solving.PAUSED and taken + refused < limit:
             found = piece(values, times, slope=slope, is_first=False)
             values, slope, end = found.values, found.slope, int(found.end)
@@ -114,7 +117,7 @@ def _run_in_pieces(inputs: Inputs, progress: Progress | None) -> Trajectory:
             frames.append([np.asarray(values[i]) for i in problem.saved])
     shape = (len(frames), *grid.shape)
     saved = [np.reshape([frame[k] for frame in frames], shape) for k in range(len(problem.saved))]
-    histories = tuple(np.asarray(one, dtype) for one in saved)
+    histories: Any = tuple(np.asarray(one, dtype) for one in saved)
     return _trajectory(
         inputs,
         values,

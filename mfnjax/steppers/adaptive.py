@@ -54,12 +54,12 @@ class Adaptive(Stepper):
         check_real("atol", self.atol, 0.0, 1e12)
         check_int("max_steps", self.max_steps, 1, 2**31 - 1)
         known = methods().METHODS
-        if self.solver not in known:
+        if not isinstance(self.solver, str) or self.solver not in known:
             raise ParameterError(f"solver must be one of {', '.join(known)}; got {self.solver!r}")
 
     def step(self, *_: Any, **__: Any) -> NoReturn:
         """It has no step of a given length."""
-        raise ParameterError("an Adaptive stepper chooses its steps: give until= in place of steps=")
+        raise ParameterError("an Adaptive stepper chooses its steps: give until=, not steps=")
 
 
 @final

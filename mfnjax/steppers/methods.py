@@ -159,4 +159,3 @@ def term() -> Any:
 
 def _rates(t: Any, values: Values, physics: Physics) -> Values:
     return physics.rates(t, values)
-

@@ -77,9 +77,7 @@ def solve(
     subs = [diffrax.SubSaveAt(t1=True)]
     if save_at is not None:
         controller = diffrax.ClipStepSizeController(controller, step_ts=save_at)
-        subs.append(
-            diffrax.SubSaveAt(ts=save_at, fn=lambda t, y, args: tuple(y[i] for i in saved))
-        )
+        subs.append(diffrax.SubSaveAt(ts=save_at, fn=lambda t, y, args: tuple(y[i] for i in saved)))
     keeps = isinstance(method, Staged) and slope is not None
     solution = diffrax.diffeqsolve(
         term(),
