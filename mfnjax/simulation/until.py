@@ -93,6 +93,7 @@ def _run_in_pieces(inputs: Inputs, progress: Progress | None) -> Trajectory:
     problem, tolerances = _tolerances(inputs.problem, dtype, max_steps=1)
     cost = STAGED_COST if solving.is_staged(stepper.solver) else 8
     most = int(np.clip(CHUNK_CELL_STEPS // (cost * grid.num_cells), 4, 4096))
+    most = min(most, limit)
     values, start, until = inputs.values, float(span.start), float(span.until)
     goals = [] if span.save_at is None else np.asarray(span.save_at).tolist()
     times = np.array([start, until, float(span.pace)], dtype)

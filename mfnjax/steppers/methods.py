@@ -30,11 +30,14 @@ class Staged(diffrax.AbstractAdaptiveSolver):
 
     Attributes:
         method: diffrax's class of the method.
+        structure: That of `Physics`, of which diffrax is given the leaves: it takes arguments apart
+            in a way that a grid's class does not bear.
     """
 
     term_structure: ClassVar[Any] = diffrax.AbstractTerm
     interpolation_cls: ClassVar[Any] = diffrax.LocalLinearInterpolation
     method: Any = eqx.field(static=True)
+    structure: Any = eqx.field(static=True)
 
     @property
     def _tableaus(self) -> tuple[Any, Any]:
@@ -49,12 +52,12 @@ class Staged(diffrax.AbstractAdaptiveSolver):
         order: int = self.method().order(terms)
         return order
 
-    def func(self, terms: Any, t0: Any, y0: Values, args: Physics) -> Values:
-        return args.rates(t0, y0)
+    def func(self, terms: Any, t0: Any, y0: Values, args: list[Any]) -> Values:
+        return physics_of(self.structure, args).rates(t0, y0)
 
-    def init(self, terms: Any, t0: Any, t1: Any, y0: Values, args: Physics) -> Any:
+    def init(self, terms: Any, t0: Any, t1: Any, y0: Values, args: list[Any]) -> Any:
         """Where all is implicit, u_t at the start of the step."""
-        return args.rates(t0, y0) if self._tableaus[1] is None else None
+        return self.func(terms, t0, y0, args) if self._tableaus[1] is None else None
 
     def step(
         self,
@@ -62,22 +65,23 @@ class Staged(diffrax.AbstractAdaptiveSolver):
         t0: Any,
         t1: Any,
         y0: Values,
-        args: Physics,
+        args: list[Any],
         solver_state: Any,
         made_jump: Any,
     ) -> tuple[Any, ...]:
+        physics = physics_of(self.structure, args)
         implicit, explicit = self._tableaus
         count, dtype, h = implicit.num_stages, y0[0].dtype, t1 - t0
         gamma = jnp.asarray(implicit.a_diagonal[1], dtype)
         prepare = implicit_in_all if explicit is None else implicit_in_linear
-        solve = prepare(args, t0, y0, h * gamma)
+        solve = prepare(physics, t0, y0, h * gamma)
         start = jnp.stack(y0)
-        first = solver_state if explicit is None else args.linear(t0, y0)
+        first = solver_state if explicit is None else physics.linear(t0, y0)
         # Increments: of what is implicit, and of the rest.
         ks = jnp.zeros((count, *start.shape), dtype).at[0].set(h * jnp.stack(first))
         es = ks[:0]
         if explicit is not None:
-            es = jnp.zeros_like(ks).at[0].set(h * jnp.stack(args.rest(t0, y0)))
+            es = jnp.zeros_like(ks).at[0].set(h * jnp.stack(physics.rest(t0, y0)))
 
         def stage(carry: Any, row: Any) -> Any:
             ks, es, good, _ = carry
@@ -90,7 +94,7 @@ class Staged(diffrax.AbstractAdaptiveSolver):
             found, solved = solve(time, known, guess)
             ks = ks.at[index].set((found - known) / gamma)
             if explicit is not None:
-                es = es.at[index].set(h * jnp.stack(args.rest(time, tuple(found))))
+                es = es.at[index].set(h * jnp.stack(physics.rest(time, tuple(found))))
             return (ks, es, good & solved, found), None
 
         rows = tuple(jnp.asarray(part, dtype) for part in _rows(implicit, explicit))
@@ -146,16 +150,18 @@ def _known() -> dict[str, Any]:
 METHODS: dict[str, Any] = _known()
 
 
-def solver_of(name: str) -> Any:
-    """The solver of a name of `METHODS`."""
+def solver_of(name: str, structure: Any) -> Any:
+    """The solver of a name of `METHODS`, for physics of a structure."""
     method = METHODS[name]
-    return method() if issubclass(method, diffrax.AbstractERK) else Staged(method)
+    return method() if issubclass(method, diffrax.AbstractERK) else Staged(method, structure)
 
 
-def term() -> Any:
-    """u_t, for diffrax; `Physics` are its ``args``."""
-    return diffrax.ODETerm(_rates)
+def term(structure: Any) -> Any:
+    """u_t, for diffrax; the leaves of `Physics` are its ``args``."""
+    return diffrax.ODETerm(lambda t, y, leaves: physics_of(structure, leaves).rates(t, y))
 
 
-def _rates(t: Any, values: Values, physics: Physics) -> Values:
-    return physics.rates(t, values)
+def physics_of(structure: Any, leaves: list[Any]) -> Physics:
+    """The physics of a structure and its leaves."""
+    physics: Physics = jax.tree.unflatten(structure, leaves)
+    return physics

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Values
-from mfnjax.steppers.methods import Staged, solver_of, term
+from mfnjax.steppers.methods import Staged, physics_of, solver_of, term
 from mfnjax.steppers.pace import Pace, largest
 from mfnjax.steppers.stage import Physics
 
@@ -73,24 +73,25 @@ def solve(
         saved: Indices of those fields.
         adjoint: diffrax's; None is forward mode only.
     """
-    method, controller = solver_of(solver), Pace(physics.rtol, physics.atol, end)
+    leaves, structure = jax.tree.flatten(physics)
+    method, controller = solver_of(solver, structure), Pace(physics.rtol, physics.atol, end)
     subs = [diffrax.SubSaveAt(t1=True)]
     if save_at is not None:
         controller = diffrax.ClipStepSizeController(controller, step_ts=save_at)
         subs.append(diffrax.SubSaveAt(ts=save_at, fn=lambda t, y, args: tuple(y[i] for i in saved)))
     keeps = isinstance(method, Staged) and slope is not None
     solution = diffrax.diffeqsolve(
-        term(),
+        term(structure),
         method,
         start,
         end,
         pace,
         values,
-        physics,
+        leaves,
         saveat=diffrax.SaveAt(subs=subs, controller_state=True, solver_state=keeps),
         stepsize_controller=controller,
         adjoint=diffrax.ForwardMode() if adjoint is None else adjoint,
-        event=None if rest is None else diffrax.Event(_is_at_rest(rest)),
+        event=None if rest is None else diffrax.Event(_is_at_rest(rest, structure)),
         max_steps=max_steps,
         throw=False,
         solver_state=slope if keeps else None,
@@ -121,12 +122,15 @@ def solve(
 
 def first_slope(physics: Physics, values: Values, time: Any, solver: str) -> Any:
     """What a method that is implicit in all of u_t keeps of its last stage, before the first."""
-    return solver_of(solver).init(None, time, time, values, physics) if is_staged(solver) else None
+    leaves, structure = jax.tree.flatten(physics)
+    if not is_staged(solver):
+        return None
+    return solver_of(solver, structure).init(None, time, time, values, leaves)
 
 
 def is_staged(solver: str) -> bool:
     """Whether a method has implicit stages."""
-    return isinstance(solver_of(solver), Staged)
+    return isinstance(solver_of(solver, None), Staged)
 
 
 def adjoint_of(adjoint: Any, state_bytes: int, max_steps: int) -> Any:
@@ -145,8 +149,8 @@ def adjoint_of(adjoint: Any, state_bytes: int, max_steps: int) -> Any:
     return diffrax.RecursiveCheckpointAdjoint(checkpoints=min(checkpoints, max_steps))
 
 
-def _is_at_rest(rate: Any) -> Any:
-    def condition(t: Any, y: Values, args: Physics, **_: Any) -> jax.Array:
-        return largest(args.rates(t, y)) < rate
+def _is_at_rest(rate: Any, structure: Any) -> Any:
+    def condition(t: Any, y: Values, args: list[Any], **_: Any) -> jax.Array:
+        return largest(physics_of(structure, args).rates(t, y)) < rate
 
     return condition

@@ -246,36 +246,31 @@ def _local_jacobian(rates: Callable[[Values], Values], values: Values) -> jax.Ar
 def _inverse(physics: Physics, by: Any, jacobian: jax.Array | None) -> Apply:
     """About (1 − c(L + J))⁻¹, as the head of this file says."""
     steps: list[Apply] = []
-    axes = "xyz"[: len(physics.grid.shape)]
     count = len(physics.model.fields)
     identity = jnp.eye(count, dtype=jnp.result_type(by))
     mean = jnp.zeros_like(identity)
     if jacobian is not None:
         mean = jnp.mean(jacobian, axis=tuple(range(2, jacobian.ndim)))
     if physics.symbols is not None:
-        box = replace(physics.grid, mask=None)
-        spread = jnp.moveaxis(physics.symbols, 0, -1)[..., None] * identity
-        of_modes = lax.stop_gradient(jnp.linalg.inv(identity - by * (spread + mean)))
+        box, symbols = replace(physics.grid, mask=None), physics.symbols
+        cells = (slice(None), slice(None), *([None] * (symbols.ndim - 1)))
+        of_modes = _inverted(identity[cells] * (1 - by * symbols) - by * mean[cells])
 
         def in_modes(b: jax.Array) -> jax.Array:
             modes = to_modes(b, box)
-
-            def times(part: jax.Array) -> jax.Array:
-                return jnp.einsum(f"{axes}ij,j{axes}->i{axes}", of_modes, part)
-
             if jnp.iscomplexobj(modes):
-                return from_modes(lax.complex(times(modes.real), times(modes.imag)), box)
-            return from_modes(times(modes), box)
+                real, imaginary = _times(of_modes, modes.real), _times(of_modes, modes.imag)
+                return from_modes(lax.complex(real, imaginary), box)
+            return from_modes(_times(of_modes, modes), box)
 
         steps.append(in_modes)
         if jacobian is not None:
             back = lax.stop_gradient(identity - by * mean)
             steps.append(lambda b: jnp.tensordot(back, b, 1))
     if jacobian is not None:
-        of_cells = lax.stop_gradient(
-            jnp.linalg.inv(identity - by * jnp.moveaxis(jacobian, (0, 1), (-2, -1)))
-        )
-        steps.append(lambda b: jnp.einsum(f"{axes}ij,j{axes}->i{axes}", of_cells, b))
+        cells = (slice(None), slice(None), *([None] * (jacobian.ndim - 2)))
+        of_cells = _inverted(identity[cells] - by * jacobian)
+        steps.append(lambda b: _times(of_cells, b))
 
     def apply(b: jax.Array) -> jax.Array:
         for step in steps:
@@ -283,3 +278,31 @@ def _inverse(physics: Physics, by: Any, jacobian: jax.Array | None) -> Apply:
         return b
 
     return apply
+
+
+def _times(matrices: jax.Array, vectors: jax.Array) -> jax.Array:
+    """A matrix (i, j) times a vector (j) in each cell or mode."""
+    return jnp.sum(matrices * vectors, axis=1)
+
+
+def _inverted(matrices: jax.Array) -> jax.Array:
+    """The inverses of small matrices (i, j, cells…), by Gauss and Jordan.
+
+    In whole arrays: the LAPACK calls for many small matrices take longer, and two of them at the
+    same time wait for each other for ever where XLA has two threads (jaxlib 0.10).
+    """
+    count = matrices.shape[0]
+    rows, right = list(matrices), list(jnp.broadcast_to(_unit(matrices), matrices.shape))
+    for k in range(count):
+        pivot = 1 / rows[k][k]
+        rows[k], right[k] = pivot * rows[k], pivot * right[k]
+        for i in range(count):
+            if i != k:
+                factor = rows[i][k]
+                rows[i], right[i] = rows[i] - factor * rows[k], right[i] - factor * right[k]
+    return lax.stop_gradient(jnp.stack(right))
+
+
+def _unit(matrices: jax.Array) -> jax.Array:
+    eye = jnp.eye(matrices.shape[0], dtype=matrices.dtype)
+    return eye.reshape(eye.shape + (1,) * (matrices.ndim - 2))
