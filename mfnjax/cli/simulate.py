@@ -311,6 +311,12 @@ def _print(run: Trajectory, seconds: float, seed: int) -> None:
         summary.add_row(name.replace("_", " "), str(count))
     summary.add_row("wall time", f"{seconds:.3f} s")
     console().print(summary)
+    if (dt := run.status.sufficient_dt) is not None:
+        click.echo(
+            f"Warning: inaccurate: dt = {run.simulation.dt:g} is too long for the rates of this "
+            f"model; --dt {dt:.2g} would do, with more --steps, or --until",
+            err=True,
+        )
     remark = run.simulation.model.remark()
     if remark is not None:
         click.echo(f"Note: {remark}")

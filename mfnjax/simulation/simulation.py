@@ -159,7 +159,9 @@ class Simulation:
         trajectory = run_inputs(inputs, self.adjoint, progress)
         if inputs.is_traced or is_traced(trajectory.state.values):
             return trajectory
-        return dataclasses.replace(trajectory, simulation=self, seed=seed if is_own else None)
+        status = dataclasses.replace(trajectory.status, ended=(self, trajectory.state))
+        seed = seed if is_own else None
+        return dataclasses.replace(trajectory, simulation=self, seed=seed, status=status)
 
     def _drawn(self, start: Any, key: Any, seed: int | None, dtype: str | None) -> tuple[Any, ...]:
         """A start that is not all arrays; the key of the run, if it draws; the seed of both."""

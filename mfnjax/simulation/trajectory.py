@@ -17,6 +17,7 @@ from mfnjax.core.quantity import Quantity
 from mfnjax.core.state import State
 from mfnjax.errors import NumericalInstabilityError, ParameterError
 from mfnjax.models.base import main_field
+from mfnjax.simulation.inaccuracy import sufficient_step
 from mfnjax.simulation.loop import Run
 from mfnjax.simulation.problem import Inputs
 from mfnjax.simulation.record import format_of, read_record, write_record
@@ -60,12 +61,25 @@ class Status:
         bad_field: Index of that field, −1 for none.
         cause: Of a run that chose its steps, a `Cause` why it did not reach its end: the step is
             the last one then, and the field that with the largest value. Else None.
+        ended: The simulation and the state that it ended in, of a plain run.
     """
 
     names: tuple[str, ...] = field(metadata={"static": True})
     first_bad_step: Any
     bad_field: Any
     cause: Any = None
+    ended: Any = field(default=None, repr=False, compare=False, metadata={"origin": True})
+
+    @property
+    def inaccurate(self) -> bool:
+        """Whether dt was too long for the rates of a plain run of fixed steps, as far as its end
+        shows (see `mfnjax.simulation.inaccuracy`); found out when it is asked for."""
+        return self.sufficient_dt is not None
+
+    @property
+    def sufficient_dt(self) -> float | None:
+        """The dt that would have done for a run that is inaccurate; else None."""
+        return None if self.ended is None or not self.ok else sufficient_step(*self.ended)
 
     @property
     def ok(self) -> Any:
@@ -298,6 +312,8 @@ class Trajectory:
         rows.append(("history", frames))
         if not np.all(self.status.ok):
             rows.append(("status", "a field is not finite, or the end was not reached"))
+        elif (dt := self.status.sufficient_dt) is not None:
+            rows.append(("status", f"inaccurate: dt is too long, {dt:.2g} would do"))
         return rows
 
     def statistics(self, name: str) -> dict[str, float]:

@@ -19,6 +19,7 @@ from mfnjax.steppers.stepper import (
     explicit_stable_step,
     right_hand_side,
     transport_symbols,
+    works_cell_by_cell,
 )
 from mfnjax.steppers.stochastic import EulerMaruyama, Milstein
 
@@ -46,4 +47,5 @@ __all__ = [
     "right_hand_side",
     "steppers_of",
     "transport_symbols",
+    "works_cell_by_cell",
 ]

@@ -329,8 +329,13 @@ def test_what_cannot_be_is_refused_by_name(changes, message):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(("euler",), "tsit5"), ((3,), "tsit5"), (("tsit5", 0.0), "rtol"), (("tsit5", 1e-3, -1.0), "atol")],
-)  # fmt: skip
+    [
+        (("euler",), "tsit5"),
+        ((3,), "tsit5"),
+        (("tsit5", 0.0), "rtol"),
+        (("tsit5", 1e-3, -1.0), "atol"),
+    ],
+)
 def test_a_solver_that_is_none_is_refused(arguments, message):
     with pytest.raises(ParameterError, match=message):
         Adaptive(*arguments)
