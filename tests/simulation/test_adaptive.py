@@ -48,7 +48,10 @@ def _oregonator(size):
     return model, Grid(size, spacing=0.5), {"u": u, "w": 1.2 * v / (8e-4 + u), "v": v}
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(
+    "solver",
+    ["tsit5", *(pytest.param(name, marks=pytest.mark.thorough) for name in SOLVERS[1:])],
+)
 def test_the_error_follows_the_tolerance(solver):
     """Logistic growth times a decaying eigenvector of the stencil: both in closed form."""
     model = PDE("u_t = D*lap(u)\n w_t = r*w*(1 - w)", D=0.3, r=1.7)
@@ -93,7 +96,8 @@ def test_a_stiff_reaction_is_that_of_scipy():
         np.testing.assert_allclose(value, other, rtol=1e-5)
 
 
-@pytest.mark.parametrize("solver", ["tsit5", pytest.param("kencarp4", marks=pytest.mark.thorough),
+@pytest.mark.thorough
+@pytest.mark.parametrize("solver", ["tsit5", pytest.param("kencarp4", marks=pytest.mark.slow),
                                     pytest.param("kvaerno5", marks=pytest.mark.slow)])  # fmt: skip
 def test_derivatives_are_differences(solver):
     model, grid = PDE("u_t = D*lap(u) + r*u*(1 - u)", D=0.3, r=1.0), Grid(8)
@@ -117,6 +121,7 @@ def test_derivatives_are_differences(solver):
         assert abs(found[index] / difference - 1) < 1e-5
 
 
+@pytest.mark.thorough
 def test_reverse_mode_without_adjoint_is_refused():
     def loss(feed):
         model, grid = GrayScottModel(feed=feed), Grid((4, 4))
@@ -130,7 +135,12 @@ def test_reverse_mode_without_adjoint_is_refused():
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("sides", "solver"),
-    [("disc", "kvaerno3"), ("walls", "kencarp3"), ("varying", "kencarp3"), ("robin", "kvaerno3")],
+    [
+        ("disc", "kvaerno3"),
+        pytest.param("walls", "kencarp3", marks=pytest.mark.slow),
+        pytest.param("varying", "kencarp3", marks=pytest.mark.slow),
+        pytest.param("robin", "kvaerno3", marks=pytest.mark.slow),
+    ],
 )
 def test_implicit_stages_are_right_on_any_domain(solver, sides):
     """With and without a transform, the ghost cells and the outline are those of explicit steps."""
@@ -158,6 +168,7 @@ def test_implicit_stages_are_right_on_any_domain(solver, sides):
         np.testing.assert_allclose(value, other, atol=2e-5)
 
 
+@pytest.mark.thorough
 def test_diffusion_that_is_stiff_takes_few_implicit_steps():
     model, grid = FisherKPPModel(diffusivity=1.0), Grid(16, spacing=0.01)
     start = {"u": 0.5 + 0.4 * np.sin(2 * np.pi * np.arange(16) / 16)}
@@ -168,7 +179,7 @@ def test_diffusion_that_is_stiff_takes_few_implicit_steps():
     assert counts["kencarp4"] * 50 < counts["tsit5"]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_no_matrix_is_formed():
     """No array of a stage or of its derivative is as large as a matrix of three fields."""
     model, grid, start = _oregonator(64)
@@ -192,6 +203,7 @@ def test_no_matrix_is_formed():
     assert max(sizes(made)) < most
 
 
+@pytest.mark.thorough
 def test_saves_at_the_times_and_ends_steps_there():
     model, grid = GrayScottModel(), Grid((8, 8))
     start, stepper = _start(model, grid), Adaptive(rtol=1e-8, atol=1e-10)
@@ -238,6 +250,7 @@ def test_stops_at_rest():
     assert simulate(model, start, grid=grid, until=1.0, stop=AtRest(1e-5)).stopped_at is None
 
 
+@pytest.mark.thorough
 def test_a_vmap_and_an_ensemble_are_loops():
     model, grid, stepper = FisherKPPModel(), Grid(8), Adaptive(rtol=1e-7)
     start, rates = {"u": np.linspace(0.1, 0.5, 8)}, np.array([0.2, 1.0, 5.0])
@@ -271,6 +284,7 @@ def test_a_run_that_cannot_go_on_says_so():
     assert not bad.status.ok
 
 
+@pytest.mark.thorough
 def test_files_and_plain_values_keep_it(tmp_path):
     grid = Grid((8, 8))
     simulation = Simulation(
