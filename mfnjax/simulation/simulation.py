@@ -68,7 +68,8 @@ class Simulation:
         until: In the place of ``steps`` and ``dt``: the time to end at, with steps that choose
             themselves (`mfnjax.Adaptive`).
         save_at: Times to save at, with ``until``; steps end there.
-        stop: What ends such a run earlier: `mfnjax.AtRest`.
+        stop: What ends such a run earlier: `mfnjax.AtRest`. Frames of later times are not there
+            then; inside a transformation they are NaN.
 
     Raises:
         ParameterError: A value is not accepted.
@@ -251,7 +252,7 @@ class Simulation:
         ]
         if self.until is not None:
             how = f"{stepper.solver}, rtol = {stepper.rtol:g}, atol = {stepper.atol:g}"  # type: ignore[attr-defined]
-            return [*rows, ("time", f"until {self.until:g} ({how})")]
+            return [*rows, ("time", f"until {float(self.until):g} ({how})")]
         step = f"{self.steps}" if is_map else f"{self.steps} of dt = {self.dt:g}"
         return [*rows, ("steps", f"{step} ({stepper.name})")]
 

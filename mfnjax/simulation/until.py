@@ -19,6 +19,7 @@ import numpy as np
 from mfnjax._extras import extra
 from mfnjax.core.state import State
 from mfnjax.models.base import Values
+from mfnjax.simulation.adjoint import choose_policy
 from mfnjax.simulation.checks import is_traced
 from mfnjax.simulation.chunks import CHUNK_CELL_STEPS, Progress
 from mfnjax.simulation.problem import Inputs, Problem
@@ -157,6 +158,8 @@ def _compiled_solve(
 def _run_whole(inputs: Inputs, adjoint: Any) -> Trajectory:
     span = inputs.span
     assert span is not None
+    if adjoint is not None:
+        choose_policy(adjoint, steps=1, state_bytes=1)  # refuses what is none
     problem, tolerances = _tolerances(inputs.problem, inputs.values[0].dtype)
     times = (span.start, span.until, span.save_at, span.rest, span.pace)
     found = _compiled_solve(problem, tolerances, inputs.values, times, adjoint=adjoint)

@@ -315,6 +315,7 @@ _LATE = dataclasses.replace(_AT_ONE, step=0, time=np.float64(9.0))
         ({"stepper": "euler"}, "needs steps that choose themselves"),
         ({"dt": 0.1}, "dt is a fixed step"),
         ({"save_every": 2}, "save_at"),
+        ({"adjoint": "sideways"}, "adjoint must be"),
         ({"until": None}, "needs steps=, or until="),
         ({"until": None, "steps": 3, "stepper": Adaptive()}, "give until="),
         ({"until": None, "steps": 3, "stop": AtRest(1.0)}, "stop needs until="),
