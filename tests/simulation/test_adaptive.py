@@ -70,7 +70,7 @@ def test_the_error_follows_the_tolerance(solver):
         assert run.status.ok
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_stiff_reaction_is_that_of_scipy():
     scipy = pytest.importorskip("scipy.integrate")
     model, grid, start = _oregonator(6)
@@ -96,9 +96,8 @@ def test_a_stiff_reaction_is_that_of_scipy():
         np.testing.assert_allclose(value, other, rtol=1e-5)
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("solver", ["tsit5", pytest.param("kencarp4", marks=pytest.mark.slow),
-                                    pytest.param("kvaerno5", marks=pytest.mark.slow)])  # fmt: skip
+@pytest.mark.slow
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_derivatives_are_differences(solver):
     model, grid = PDE("u_t = D*lap(u) + r*u*(1 - u)", D=0.3, r=1.0), Grid(8)
     start = {"u": 0.2 + 0.1 * np.cos(2 * np.pi * np.arange(8) / 8)}
@@ -121,7 +120,7 @@ def test_derivatives_are_differences(solver):
         assert abs(found[index] / difference - 1) < 1e-5
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_reverse_mode_without_adjoint_is_refused():
     def loss(feed):
         model, grid = GrayScottModel(feed=feed), Grid((4, 4))
@@ -132,15 +131,10 @@ def test_reverse_mode_without_adjoint_is_refused():
         jax.grad(loss)(0.04)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sides", "solver"),
-    [
-        ("disc", "kvaerno3"),
-        pytest.param("walls", "kencarp3", marks=pytest.mark.slow),
-        pytest.param("varying", "kencarp3", marks=pytest.mark.slow),
-        pytest.param("robin", "kvaerno3", marks=pytest.mark.slow),
-    ],
+    [("disc", "kvaerno3"), ("walls", "kencarp3"), ("varying", "kencarp3"), ("robin", "kvaerno3")],
 )
 def test_implicit_stages_are_right_on_any_domain(solver, sides):
     """With and without a transform, the ghost cells and the outline are those of explicit steps."""
@@ -168,7 +162,7 @@ def test_implicit_stages_are_right_on_any_domain(solver, sides):
         np.testing.assert_allclose(value, other, atol=2e-5)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_diffusion_that_is_stiff_takes_few_implicit_steps():
     model, grid = FisherKPPModel(diffusivity=1.0), Grid(16, spacing=0.01)
     start = {"u": 0.5 + 0.4 * np.sin(2 * np.pi * np.arange(16) / 16)}
@@ -250,7 +244,7 @@ def test_stops_at_rest():
     assert simulate(model, start, grid=grid, until=1.0, stop=AtRest(1e-5)).stopped_at is None
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_vmap_and_an_ensemble_are_loops():
     model, grid, stepper = FisherKPPModel(), Grid(8), Adaptive(rtol=1e-7)
     start, rates = {"u": np.linspace(0.1, 0.5, 8)}, np.array([0.2, 1.0, 5.0])
