@@ -99,6 +99,10 @@ from .simulation import (
     simulate as simulate,
     simulate_ensemble as simulate_ensemble,
 )
+from .steppers import (
+    Adaptive as Adaptive,
+    AtRest as AtRest,
+)
 from .v41 import (
     SimulationConfig as SimulationConfig,
     SimulationResult as SimulationResult,

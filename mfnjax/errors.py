@@ -18,21 +18,23 @@ class StabilityError(MfnError, ValueError):
 
 
 class NumericalInstabilityError(MfnError, ArithmeticError):
-    """A run met a NaN or an infinity.
+    """A run met a NaN or an infinity, or could not go on.
 
     Attributes:
-        field: Name of the first field that held a non-finite value.
+        field: Name of the first field that held a non-finite value, or that is the largest.
         step: The step (1-based) at which it was first seen; 0 is the initial state.
+        what: What is wrong with the field, in words.
     """
 
-    def __init__(self, field: str, step: int) -> None:
+    def __init__(self, field: str, step: int, what: str = "holds a NaN or an infinity") -> None:
         self.field = field
         self.step = step
+        self.what = what
         where = "in the initial state" if step == 0 else f"after step {step}"
-        super().__init__(f"field '{field}' holds a NaN or an infinity {where}")
+        super().__init__(f"field '{field}' {what} {where}")
 
-    def __reduce__(self) -> tuple[type, tuple[str, int]]:
-        return type(self), (self.field, self.step)
+    def __reduce__(self) -> tuple[type, tuple[str, int, str]]:
+        return type(self), (self.field, self.step, self.what)
 
 
 class DataError(MfnError, ValueError):

@@ -11,7 +11,10 @@ from mfnjax.cli.common import Function, assignments_of, option
 from mfnjax.cli.user_modules import import_option
 from mfnjax.errors import ParameterError
 
-_EXCLUSIVE = (("model", "equation"), ("preset", "equation"), ("grid_size", "shape"))
+_EXCLUSIVE = (
+    *(("model", "equation"), ("preset", "equation"), ("grid_size", "shape")),
+    *((fixed, "until") for fixed in ("steps", "dt", "stepper", "save_every")),
+)
 """Keys that do not go together: what an option says takes the place of what a file says."""
 
 
@@ -103,6 +106,8 @@ def plain_options(options: dict[str, Any]) -> dict[str, Any]:
         given["equation"] = "\n".join(given["equation"])
     if "shape" in given:
         given["shape"] = _numbers("--shape", given["shape"], int)
+    if "save_at" in given:
+        given["save_at"] = _numbers("--save-at", given["save_at"], float)
     if "spacing" in given:
         found = _numbers("--spacing", given["spacing"], float)
         given["spacing"] = found[0] if len(found) == 1 else found

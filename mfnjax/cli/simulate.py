@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 _NAMED = {"demo": make_simulation_config_demo, "default": make_simulation_config_default}
 _RUN = "The run, and the parameters of the v4.1 model (- and _ are the same)"
 _MODEL = "Any model or equation, on any grid"
+_TIME = "Steps that choose themselves, in the place of --steps and --dt (mfnjax[time])"
 _OUTPUT = "Output"
 _FIGURES = (".png", ".pdf", ".svg")
 _MOVIES = (".gif", ".mp4")
@@ -80,6 +81,28 @@ _FRAMES = 100
     multiple=True,
     section=_MODEL,
     help="The start of a field: the grey levels of an image, 0 to 1, or an array (.npy).",
+)
+@option("--until", type=float, metavar="T", section=_TIME, help="The time at which the run ends.")
+@option("--rtol", type=float, section=_TIME, help="Relative tolerance of a step.  [default: 1e-6]")
+@option(
+    "--atol",
+    type=float,
+    section=_TIME,
+    help="Absolute tolerance of a step, in the unit of the fields.  [default: 1e-8]",
+)
+@option(
+    "--solver",
+    section=_TIME,
+    help="tsit5, dopri5, dopri8, bosh3, …; kencarp3…5 for stiff diffusion; kvaerno3…5 for a stiff "
+    "reaction.  [default: tsit5]",
+)
+@option("--save-at", metavar="T,T,…", section=_TIME, help="Times of the frames to save.")
+@option(
+    "--at-rest",
+    type=float,
+    metavar="RATE",
+    section=_TIME,
+    help="End where no field changes faster.",
 )
 @option(
     "-o",
@@ -129,6 +152,7 @@ def simulate(
     mfn simulate --config demo --plot field.png
     mfn simulate --grid_size 128 --steps 500 --seed 7 -o run.npz --history
     mfn simulate --model gray-scott --set F=0.04 --set k=0.062 --steps 8000 --movie v.gif
+    mfn simulate --model brusselator --until 50 --rtol 1e-6 --plot u.png
     mfn simulate --equation 'u_t = D*lap(u) + u*(1 - u)' --set D=0.1 --shape 200 --dt 0.5 \
         --boundary 'x-: dirichlet 1; x+: neumann' --start 'u = 0' --plot front.png
     """
@@ -163,10 +187,12 @@ def simulate(
     simulation = Simulation.from_dict(with_files(values))
     seed = seed if resume else check_seed(seed)
     grows = outputs["output"] if history and outputs["movie"] is None else None
-    if grows is None or grows.suffix != ".zarr":
+    if grows is None or grows.suffix != ".zarr" or simulation.until is not None:
         grows = None
     if resume and grows is None:
-        raise ParameterError("--resume goes with -o FILE.zarr --history, and without --movie")
+        raise ParameterError(
+            "--resume goes with -o FILE.zarr --history, and without --movie and --until"
+        )
     if history or outputs["movie"] is not None:
         simulation = _with_frames(
             simulation, save_every, field, dtype, everything=history, in_memory=grows is None
@@ -296,14 +322,21 @@ def _with_frames(
     """The simulation with saved frames, if there is room for them."""
     from mfnjax.steppers import choose_stepper
 
+    fields = len(simulation.model.fields) if everything else 1
+    save = None if everything else _shown_field(simulation, field)
+    if simulation.until is not None:
+        times = simulation.save_at or [
+            simulation.until * k / _FRAMES for k in range(1, _FRAMES + 1)
+        ]
+        if in_memory:
+            _check_memory(simulation.grid.shape, len(times), fields, dtype)
+        return simulation.replace(save_at=times, save=save)
     steps = simulation.steps
     if every is None:
         is_map = choose_stepper(simulation.model, simulation.stepper).order is None
         every = 1 if is_map else max(steps // _FRAMES, 1)
     if every > steps:
         raise ParameterError(f"--save-every {every}: no frame would be saved of {steps} steps")
-    save = None if everything else _shown_field(simulation, field)
-    fields = len(simulation.model.fields) if everything else 1
     if in_memory:
         _check_memory(simulation.grid.shape, steps // every, fields, dtype)
     return simulation.replace(save_every=every, save=save)
@@ -337,7 +370,7 @@ def _write(run: Trajectory, outputs: dict[str, Path | None], field: str, *, hist
 
 
 def _without_frames(run: Trajectory) -> Trajectory:
-    simulation = run.simulation.replace(save_every=None, save=None)
+    simulation = run.simulation.replace(save_every=None, save_at=None, save=None)
     return dataclasses.replace(run, history=None, simulation=simulation)
 
 
@@ -351,10 +384,20 @@ def _print(run: Trajectory, seconds: float, seed: int) -> None:
         unit = f" {run.quantity(name).unit}".rstrip()
         for label, value in run.statistics(name).items():
             summary.add_row(f"{name} {label}", f"{number(value)}{unit}")
+    if run.steps_taken is not None:
+        summary.add_row("steps taken", f"{run.steps_taken}, and {run.steps_refused} refused")
+    if run.stopped_at is not None:
+        summary.add_row("at rest", f"from t = {run.stopped_at:g} on")
     for name, count in run.counts.items():
         summary.add_row(name.replace("_", " "), str(count))
     summary.add_row("wall time", f"{seconds:.3f} s")
     console().print(summary)
+    if (dt := run.status.sufficient_dt) is not None:
+        click.echo(
+            f"Warning: inaccurate: dt = {run.simulation.dt:g} is too long for the rates of this "
+            f"model; --dt {dt:.2g} would do, with more --steps, or --until",
+            err=True,
+        )
     remark = run.simulation.model.remark()
     if remark is not None:
         click.echo(f"Note: {remark}")

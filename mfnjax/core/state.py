@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
@@ -22,7 +23,9 @@ class State:
     Attributes:
         names: Field names, in the model's order (static).
         values: One array (H, W) for each name.
-        step: Steps taken, int32.
+        step: Steps taken, int32. (A history of a run until a time counts its frames.)
+        time: The time that the fields stand at, of a run that chose its steps; else None.
+        pace: The step that such a run would try next.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -35,6 +38,8 @@ class State:
     names: tuple[str, ...] = field(metadata={"static": True})
     values: tuple[Any, ...]
     step: Any = 0
+    time: Any = None
+    pace: Any = None
 
     @classmethod
     def of(cls, step: Any = 0, /, **fields: Any) -> State:
@@ -59,7 +64,7 @@ class State:
         values = {**self.asdict(), **fields}
         if set(values) != set(self.names):
             raise KeyError(f"the fields are {', '.join(self.names)}; got {', '.join(fields)}")
-        return State(self.names, tuple(values[name] for name in self.names), self.step)
+        return dataclasses.replace(self, values=tuple(values[name] for name in self.names))
 
 
 StateLike = State | Mapping[str, Any] | tuple[Any, ...] | list[Any]

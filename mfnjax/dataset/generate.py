@@ -162,6 +162,8 @@ def _usual_config(simulation: Simulation | None) -> DatasetConfig:
     if simulation is None:
         return DatasetConfig()
     check_kind("simulation", simulation, Simulation)
+    if simulation.until is not None:
+        raise ParameterError("a dataset sweeps runs of steps=, not of until=")
     return DatasetConfig(grid_sizes=simulation.grid.shape[-1:], steps_range=(simulation.steps,) * 2)
 
 

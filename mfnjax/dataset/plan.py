@@ -152,6 +152,8 @@ def make_plan(
     settings = {name: value for name, value in settings.items() if value is not None}
     if simulation is not None:
         check_kind("simulation", simulation, Simulation)
+        if simulation.until is not None:
+            raise ParameterError("a dataset sweeps runs of steps=, not of until=")
         if model is not None or settings:
             given = ", ".join([*(["model"] if model is not None else []), *settings])
             raise ParameterError(f"simulation= says all of the run: {given} must not be given too")

@@ -7,7 +7,6 @@ A lane that is done, or that met a NaN, keeps its state while the others go on.
 from __future__ import annotations
 
 import abc
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
@@ -17,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from mfnjax import _extras
 from mfnjax.core.pytree import register_pytree
 from mfnjax.errors import ParameterError
 from mfnjax.fitting.objectives.objective import half_square
@@ -34,12 +34,7 @@ def extra(name: str) -> Any:
     Raises:
         ParameterError: It is not installed; the message says how to install it.
     """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ParameterError(
-            f'fitting needs {name}, which is not installed: pip install "mfnjax[fit]"'
-        ) from error
+    return _extras.extra(name, "fit", "fitting")
 
 
 FLAT = 0.375

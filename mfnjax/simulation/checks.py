@@ -30,9 +30,9 @@ def as_state(model: Model, state: StateLike, grid: Grid) -> State:
     Raises:
         ParameterError: A field is missing or unknown, or has another shape or dtype.
     """
-    names, step = model.fields, 0
+    names, step, time, pace = model.fields, 0, None, None
     if isinstance(state, State):
-        given, step = state.asdict(), state.step
+        given, step, time, pace = state.asdict(), state.step, state.time, state.pace
     elif isinstance(state, Mapping):
         given = dict(state)
     elif isinstance(state, (tuple, list)) and len(state) == len(names):
@@ -53,7 +53,7 @@ def as_state(model: Model, state: StateLike, grid: Grid) -> State:
     if any(value.dtype != values[0].dtype for value in values):
         given_dtypes = ", ".join(str(value.dtype) for value in values)
         raise ParameterError(f"all fields must have one dtype, got {given_dtypes}")
-    return State(names, values, _as_step(step))
+    return State(names, values, _as_step(step), time, pace)
 
 
 def _as_field(name: str, value: Any, grid: Grid) -> jax.Array:

@@ -51,7 +51,8 @@ def run_members(
     size = members.size
     threads = min(threads or cores(), size)
     share = -(-size // threads)
-    each = 1 if simulation.save_every is not None else _block_size(simulation, share)
+    is_single = simulation.save_every is not None or simulation.until is not None
+    each = 1 if is_single else _block_size(simulation, share)
     starts, gathered, done = iter(range(0, size, each)), _Gathered(size), 0
     stop = threading.Event()
     settings = _settings()
@@ -262,6 +263,8 @@ def _stack(results: list[Trajectory]) -> Trajectory:
 
     first = results[0]
     history = None
+    if len({tuple(np.shape(leaf) for leaf in jax.tree.leaves(r.history)) for r in results}) > 1:
+        raise ParameterError("members that stop at rest at other times have not the same frames")
     if first.history is not None:
         history = jax.tree.map(stack, *[result.history for result in results])
     return Trajectory(
@@ -272,5 +275,16 @@ def _stack(results: list[Trajectory]) -> Trajectory:
             first.status.names,
             np.array([r.status.first_bad_step for r in results]),
             np.array([r.status.bad_field for r in results]),
+            _numbers([r.status.cause for r in results]),
         ),
+        steps_taken=_numbers([r.steps_taken for r in results]),
+        steps_refused=_numbers([r.steps_refused for r in results]),
+        stopped_at=_numbers([r.stopped_at for r in results], np.nan),
     )
+
+
+def _numbers(values: list[Any], missing: Any = None) -> np.ndarray | None:
+    """Of all members; None where none has one."""
+    if all(value is None for value in values):
+        return None
+    return np.array([missing if value is None else value for value in values])

@@ -73,6 +73,8 @@ class Members:
         """
         check_kind("model", model, Model)
         state, keys = _named(model, start), Keys.of(key)
+        if state.time is not None:
+            raise ParameterError("an ensemble until a time starts at 0: give the fields alone")
         axes = (
             [_is_own(leaf, grid) for leaf in jax.tree.leaves(model)],
             State(

@@ -23,6 +23,7 @@ from mfnjax.simulation.checks import (
     saved_fields,
 )
 from mfnjax.simulation.packing import Packed, Same, cast, has_fixed_numbers, pack
+from mfnjax.simulation.span import Span
 from mfnjax.steppers import Stepper, check_serves, check_step, choose_stepper
 
 
@@ -64,21 +65,25 @@ class Inputs:
     save_every: int | None
     save: str | None
     packed: Packed | None
+    span: Span | None = None
 
     @property
     def is_traced(self) -> bool:
         """Whether the run is inside a transformation. What is packed is plain, but for the key."""
         problem = self.problem if self.packed is None else None
-        return is_traced((problem, self.problem.key, *self.values, self.step, self.steps))
+        span = () if self.span is None else tuple(vars(self.span).values())
+        return is_traced((problem, self.problem.key, *self.values, self.step, self.steps, span))
 
 
 def prepare_inputs(simulation: Any, start: StateLike, key: Any) -> Inputs:
     """Check a run of a `mfnjax.Simulation`; what is traced is taken on trust."""
     model, grid, dt = simulation.model, simulation.grid, simulation.dt
     state = as_state(model, start, grid)
-    chosen = choose_stepper(model, simulation.stepper)
-    check_last_step(model, state.step, simulation.steps)
-    every, save = simulation.save_every, simulation.save
+    chosen = choose_stepper(model, simulation.stepper, chooses=simulation.until is not None)
+    span = Span.of(simulation, state, chosen)  # type: ignore[arg-type]
+    if span is None:
+        check_last_step(model, state.step, simulation.steps)
+    every, save = simulation.frames_every, simulation.save
     saved = saved_fields(model, every, save)
     dtype = state.values[0].dtype
     if has_fixed_numbers(model, grid, dt):
@@ -87,7 +92,8 @@ def prepare_inputs(simulation: Any, start: StateLike, key: Any) -> Inputs:
         problem, packed = _checked_problem(model, grid, dt, chosen, dtype, saved), None
     check_key_of(model, key)
     problem = replace(problem, key=key)
-    return Inputs(problem, state.values, state.step, simulation.steps, every, save, packed)
+    steps, step = simulation.steps, state.step
+    return Inputs(problem, state.values, step, steps, every, save, packed, span)
 
 
 def _checked_problem(

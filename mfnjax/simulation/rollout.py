@@ -33,10 +33,13 @@ from mfnjax.simulation.loop import (
 )
 from mfnjax.simulation.problem import Inputs, Problem
 from mfnjax.simulation.trajectory import Trajectory, make_trajectory
+from mfnjax.simulation.until import run_until
 
 
 def run_inputs(inputs: Inputs, adjoint: Any = None, progress: Progress | None = None) -> Trajectory:
     """Run what `prepare_inputs` has checked, the way that fits its arguments."""
+    if inputs.span is not None:
+        return run_until(inputs, adjoint, progress)
     if adjoint is not None:
         return _run_static(inputs, adjoint)
     if inputs.is_traced:

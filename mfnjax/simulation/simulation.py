@@ -29,6 +29,7 @@ from mfnjax.simulation.plain_sides import sides_words
 from mfnjax.simulation.problem import prepare_inputs
 from mfnjax.simulation.record import Arrays, Meta, register_format
 from mfnjax.simulation.rollout import run_inputs
+from mfnjax.simulation.span import as_times, check_span
 from mfnjax.simulation.spec import plain_values, simulation_parts
 from mfnjax.simulation.start import (
     as_start,
@@ -40,7 +41,7 @@ from mfnjax.simulation.start import (
     text_start,
 )
 from mfnjax.simulation.trajectory import FORMAT, OLD_FORMAT, Status, Trajectory
-from mfnjax.steppers import Stepper, choose_stepper
+from mfnjax.steppers import AtRest, Stepper, choose_stepper
 
 
 @final
@@ -56,7 +57,7 @@ class Simulation:
         grid: The grid.
         steps: Number of steps T ≥ 0. A new number compiles nothing, unless ``adjoint`` is given.
         dt: Time step, in the model's unit of time (1 for a map).
-        stepper: Name or object; None takes the model's own.
+        stepper: Name or object; None takes the model's own, or ``Adaptive()`` with ``until``.
         save_every: Save a frame after every so many steps; None saves none.
         save: Save this field alone (an array (n, H, W)); None saves whole states.
         adjoint: Memory policy of reverse mode: ``"direct"``, ``"per_step"``, ``"nested"`` or a
@@ -64,6 +65,11 @@ class Simulation:
         start: Which of the model's starts a seed draws: a name; a text or a number for each field,
             such as ``{"u": "1 - 0.5*(abs(x - 64) < 10)", "v": "0.01*uniform()"}``, which may hold
             the parameters; None is the customary one.
+        until: In the place of ``steps`` and ``dt``: the time to end at, with steps that choose
+            themselves (`mfnjax.Adaptive`).
+        save_at: Times to save at, with ``until``; steps end there.
+        stop: What ends such a run earlier: `mfnjax.AtRest`. Frames of later times are not there
+            then; inside a transformation they are NaN.
 
     Raises:
         ParameterError: A value is not accepted.
@@ -80,20 +86,26 @@ class Simulation:
 
     model: Model
     grid: Grid
-    steps: Any = field(metadata={"static": True})
+    steps: Any = field(default=None, metadata={"static": True})
     dt: Any = 1.0
     stepper: str | Stepper | None = field(default=None, metadata={"static": True})
     save_every: int | None = field(default=None, metadata={"static": True})
     save: str | None = field(default=None, metadata={"static": True})
     adjoint: str | float | None = field(default=None, metadata={"static": True})
     start: Any = field(default=None, metadata={"static": True})
+    until: Any = None
+    save_at: Any = None
+    stop: AtRest | None = None
 
     def __post_init__(self) -> None:
         check_kind("model", self.model, Model)
         check_kind("grid", self.grid, Grid)
-        fixed = self.adjoint is not None or self.save_every is not None
-        object.__setattr__(self, "steps", check_steps(self.steps, static=fixed))
-        saved_fields(self.model, self.save_every, self.save)
+        check_span(self)
+        if self.until is None:
+            fixed = self.adjoint is not None or self.save_every is not None
+            object.__setattr__(self, "steps", check_steps(self.steps, static=fixed))
+        object.__setattr__(self, "save_at", as_times(self.save_at))
+        saved_fields(self.model, self.frames_every, self.save)
         object.__setattr__(self, "start", as_start(self.model, self.start))
 
     def run(
@@ -148,7 +160,9 @@ class Simulation:
         trajectory = run_inputs(inputs, self.adjoint, progress)
         if inputs.is_traced or is_traced(trajectory.state.values):
             return trajectory
-        return dataclasses.replace(trajectory, simulation=self, seed=seed if is_own else None)
+        status = dataclasses.replace(trajectory.status, ended=(self, trajectory.state))
+        seed = seed if is_own else None
+        return dataclasses.replace(trajectory, simulation=self, seed=seed, status=status)
 
     def run_to(
         self,
@@ -185,10 +199,10 @@ class Simulation:
         from mfnjax.simulation.streaming import check_same, run_growing
 
         every, has_frames = self.save_every, self.save is None and Path(path).suffix == ".zarr"
-        if every is None or every > self.steps or not has_frames:
+        if self.steps is None or every is None or every > self.steps or not has_frames:
             raise ParameterError(
-                "a run that is written as it goes needs save_every=, the frames of all fields, and "
-                "a path that ends in .zarr"
+                "a run that is written as it goes needs steps= and save_every=, the frames of all "
+                "fields, and a path that ends in .zarr"
             )
         store = GrowingStore(path)
         if resume:
@@ -263,6 +277,11 @@ class Simulation:
         return dataclasses.replace(self, **changes)
 
     @property
+    def frames_every(self) -> int | None:
+        """Frames are saved after every so many steps, or times of ``save_at``; None: none are."""
+        return self.save_every if self.save_at is None else 1
+
+    @property
     def model_name(self) -> str:
         """The model's name in the registry, or that of its class."""
         return name_of(type(self.model))
@@ -270,19 +289,22 @@ class Simulation:
     def summary(self) -> list[tuple[str, str]]:
         """The facts, as (name, text), for people."""
         grid = self.grid
-        stepper = choose_stepper(self.model, self.stepper)
+        stepper = choose_stepper(self.model, self.stepper, chooses=self.until is not None)
         spacings = set(grid.spacings)
         numbers = " × ".join(f"{h:g}" for h in (spacings if len(spacings) == 1 else grid.spacings))
         spacing = "" if spacings == {1} else f", dx = {numbers}"
         masked = "" if grid.mask is None else ", masked"
         shape = " × ".join(map(str, grid.shape))
         is_map = hasattr(self.model, "advance")
-        step = f"{self.steps}" if is_map else f"{self.steps} of dt = {self.dt:g}"
-        return [
+        rows = [
             ("model", self.model_name),
             ("grid", f"{shape}{spacing}, {sides_words(grid.boundary)}{masked}"),
-            ("steps", f"{step} ({stepper.name})"),
         ]
+        if self.until is not None:
+            how = f"{stepper.solver}, rtol = {stepper.rtol:g}, atol = {stepper.atol:g}"  # type: ignore[attr-defined]
+            return [*rows, ("time", f"until {float(self.until):g} ({how})")]
+        step = f"{self.steps}" if is_map else f"{self.steps} of dt = {self.dt:g}"
+        return [*rows, ("steps", f"{step} ({stepper.name})")]
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values; parameters that are arrays stay NumPy arrays.
@@ -301,7 +323,8 @@ class Simulation:
         ``origin``, ``boundary`` (see `mfnjax.simulation.plain_sides.read_sides`), ``mask`` (an
         array; without a shape it says the shape, too); ``steps``, ``dt``, ``stepper``,
         ``save_every``, ``save``, ``adjoint``, ``start`` (a name, or a table of texts). What is
-        missing is the preset's, else the model's.
+        missing is the preset's, else the model's. In the place of ``steps``, ``dt`` and
+        ``stepper``: ``until``, ``save_at``, ``at_rest`` (a rate), ``solver``, ``rtol``, ``atol``.
 
         Raises:
             ParameterError: A name is unknown or a value is not accepted.
@@ -337,19 +360,22 @@ def simulate(
     state: StateLike,
     *,
     grid: Grid,
-    steps: Any,
+    steps: Any = None,
     dt: Any = 1.0,
     stepper: str | Stepper | None = None,
     save_every: int | None = None,
     save: str | None = None,
     adjoint: str | float | None = None,
+    until: Any = None,
+    save_at: Any = None,
+    stop: AtRest | None = None,
     progress: Progress | None = None,
     key: jax.Array | None = None,
 ) -> Trajectory:
     """Run a model from a state: `Simulation` and its `Simulation.run` in one call.
 
     Args:
-        model: As for `Simulation`, and so on to ``adjoint``; ``steps`` may be traced here.
+        model: As for `Simulation`, and so on to ``stop``; ``steps`` may be traced here.
         state: Where to start, as for `Simulation.run`, and so on to ``key``.
 
     Returns:
@@ -368,7 +394,8 @@ def simulate(
         >>> run.history.shape, int(run.state.step), bool(run.status.ok)
         ((10, 32, 32), 100, True)
     """
-    simulation = Simulation(model, grid, steps, dt, stepper, save_every, save, adjoint)
+    times = {"until": until, "save_at": save_at, "stop": stop}
+    simulation = Simulation(model, grid, steps, dt, stepper, save_every, save, adjoint, **times)
     return simulation.run(_given(state), key=key, progress=progress)
 
 
@@ -377,11 +404,14 @@ def simulate_ensemble(
     state: StateLike,
     *,
     grid: Grid,
-    steps: int,
+    steps: int | None = None,
     dt: Any = 1.0,
     stepper: str | Stepper | None = None,
     save_every: int | None = None,
     save: str | None = None,
+    until: Any = None,
+    save_at: Any = None,
+    stop: AtRest | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
     key: jax.Array | None = None,
@@ -397,7 +427,8 @@ def simulate_ensemble(
         >>> simulate_ensemble(models, start, grid=grid, steps=10).state["v"].shape
         (5, 16, 16)
     """
-    simulation = Simulation(model, grid, steps, dt, stepper, save_every, save)
+    times = {"until": until, "save_at": save_at, "stop": stop}
+    simulation = Simulation(model, grid, steps, dt, stepper, save_every, save, **times)
     return simulation.ensemble(_given(state), key=key, threads=threads, progress=progress)
 
 
@@ -422,25 +453,41 @@ def _from_record(meta: Meta, arrays: Arrays) -> Trajectory:
     simulation = Simulation.from_dict(described)
     names = tuple(meta["fields"])
     history: Any = None
-    if simulation.save_every is not None:
+    if simulation.frames_every is not None:
         frames = {n: arrays[f"{n}_history"] for n in names if f"{n}_history" in arrays}
         if simulation.save is None:
-            history = State(tuple(frames), tuple(frames.values()), arrays["history_steps"])
+            at, times = arrays["history_steps"], arrays.get("history_times")
+            history = State(tuple(frames), tuple(frames.values()), at, times)
         else:
             history = frames[simulation.save]
     return Trajectory(
-        state=State(names, tuple(arrays[name] for name in names), np.int32(meta["step"])),
+        state=State(
+            names,
+            tuple(arrays[name] for name in names),
+            np.int32(meta["step"]),
+            *(_numbers(meta.get(name)) for name in ("time", "pace")),
+        ),
         history=history,
         counts={name: _integers(count) for name, count in meta["counts"].items()},
-        status=Status(names, _integers(meta["first_bad_step"]), _integers(meta["bad_field"])),
+        status=Status(
+            names,
+            *(_integers(meta.get(key)) for key in ("first_bad_step", "bad_field", "cause")),
+        ),
         simulation=simulation,
         seed=meta["seed"],
+        steps_taken=_integers(meta.get("steps_taken")),
+        steps_refused=_integers(meta.get("steps_refused")),
+        stopped_at=meta.get("stopped_at"),
     )
 
 
 def _integers(value: Any) -> Any:
     """A number of a run, or the numbers of an ensemble's members, as they were before the file."""
     return np.asarray(value, np.int64) if isinstance(value, list) else value
+
+
+def _numbers(value: Any) -> Any:
+    return None if value is None else np.asarray(value, np.float64)
 
 
 def _from_old_record(meta: Meta, arrays: Arrays) -> Trajectory:

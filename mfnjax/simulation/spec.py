@@ -18,12 +18,13 @@ from mfnjax.models.pde import PDE
 from mfnjax.models.registry import build_model, get_model, registered_name
 from mfnjax.simulation.checks import is_traced
 from mfnjax.simulation.plain_grid import GRID_KEYS, plain_grid, read_grid
-from mfnjax.steppers import STEPPERS
+from mfnjax.steppers import STEPPERS, Adaptive, AtRest
 
 MOST_STEPS = 10**8
 
 RUN_KEYS = ("steps", "dt", "stepper", "save_every", "save", "adjoint", "start")
-KEYS = ("model", "equation", "preset", "parameters", *GRID_KEYS, *RUN_KEYS)
+TIME_KEYS = ("until", "save_at", "at_rest", "solver", "rtol", "atol", "max_steps")
+KEYS = ("model", "equation", "preset", "parameters", *GRID_KEYS, *RUN_KEYS, *TIME_KEYS)
 
 
 def plain_values(simulation: Any) -> dict[str, Any]:
@@ -37,7 +38,10 @@ def plain_values(simulation: Any) -> dict[str, Any]:
     if is_traced((simulation, simulation.steps)):
         raise ParameterError("a simulation inside a transformation has no plain values")
     stepper = simulation.stepper
-    if stepper is not None and not isinstance(stepper, str):
+    timed = _plain_time(simulation)
+    if timed:
+        stepper = None
+    elif stepper is not None and not isinstance(stepper, str):
         if STEPPERS.get(stepper.name) != stepper:
             raise ParameterError(f"no name stands for the stepper {shown(stepper)}")
         stepper = stepper.name
@@ -46,7 +50,8 @@ def plain_values(simulation: Any) -> dict[str, Any]:
         **_plain_model(model),
         **plain_grid(simulation.grid),
         "steps": simulation.steps,
-        "dt": _plain(simulation.dt),
+        "dt": None if timed else _plain(simulation.dt),
+        **timed,
         "stepper": stepper,
         "save_every": simulation.save_every,
         "save": simulation.save,
@@ -54,6 +59,19 @@ def plain_values(simulation: Any) -> dict[str, Any]:
         "start": dict(start) if isinstance(start, tuple) else start,
     }
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _plain_time(simulation: Any) -> dict[str, Any]:
+    """What a run until a time has in the place of steps; nothing of another."""
+    if simulation.until is None:
+        return {}
+    stepper, stop = simulation.stepper or Adaptive(), simulation.stop
+    return {
+        "until": _plain(simulation.until),
+        "save_at": None if simulation.save_at is None else [*map(_plain, simulation.save_at)],
+        "at_rest": None if stop is None else _plain(stop.rate),
+        **dataclasses.asdict(stepper),
+    }
 
 
 def _plain_model(model: Model) -> dict[str, Any]:
@@ -96,6 +114,9 @@ def simulation_parts(values: Mapping[str, Any]) -> dict[str, Any]:
         "dt": usual.dt,
     }
     given = {key: values[key] for key in RUN_KEYS if values.get(key) is not None}
+    timed = {key: values[key] for key in TIME_KEYS if values.get(key) is not None}
+    if timed:
+        return _timed({**arguments, **given, "steps": given.get("steps")}, given, timed)
     if "steps" in given:
         given["steps"] = check_int("steps", given["steps"], 0, MOST_STEPS)
     if "dt" in given:
@@ -103,6 +124,25 @@ def simulation_parts(values: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(given.get("stepper", ""), str):
         raise ParameterError(f"stepper must be a name, got {shown(given['stepper'])}")
     return {**arguments, **given}
+
+
+def _timed(
+    arguments: dict[str, Any], given: Mapping[str, Any], timed: dict[str, Any]
+) -> dict[str, Any]:
+    """The arguments of a run until a time; what else it says is refused by `Simulation`."""
+    if "until" not in timed:
+        raise ParameterError(f"{next(iter(timed))} needs until, the time at which the run ends")
+    for name in ("stepper", "dt"):
+        if name in given:
+            raise ParameterError(f"{name} belongs to fixed steps: with until give solver and rtol")
+    times: dict[str, Any] = {
+        "until": check_real("until", timed.pop("until"), 0.0, 1e12, open_low=True)
+    }
+    if "save_at" in timed:
+        times["save_at"] = timed.pop("save_at")
+    if "at_rest" in timed:
+        times["stop"] = AtRest(check_real("at_rest", timed.pop("at_rest"), 0.0, 1e12))
+    return {**arguments, **times, "dt": 1.0, "stepper": Adaptive(**timed)}
 
 
 def read_model(values: Mapping[str, Any]) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from mfnjax.core.quantity import Quantity
 from mfnjax.core.state import State
 from mfnjax.errors import NumericalInstabilityError, ParameterError
 from mfnjax.models.base import main_field
+from mfnjax.simulation.inaccuracy import sufficient_step
 from mfnjax.simulation.loop import Run
 from mfnjax.simulation.problem import Inputs
 from mfnjax.simulation.record import format_of, read_record, write_record
@@ -29,26 +31,59 @@ _RESERVED = ("meta", "file")
 """Names that an array of a file cannot have: that of its description, and one of NumPy's own."""
 
 
+class Cause(enum.IntEnum):
+    """Why a run is not ok."""
+
+    NONE = 0
+    STEP_VANISHED = 1
+    STEPS_RAN_OUT = 2
+
+
+_WORDS: dict[int, str] = {
+    Cause.NONE: "holds a NaN or an infinity",
+    Cause.STEP_VANISHED: "is the largest where no step is small enough for the tolerances (does "
+    "the solution blow up?),",
+    Cause.STEPS_RAN_OUT: "is the largest where the run has taken all its max_steps, before its "
+    "end,",
+}
+
+
 @final
 @register_pytree
 @dataclass(frozen=True)
 class Status:
-    """Whether every field stayed finite, and where it first did not.
+    """Whether a run went well: every field stayed finite; and where it first did not.
 
     Attributes:
         names: Field names (static).
         first_bad_step: The step (1-based) after which a NaN or an infinity was first seen; 0 is
             the initial state, −1 a run that stayed finite.
         bad_field: Index of that field, −1 for none.
+        cause: Of a run that chose its steps, a `Cause` why it did not reach its end: the step is
+            the last one then, and the field that with the largest value. Else None.
+        ended: The simulation and the state that it ended in, of a plain run.
     """
 
     names: tuple[str, ...] = field(metadata={"static": True})
     first_bad_step: Any
     bad_field: Any
+    cause: Any = None
+    ended: Any = field(default=None, repr=False, compare=False, metadata={"origin": True})
+
+    @property
+    def inaccurate(self) -> bool:
+        """Whether dt was too long for the rates of a plain run of fixed steps, as far as its end
+        shows (see `mfnjax.simulation.inaccuracy`); found out when it is asked for."""
+        return self.sufficient_dt is not None
+
+    @property
+    def sufficient_dt(self) -> float | None:
+        """The dt that would have done for a run that is inaccurate; else None."""
+        return None if self.ended is None or not self.ok else sufficient_step(*self.ended)
 
     @property
     def ok(self) -> Any:
-        """Whether the run stayed finite (an array for an ensemble)."""
+        """Whether the run stayed finite, and reached its end (an array for an ensemble)."""
         return self.first_bad_step < 0
 
     @property
@@ -63,7 +98,8 @@ class Status:
             bad = np.atleast_1d(self.first_bad_step)
             worst = int(np.flatnonzero(bad >= 0)[0])
             index = int(np.atleast_1d(self.bad_field)[worst])
-            raise NumericalInstabilityError(self.names[index], int(bad[worst]))
+            cause = 0 if self.cause is None else np.atleast_1d(self.cause)[worst]
+            raise NumericalInstabilityError(self.names[index], int(bad[worst]), _WORDS[int(cause)])
 
 
 @final
@@ -84,6 +120,10 @@ class Trajectory:
         status: Whether the run stayed finite, and where it first did not.
         simulation: The `mfnjax.Simulation` that ran.
         seed: The seed of its start and its chance; None where these were given as arrays and key.
+        steps_taken: Of a run that chose its steps; else None.
+        steps_refused: Steps that it tried and took back.
+        stopped_at: The time at which ``stop`` ended it; None if nothing did (NaN inside a
+            transformation).
 
     Examples:
         >>> from mfnjax import GrayScottModel, Grid, Simulation
@@ -98,6 +138,9 @@ class Trajectory:
     status: Status
     simulation: Any = field(default=None, metadata={"origin": True})
     seed: int | None = field(default=None, metadata={"origin": True})
+    steps_taken: Any = None
+    steps_refused: Any = None
+    stopped_at: Any = None
 
     @property
     def histories(self) -> dict[str, np.ndarray]:
@@ -118,6 +161,8 @@ class Trajectory:
         if isinstance(self.history, State):
             return np.asarray(self.history.step)
         simulation = self._simulation()
+        if simulation.until is not None:
+            return np.arange(1, self._num_frames + 1, dtype=np.int32)
         every = simulation.save_every
         start = np.asarray(self.state.step)[..., None] - simulation.steps
         return (start + every * np.arange(1, self._num_frames + 1)).astype(np.int32)
@@ -193,6 +238,8 @@ class Trajectory:
         parts += [(f"{name}_history", frames) for name, frames in self.histories.items()]
         if self.history is not None:
             parts.append(("history_steps", self.history_steps))
+        if isinstance(self.history, State) and self.history.time is not None:
+            parts.append(("history_times", np.asarray(self.history.time)))
         described = self._simulation().to_dict()
         maps = {
             f"parameter_{name}": described["parameters"].pop(name)
@@ -216,6 +263,13 @@ class Trajectory:
             "first_bad_step": np.asarray(self.status.first_bad_step).tolist(),
             "bad_field": np.asarray(self.status.bad_field).tolist(),
         }
+        if self.state.time is not None:
+            meta["cause"] = np.asarray(self.status.cause).tolist()
+            meta["time"] = np.asarray(self.state.time, np.float64).tolist()
+            meta["pace"] = np.asarray(self.state.pace, np.float64).tolist()
+            for name in ("steps_taken", "steps_refused", "stopped_at"):
+                value = getattr(self, name)
+                meta[name] = None if value is None else np.asarray(value).tolist()
         return meta, {name: np.asarray(part) for name, part in parts}
 
     @classmethod
@@ -304,10 +358,17 @@ class Trajectory:
             rows.append((f"{name}, mean ± std", centre.replace("-", "−")))
         for name, count in self.counts.items():
             rows.append((name.replace("_", " "), str(np.asarray(count).sum())))
+        if self.steps_taken is not None:
+            taken, refused = (np.asarray(n).sum() for n in (self.steps_taken, self.steps_refused))
+            rows.append(("steps taken", f"{taken}, and {refused} refused"))
+        if self.stopped_at is not None:
+            rows.append(("at rest", f"from t = {np.asarray(self.stopped_at)} on"))
         frames = "not kept" if self.history is None else f"{self._num_frames} frames"
         rows.append(("history", frames))
         if not np.all(self.status.ok):
-            rows.append(("status", "a field is not finite"))
+            rows.append(("status", "a field is not finite, or the end was not reached"))
+        elif (dt := self.status.sufficient_dt) is not None:
+            rows.append(("status", f"inaccurate: dt is too long, {dt:.2g} would do"))
         return rows
 
     def statistics(self, name: str) -> dict[str, float]:
@@ -378,7 +439,9 @@ class Trajectory:
         shape = "×".join(str(size) for size in self.state.values[0].shape)
         if self.simulation is None:
             return shape
-        text = f"{self.simulation.model_name}, {shape}, {self.simulation.steps} steps"
+        until, steps = self.simulation.until, self.simulation.steps
+        length = f"{steps} steps" if until is None else f"until {float(until):g}"
+        text = f"{self.simulation.model_name}, {shape}, {length}"
         return text if self.seed is None else f"{text}, seed {self.seed}"
 
     def _shown_field(self, name: str | None) -> str:

@@ -1,5 +1,6 @@
 """Steppers: one step of time, owning no parameter of the problem."""
 
+from mfnjax.steppers.adaptive import Adaptive, AtRest
 from mfnjax.steppers.choice import (
     STEPPERS,
     boundaries_of,
@@ -18,6 +19,7 @@ from mfnjax.steppers.stepper import (
     explicit_stable_step,
     right_hand_side,
     transport_symbols,
+    works_cell_by_cell,
 )
 from mfnjax.steppers.stochastic import EulerMaruyama, Milstein
 
@@ -25,6 +27,8 @@ __all__ = [
     "ETDRK2",
     "ETDRK4",
     "STEPPERS",
+    "Adaptive",
+    "AtRest",
     "Euler",
     "EulerMaruyama",
     "Map",
@@ -43,4 +47,5 @@ __all__ = [
     "right_hand_side",
     "steppers_of",
     "transport_symbols",
+    "works_cell_by_cell",
 ]

@@ -6,6 +6,7 @@ from mfnjax.core.boundary import BOUNDARIES
 from mfnjax.core.grid import Grid
 from mfnjax.errors import ParameterError, StabilityError
 from mfnjax.models.base import Model
+from mfnjax.steppers.adaptive import Adaptive
 from mfnjax.steppers.explicit import Euler, Map, RungeKutta4, StrongStability3
 from mfnjax.steppers.exponential import ETDRK2, ETDRK4
 from mfnjax.steppers.splitting import Strang
@@ -29,12 +30,16 @@ STEPPERS: dict[str, Stepper] = {
 """Every stepper by name; where a model has no preference, the first that can serve it is taken."""
 
 
-def choose_stepper(model: Model, stepper: str | Stepper | None) -> Stepper:
-    """Return the stepper to use: the model's own for None.
+def choose_stepper(
+    model: Model, stepper: str | Stepper | None, *, chooses: bool = False
+) -> Stepper:
+    """Return the stepper to use: the model's own for None, or one that ``chooses`` its steps.
 
     Raises:
         ParameterError: No such stepper.
     """
+    if stepper is None and chooses:
+        return Adaptive()
     if stepper is None:
         preferred = model.stepper
         if preferred is None:

@@ -122,6 +122,12 @@ def test_the_note_on_patterns_is_said_for_the_default_pair(mfn, options, is_said
             ("--model", "gray-scott", "--steps", 4, "--save-every", 9, "--history"),
             ("--save-every 9", "4 steps"),
         ),
+        (("--until", 5), ("it is a map",)),
+        (("--model", "gray-scott", "--until", 5, "--steps", 3), ("steps= or at until=",)),
+        (("--model", "gray-scott", "--until", 5, "--dt", 3), ("dt belongs to fixed steps",)),
+        (("--model", "gray-scott", "--rtol", 1e-3), ("rtol needs until",)),
+        (("--model", "gray-scott", "--until", 5, "--rtol", 1e-9), ("beyond float32",)),
+        (("--model", "gray-scott", "--until", 5, "--solver", "magic"), ("magic", "tsit5")),
         (("--preset", "x"), ("preset", "'x'")),
         (("--dt", 2), ("dt must be 1", "own step")),
         (("--set", "alpah=0.2"), ("did you mean 'alpha'",)),
@@ -325,6 +331,24 @@ def test_another_model_is_what_simulate_computes(mfn, tmp_path):
     assert result.history_steps.tolist() == [5, 10, 15, 20]
     assert result.simulation.model == model
     assert "20 of dt = 0.5" in output
+
+
+@pytest.mark.thorough
+def test_a_run_until_a_time_chooses_its_steps(mfn, tmp_path):
+    path, options = tmp_path / "run.npz", ("--until", 20, "--rtol", 1e-4, "--save-at", "5,20")
+    model = ("--model", "gray-scott", "--grid-size", 16, "--seed", 3)
+    output = mfn("simulate", *model, *options, "--history", "-o", path).stdout
+    run = Trajectory.load(path)
+    assert f"{run.steps_taken}, and {run.steps_refused} refused" in output
+    assert run.history.time.tolist() == [5, 20]
+    assert float(run.state.time) == 20
+
+
+def test_a_step_that_is_too_long_for_the_reaction_is_noticed(mfn):
+    options = ("--start", "u = 0.3", "--set", "lambda=2.7", "--steps", 60, "--grid-size", 8)
+    assert "inaccurate" in mfn("simulate", "--model", "fisher-kpp", *options).stderr
+    slower = ("--start", "u = 0.3", "--set", "lambda=0.3", "--steps", 60, "--grid-size", 8)
+    assert "inaccurate" not in mfn("simulate", "--model", "fisher-kpp", *slower).stderr
 
 
 def test_a_model_in_a_file_with_a_preset(mfn, tmp_path, monkeypatch):

@@ -86,7 +86,7 @@ def test_what_cannot_be_streamed(tmp_path) -> None:
         (WHOLE.replace(save="potential"), "a.zarr"),
         (WHOLE, "a.nc"),
     ):
-        with pytest.raises(ParameterError, match="needs save_every="):
+        with pytest.raises(ParameterError, match="needs steps= and save_every="):
             simulation.run_to(tmp_path / name, seed=1)
     with pytest.raises(DataError, match="no run to resume"):
         WHOLE.run_to(tmp_path / "a.zarr", resume=True)
