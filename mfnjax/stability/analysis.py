@@ -21,18 +21,11 @@ from mfnjax.errors import ParameterError
 from mfnjax.models.base import Equation, Model, concrete_parameters
 from mfnjax.stability.curve import POINTS, Curve
 from mfnjax.stability.plane_wave import PlaneWave, Waves, waves_along
-from mfnjax.stability.roots import as_guesses, critical_parameter, distinct, homogeneous_states
+from mfnjax.stability.rest import Rest
+from mfnjax.stability.roots import critical_parameter
 from mfnjax.stability.verdict import StabilityReport, Verdict, report_of
-from mfnjax.stability.whole import (
-    conserved_totals,
-    directions_of,
-    rates_and_jacobian,
-    rates_at_rest,
-    wave_matrices,
-)
+from mfnjax.stability.whole import directions_of, wave_matrices
 
-_STARTS = 96
-_LARGEST_STATE = 1e4
 _ORDER = (
     Verdict.TURING,
     Verdict.CONSERVED,
@@ -59,6 +52,8 @@ class ModelStability:
         is_continuum: Whether states fill a line, plane or more, of which a few were analysed.
         conserved: The totals that no closed domain lets change, in words: ``"u"``, ``"u + v"``.
         remarks: What else one should know, in sentences.
+        stays_positive: Whether fields that begin ≥ 0 stay so, as concentrations do: then a state
+            with a negative one speaks for the model only if there is no other.
     """
 
     model: str
@@ -69,16 +64,19 @@ class ModelStability:
     is_continuum: bool = False
     conserved: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    stays_positive: bool = False
 
     @property
     def leading(self) -> StabilityReport | None:
         """The report that speaks for the model; None if no state was found."""
-        # Of equals, one without a negative concentration.
-        return min(
-            self.reports,
-            key=lambda one: (_ORDER.index(one.verdict), _has_negative(one.state)),
-            default=None,
-        )
+
+        def rank(report: StabilityReport) -> tuple[bool, int, int]:
+            is_out = self.stays_positive and bool((report.state < 0).any())
+            return is_out, _ORDER.index(report.verdict), int((report.state <= 0).sum())
+
+        # Of equals, the one with the most positive fields.
+
+        return min(self.reports, key=rank, default=None)
 
     @property
     def verdict(self) -> Verdict | None:
@@ -95,9 +93,8 @@ class ModelStability:
         return f"of a continuum of states, {self._words(self.leading)}: {self.leading.sentence}"
 
     def _words(self, report: StabilityReport) -> str:
-        state = np.where(_is_zero(report.state), 0.0, report.state)
-        pairs = zip(self.fields, state, strict=True)
-        return ", ".join(f"{name} = {value:.6g}" for name, value in pairs)
+        pairs = zip(self.fields, report.state, strict=True)
+        return ", ".join(f"{name} = {value + 0.0:.6g}" for name, value in pairs)
 
     @property
     def wavelength(self) -> float | None:
@@ -149,6 +146,7 @@ def analyse(
     grid: Grid | None = None,
     guesses: Any = None,
     bounds: Sequence[tuple[float, float]] | None = None,
+    total: float | Sequence[float] | None = None,
     max_wavenumber: float | None = None,
     direction: Sequence[float] | None = None,
 ) -> ModelStability:
@@ -160,16 +158,22 @@ def analyse(
     iterated map with dt = 1 the same rates are those of the equations it steps through. Noise is
     left out.
 
-    Where states fill a continuum, as with a conserved total, those next to ``guesses`` speak for
-    it: give the mean of the fields.
+    Of rates that are quotients of polynomials all states are found; of others, those that Newton's
+    method finds from many starts. Starts and tolerances are in units in which the terms of the
+    rates balance, so that a change of the units of fields, time or space changes nothing.
+
+    Where states fill a continuum, as with a conserved total, give the mean of the total, or those
+    next to ``guesses`` (the means of the fields) speak for it.
 
     Args:
         model: The model, with plain numbers for parameters.
         grid: None takes ∇² as in the continuum, −q². A grid takes its stencils, and waves of at
             least two cells: this is what a simulation on it does.
-        guesses: Where to look for states, shape (m, n), beside the starts spread over all signs
-            and the magnitudes 0.001…100; alone, where there is a continuum.
+        guesses: Where to look for states, shape (m, n), beside the usual starts; alone, where there
+            is a continuum.
         bounds: (low, high) for each field: look there only, and evenly.
+        total: The mean over the domain of each conserved total, in the order of ``.conserved``: one
+            number for ``("u + v",)``. Only states with these are analysed.
         max_wavenumber: Last q of the curve [1/length]; None goes to where all decays (or π/dx).
         direction: Along which the waves run, one number for each direction of space in the order x,
             y, z; None is along x.
@@ -191,15 +195,23 @@ def analyse(
     with jax.enable_x64(True):
         waves = _waves(model, grid, direction)
         last = max_wavenumber if max_wavenumber is not None else waves.shortest
-        found, is_continuum = _states(model, waves, guesses, bounds)
+        rest = Rest(model, waves)
+        totals = np.zeros((0, len(rest.names)))
+        if total is not None:
+            totals = rest.conserved()
+            rest.fix(totals, total)
+        found, is_continuum = rest.states(guesses, bounds)
         states = [state for state in found if _is_smooth(model, waves, state)]
-        totals, conserved = _conserved(model, waves, states)
+        if total is None and states and all(map(rest.lacks_rank, states)):
+            totals = rest.conserved()
+        conserved = rest.words(totals)
         names = " and ".join(f"the total of {one}" for one in conserved)
         names += (" are conserved" if len(totals) > 1 else " is conserved") if names else ""
         reports = tuple(
             report_of(_curve(model, waves, state), last, totals=totals, names=names)
             for state in states
         )
+        stays_positive = rest.stays_positive
     spacing: Any = waves.spacings
     if spacing is not None and len(set(spacing)) == 1:
         spacing = spacing[0]
@@ -222,6 +234,7 @@ def analyse(
         is_continuum=is_continuum,
         conserved=conserved,
         remarks=tuple(remarks),
+        stays_positive=stays_positive,
     )
 
 
@@ -289,12 +302,14 @@ class _Followed:
     def __init__(self, model: Model, name: str, state: np.ndarray, waves: Waves) -> None:
         self._model, self._name, self._waves = model, name, waves
         self._known = {float(getattr(model, name)): state}
+        with jax.enable_x64(True):
+            self._rest = Rest(model, waves)
 
     def __call__(self, value: float) -> float:
         model = dataclasses.replace(self._model, **{self._name: float(value)})  # type: ignore[type-var]
         nearest = min(self._known, key=lambda known: abs(known - value))
         with jax.enable_x64(True):
-            state = _newton(model, self._waves, self._known[nearest])
+            state = self._rest.of(model).nearest(self._known[nearest])
             if state is None:
                 return math.nan
             self._known[float(value)] = state
@@ -322,18 +337,8 @@ def _find_bracket(growth: _Followed, here: float, name: str) -> tuple[float, flo
     )
 
 
-def _is_zero(state: np.ndarray) -> np.ndarray:
-    """Which numbers are 0 but for rounding."""
-    is_zero: np.ndarray = np.abs(state) <= 1e-12 * max(1.0, float(np.abs(state).max()))
-    return is_zero
-
-
-def _has_negative(state: np.ndarray) -> bool:
-    return bool(((state < 0) & ~_is_zero(state)).any())
-
-
 def _curve(model: Model, waves: Waves, state: np.ndarray) -> Curve:
-    matrices = wave_matrices(model, waves, state)
+    matrices = wave_matrices(jax.tree.map(np.float64, model), waves, state)
     return Curve(state, np.asarray(matrices(np.zeros(POINTS))[0][0]), matrices)
 
 
@@ -347,119 +352,10 @@ def _waves(model: Model, grid: Grid | None, direction: Any) -> Waves:
     return waves_along(direction, axes, grid)
 
 
-def _newton(model: Model, waves: Waves, start: np.ndarray) -> np.ndarray | None:
-    """The state near ``start``, in float64; None where Newton's method finds none."""
-    state = start.astype(np.float64)
-    cast = _in_float64(model)
-    for _ in range(60):
-        rates, slope = (np.asarray(x) for x in rates_and_jacobian(cast, waves, state))
-        if not (np.isfinite(rates).all() and np.isfinite(slope).all()):
-            return None
-        # Along a continuum of states, where the slope is 0 but for rounding, it stays put.
-        step = np.linalg.lstsq(slope, rates, rcond=1e-12)[0]
-        state = state - step
-        if np.abs(step).max() <= 1e-14 * max(float(np.abs(state).max()), 1e-300):
-            return state
-    size = np.abs(slope).max() * max(float(np.abs(state).max()), 1.0)
-    return state if np.abs(rates).max() <= 1e-10 * size else None
-
-
-def _in_float64(model: Model) -> Model:
-    cast: Model = jax.tree.map(lambda leaf: np.float64(leaf), model)
-    return cast
-
-
-def _states(
-    model: Model, waves: Waves, guesses: Any, bounds: Sequence[tuple[float, float]] | None
-) -> tuple[np.ndarray, bool]:
-    """The states, and whether they are a continuum."""
-    reaction, count = rates_at_rest(model, waves), len(model.reaction_fields)
-    own = None if guesses is None else as_guesses(guesses)
-    if own is not None and own.shape[1:] != (count,):
-        raise ParameterError(f"guesses must have {count} numbers a state, got shape {own.shape}")
-    if bounds is not None:
-        if len(bounds) != count:
-            raise ParameterError(
-                f"bounds must be one (low, high) for each of {', '.join(model.reaction_fields)}, "
-                f"got {bounds!r}"
-            )
-        states = homogeneous_states(reaction, bounds=bounds, guesses=guesses)
-        usual = np.mean(np.asarray(bounds, np.float64), axis=1)[None]
-    else:
-        usual, spread = np.stack([np.zeros(count), np.ones(count)]), _spread_starts(count)
-        starts = [usual, spread] if own is None else [own, usual, spread]
-        states = homogeneous_states(reaction, guesses=np.concatenate(starts))
-        # A reaction that fades at infinity has spurious states there, and one that divides by a
-        # field may have them on the way to 0/0.
-        regular = [_is_regular(model, waves, state) for state in states]
-        states = states[np.array(regular, bool) & (np.abs(states) <= _LARGEST_STATE).all(1)]
-    alone = np.array([not _has_neighbours(model, waves, state) for state in states], bool)
-    if alone.all():
-        return states, False
-    # Of a continuum any number of states may be found: those next to given ones stand for it.
-    near = [_newton(model, waves, guess) for guess in (usual if own is None else own)]
-    chosen = [state for state in near if state is not None and _is_regular(model, waves, state)]
-    both = np.concatenate([states[alone], np.reshape(chosen, (-1, count))])
-    return distinct(both, np.zeros(len(both))), True
-
-
-def _spread_starts(count: int) -> np.ndarray:
-    """Starts of all magnitudes; positive first, because concentrations are."""
-    rng = np.random.default_rng(0)
-    magnitudes = 10.0 ** rng.uniform(-3.0, 2.0, (_STARTS, count))
-    signs = rng.choice([-1.0, 1.0], (_STARTS, count))
-    signs[: _STARTS // 2] = 1.0
-    return signs * magnitudes
-
-
-def _has_neighbours(model: Model, waves: Waves, state: np.ndarray) -> bool:
-    """Whether there are other states as near as one likes: det J = 0, and no double root."""
-    slope = np.asarray(rates_and_jacobian(_in_float64(model), waves, state)[1])
-    _, sizes, right = np.linalg.svd(slope)
-    if sizes[-1] > 1e-6 * sizes[0]:
-        return False
-    step = 1e-3 * max(1.0, float(np.abs(state).max()))
-    other = _newton(model, waves, state + step * right[-1])
-    return other is not None and 0.5 < float(np.linalg.norm(other - state)) / step < 2.0
-
-
-def _is_regular(model: Model, waves: Waves, state: np.ndarray) -> bool:
-    snapped = np.where(np.abs(state) < 1e-100, 0.0, state)
-    found = rates_and_jacobian(_in_float64(model), waves, snapped)
-    return all(bool(np.isfinite(x).all()) for x in found)
-
-
 def _is_smooth(model: Model, waves: Waves, state: np.ndarray) -> bool:
     """Whether transport, too, has a derivative there."""
     found = wave_matrices(model, waves, state)(np.linspace(0.0, 1.0, POINTS))
     return all(bool(np.isfinite(x).all()) for x in found)
-
-
-def _conserved(
-    model: Model, waves: Waves, states: list[np.ndarray]
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The conserved totals, and each in words; looked for where there may be some."""
-    names = model.reaction_fields
-    none = np.zeros((0, len(names)))
-    ranks = [
-        np.linalg.matrix_rank(rates_and_jacobian(_in_float64(model), waves, state)[1], rtol=1e-9)
-        for state in states
-    ]
-    if not ranks or max(ranks) == len(names):
-        return none, ()
-    totals = conserved_totals(model, waves.axes)
-    return totals, tuple(_combination(row, names) for row in totals)
-
-
-def _combination(row: np.ndarray, names: Sequence[str]) -> str:
-    """u + 2v, of the numbers that are not 0."""
-    words = ""
-    for factor, name in zip(row, names, strict=True):
-        if factor:
-            size = "" if abs(abs(factor) - 1) < 1e-9 else f"{abs(factor):.6g} "
-            sign = ("-" if factor < 0 else "") if not words else (" - " if factor < 0 else " + ")
-            words += f"{sign}{size}{name}"
-    return words
 
 
 def _numbers(model: Model) -> dict[str, float]:

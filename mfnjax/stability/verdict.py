@@ -24,7 +24,7 @@ from mfnjax.stability.linear import (
 )
 
 MARGINAL_TOLERANCE = 1e-6
-"""A growth rate below this fraction of the rates of the problem (‖J‖₂) counts as zero."""
+"""A growth rate below this fraction of the rates that make it up counts as zero."""
 
 
 class Verdict(enum.StrEnum):
@@ -99,7 +99,7 @@ def fastest_mode(
         transport: L, from (tuple of n arrays, laplacian) to a tuple of n arrays.
         state: u*, n numbers.
         max_wavenumber: Last q of the scan [1/length]; None goes to where every transported
-            field decays at four times ‖J‖₂. On a grid of spacing h give π/h.
+            field decays at four times the rate of reaction. On a grid of spacing h give π/h.
         laplacian_symbol: q ↦ symbol of ∇²; −q² unless given.
 
     Returns:
@@ -143,7 +143,8 @@ def classify(
         state: u*, n numbers, with f(u*) = 0 (see `homogeneous_states`).
         max_wavenumber: Last q of the scan [1/length]; see `fastest_mode`.
         laplacian_symbol: q ↦ symbol of ∇²; −q² unless given.
-        tolerance: Growth rates within this fraction of ‖J‖₂ count as zero, (0, 0.1].
+        tolerance: Growth rates within this fraction of the rates that make them up count as
+            zero, (0, 0.1].
 
     Returns:
         The report; ``report.sentence`` says it in words.
@@ -193,7 +194,8 @@ def report_of(
     Args:
         curve: The curve.
         max_wavenumber: Its last q [1/length]; see `fastest_mode`.
-        tolerance: Growth rates within this fraction of ‖J‖₂ count as zero, (0, 0.1].
+        tolerance: Growth rates within this fraction of the rates that make them up count as
+            zero, (0, 0.1].
         totals: Combinations of the fields that no homogeneous mode changes, shape (r, n).
         names: The same in words.
     """
@@ -201,15 +203,15 @@ def report_of(
     wavenumbers = curve.points(max_wavenumber)
     growth, frequency = curve(wavenumbers)
     fastest = curve.peak(wavenumbers, growth, frequency)
-    # Where nothing happens at q = 0 the curve itself says what is small.
-    threshold = tolerance * (curve.rate or float(np.hypot(growth, frequency).max()))
     homogeneous = curve.mode(0.0, float(growth[0]), float(frequency[0]))
+    threshold = tolerance * curve.scale(fastest)
     within: Mode | None = homogeneous
     if totals is not None and len(totals):
         within = leader_within(curve.jacobian, totals)
     verdict, sentence = _judge(
         within,
         fastest,
+        tolerance * curve.scale(within or homogeneous),
         threshold,
         at_edge=fastest.wavenumber == wavenumbers[-1],
         decays=bool((growth[1:] < 0).all()),
@@ -233,6 +235,7 @@ def report_of(
 def _judge(
     homogeneous: Mode | None,
     fastest: Mode,
+    still: float,
     threshold: float,
     *,
     at_edge: bool,
@@ -243,13 +246,14 @@ def _judge(
     """The verdict and its sentence from the two modes that decide it.
 
     ``homogeneous`` is the leader of those that keep the conserved totals; None: there is no such.
+    At q = 0 what is within ``still`` is 0, elsewhere what is within ``threshold``.
     """
     at_rest = homogeneous or Mode(0.0, -math.inf, 0.0)
     grows = fastest.growth > threshold
     oscillates = abs(fastest.frequency) > threshold
     where = f"q = {fastest.wavenumber:.4g} (wavelength {fastest.wavelength:.4g})"
-    if at_rest.growth > threshold:
-        if at_rest.frequency > threshold:
+    if at_rest.growth > still:
+        if at_rest.frequency > still:
             period = 2 * math.pi / at_rest.frequency
             return (
                 Verdict.HOPF,
@@ -259,7 +263,7 @@ def _judge(
             Verdict.OTHER,
             "grows at q = 0 without oscillating: the whole field leaves this state",
         )
-    at_zero = "" if at_rest.growth < -threshold else _marginal_at_zero(at_rest, threshold)
+    at_zero = "" if at_rest.growth < -still else _marginal_at_zero(at_rest, still)
     calm = at_zero or conserved or "decays at q = 0"
     if grows and at_edge:
         return Verdict.OTHER, "grows up to the shortest wavelength looked at: none is selected"
