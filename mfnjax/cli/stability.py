@@ -104,7 +104,10 @@ def stability(
         built = build_model(model, assignments_of(parameters), preset=preset)
     along = None if direction is None else _numbers("--direction", direction)
     starts = [_numbers("--guess", text) for text in guesses] or None
-    grid = None if spacing is None else Grid((4,) * len(directions_of(built)), spacing)
+    grid = None
+    if spacing is not None:  # the stencil alone: waves that fit no certain number of cells
+        along = along or [1.0, 0.0, 0.0][: len(directions_of(built))]
+        grid = Grid((4,) * len(along), spacing)
     analysis = analyse(built, grid=grid, guesses=starts, direction=along)
     values = analysis.to_dict()
     if critical is not None:

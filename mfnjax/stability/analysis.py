@@ -20,11 +20,12 @@ from mfnjax.core.grid import Grid
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Equation, Model, concrete_parameters
 from mfnjax.stability.curve import POINTS, Curve
+from mfnjax.stability.modes import modes_of
 from mfnjax.stability.plane_wave import PlaneWave, Waves, waves_along
 from mfnjax.stability.rest import Rest
 from mfnjax.stability.roots import critical_parameter
-from mfnjax.stability.verdict import StabilityReport, Verdict, report_of
-from mfnjax.stability.whole import directions_of, wave_matrices
+from mfnjax.stability.verdict import Fitting, StabilityReport, Verdict, report_of
+from mfnjax.stability.whole import directions_of, rates_on, wave_matrices
 
 _ORDER = (
     Verdict.TURING,
@@ -167,8 +168,9 @@ def analyse(
 
     Args:
         model: The model, with plain numbers for parameters.
-        grid: None takes ∇² as in the continuum, −q². A grid takes its stencils, and waves of at
-            least two cells: this is what a simulation on it does.
+        grid: None takes ∇² as in the continuum, −q². A grid takes its stencils, and of the waves
+            those that fit it and its sides, in all directions: this is what a simulation on it
+            does. The curve is along x, and has waves of at least two cells.
         guesses: Where to look for states, shape (m, n), beside the usual starts; alone, where there
             is a continuum.
         bounds: (low, high) for each field: look there only, and evenly.
@@ -176,7 +178,7 @@ def analyse(
             number for ``("u + v",)``. Only states with these are analysed.
         max_wavenumber: Last q of the curve [1/length]; None goes to where all decays (or π/dx).
         direction: Along which the waves run, one number for each direction of space in the order x,
-            y, z; None is along x.
+            y, z, whether they fit a grid or not; None is along x, or all that fit the grid.
 
     Returns:
         The analysis; ``.sentence`` says it in words, ``.reports`` holds the dispersion curves.
@@ -207,9 +209,17 @@ def analyse(
         conserved = rest.words(totals)
         names = " and ".join(f"the total of {one}" for one in conserved)
         names += (" are conserved" if len(totals) > 1 else " is conserved") if names else ""
+        fit = None if grid is None or direction is not None else _Fit(model, waves, grid)
+        held = [state for state in states if fit is None or fit.keeps(state)]
         reports = tuple(
-            report_of(_curve(model, waves, state), last, totals=totals, names=names)
-            for state in states
+            report_of(
+                _curve(model, waves, state),
+                last,
+                totals=totals,
+                names=names,
+                fitting=None if fit is None else fit.of(state, max_wavenumber),
+            )
+            for state in held
         )
         stays_positive = rest.stays_positive
     spacing: Any = waves.spacings
@@ -223,6 +233,12 @@ def analyse(
         remarks.append(f"the homogeneous states are a continuum: {whose} were analysed")
     if len(states) < len(found):
         remarks.append("a state was left out where the rates have no derivative")
+    if len(held) < len(states):
+        remarks.append("a state was left out that the sides of the grid do not keep")
+    if fit is not None and not fit.is_known:
+        remarks.append(
+            "modes of such sides are not known: waves along x that meet no side were looked at"
+        )
     if isinstance(model, Equation) and model.is_stochastic():
         remarks.append("noise was left out")
     return ModelStability(
@@ -290,7 +306,7 @@ def critical_value(
         state = leading.state
     with jax.enable_x64(True):
         waves = _waves(model, grid, direction)
-    growth = _Followed(model, name, np.asarray(state, np.float64), waves)
+    growth = _Followed(model, name, np.asarray(state, np.float64), waves, grid if direction is None else None)
     if bracket is None:
         bracket = _find_bracket(growth, float(getattr(model, name)), name)
     return critical_parameter(growth, bracket, tolerance=tolerance)
@@ -299,8 +315,10 @@ def critical_value(
 class _Followed:
     """The largest growth rate of one state as a function of one parameter."""
 
-    def __init__(self, model: Model, name: str, state: np.ndarray, waves: Waves) -> None:
-        self._model, self._name, self._waves = model, name, waves
+    def __init__(
+        self, model: Model, name: str, state: np.ndarray, waves: Waves, grid: Grid | None
+    ) -> None:
+        self._model, self._name, self._waves, self._grid = model, name, waves, grid
         self._known = {float(getattr(model, name)): state}
         with jax.enable_x64(True):
             self._rest = Rest(model, waves)
@@ -313,9 +331,76 @@ class _Followed:
             if state is None:
                 return math.nan
             self._known[float(value)] = state
+            if self._grid is not None:
+                return _Fit(model, self._waves, self._grid).of(state, None).fastest.growth
             curve = _curve(model, self._waves, state)
             wavenumbers = curve.points(self._waves.shortest)
             return curve.peak(wavenumbers, *curve(wavenumbers)).growth
+
+
+class _Fit:
+    """What the waves do that fit a grid.
+
+    Attributes:
+        is_known: Whether the grid's sides have modes; else plane waves along x stand for them.
+    """
+
+    def __init__(self, model: Model, waves: Waves, grid: Grid) -> None:
+        self._model, self._waves, self._grid = model, waves, grid
+        generic = np.array([[0.71, 0.43, 0.29][: len(waves.axes)]]) / max(waves.spacings or (1.0,))
+        at = np.ones(len(model.reaction_fields))
+        self._travels = bool(np.any(wave_matrices(_float64(model), waves, at)(generic)[1]))
+        sides = {grid.boundary.along(axis).transform for axis in grid.axes}
+        modes = modes_of(grid, model.reaction_fields, both_ways=self._travels)
+        # Where waves run one way, two of them do not make one that stands between walls.
+        self._modes = modes if not self._travels or sides == {"fourier"} else None
+        self.is_known = self._modes is not None
+
+    def keeps(self, state: np.ndarray) -> bool:
+        """Whether a homogeneous state is one between the sides, too."""
+        grid = self._grid
+        fields = np.broadcast_to(np.reshape(state, (-1, *[1] * len(grid.shape))), (len(state), *grid.shape))
+        rates = np.asarray(rates_on(_float64(self._model), fields, grid, kind=type(self._model)))
+        if grid.mask is not None:
+            rates = np.where(np.asarray(grid.mask) > 0, rates, 0.0)
+        slope = np.abs(_curve(self._model, self._waves, state).jacobian) @ np.abs(state)
+        rough = [4 / float(spacing) ** 2 for spacing in grid.spacings]
+        wave = np.full((1, len(self._waves.axes)), math.sqrt(sum(rough)))
+        swept = wave_matrices(_float64(self._model), self._waves, state)(wave)[0]
+        size = slope + np.abs(np.asarray(swept)[0]) @ np.abs(state)
+        flat = np.abs(rates).reshape(len(state), -1).max(1)
+        return bool((flat <= 1e-9 * size + 1e-300).all())
+
+    def of(self, state: np.ndarray, largest: float | None) -> Fitting | None:
+        """What they do to a state; None where they are not known."""
+        if self._modes is None:
+            return None
+        curve = _curve(self._model, self._waves, state)
+        vectors = self._modes.vectors(largest)
+        growth, _ = curve(vectors)
+        best = self._modes.fastest(lambda waves: curve(waves)[0], largest)
+        q = math.hypot(*best)
+        # ``curve`` takes wavevectors, too; what it says of one mode it says along its direction.
+        along = curve
+        if q > 0 and best[0] != q:
+            turned = Waves(self._waves.axes, tuple((best / q).tolist()), self._waves.spacings)
+            along = _curve(self._model, turned, state)
+        (sigma,), (omega,) = curve(best[None])
+        fastest = along.mode(q, float(sigma), float(omega))
+        moving = vectors.any(1)
+        return Fitting(
+            fastest,
+            along.scale(fastest),
+            at_edge=self._modes.is_last(best) and self._rises(curve),
+            decays=bool((growth[moving] < 0).all()),
+            travels=self._travels,
+            has_rest=not moving.all(),
+        )
+
+    def _rises(self, curve: Curve) -> bool:
+        """Whether, along x, growth rises up to waves of two cells."""
+        wavenumbers = curve.points(self._waves.shortest)
+        return curve.peak(wavenumbers, *curve(wavenumbers)).wavenumber == wavenumbers[-1]
 
 
 def _find_bracket(growth: _Followed, here: float, name: str) -> tuple[float, float]:
@@ -338,8 +423,13 @@ def _find_bracket(growth: _Followed, here: float, name: str) -> tuple[float, flo
 
 
 def _curve(model: Model, waves: Waves, state: np.ndarray) -> Curve:
-    matrices = wave_matrices(jax.tree.map(np.float64, model), waves, state)
+    matrices = wave_matrices(_float64(model), waves, state)
     return Curve(state, np.asarray(matrices(np.zeros(POINTS))[0][0]), matrices)
+
+
+def _float64(model: Model) -> Model:
+    cast: Model = jax.tree.map(np.float64, model)
+    return cast
 
 
 def _waves(model: Model, grid: Grid | None, direction: Any) -> Waves:

@@ -141,7 +141,7 @@ class Curve:
 
     def _last(self) -> float:
         """Where every transported field decays at four times the rate of the problem."""
-        low, high = 1e-40, 1e40
+        low, high, rate = 1e-40, 1e40, 0.0
         for _ in range(2):  # to within a few decades, and there exactly
             candidates = np.geomspace(low, high, POINTS)
             with np.errstate(all="ignore"):
@@ -149,9 +149,7 @@ class Curve:
             moves = (decay != 0).any(0)
             moving = decay[:, moves]
             # A transport that amplifies (a Cahn–Hilliard field) sets a rate of its own.
-            rate = max(self._coupled_rate(moves), -moving.min(initial=0.0))
-            if not rate > 0:
-                rate = 1e-12
+            rate = rate or max(self._coupled_rate(moves), -moving.min(initial=0.0)) or 1e-12
             undamped = np.flatnonzero((moving < 4 * rate).any(1))
             beyond = undamped[-1] + 1 if undamped.size else 0
             if not moving.size or not 0 < beyond < POINTS:

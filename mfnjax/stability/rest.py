@@ -222,7 +222,8 @@ class Rest:
         return 0.5 < float(np.linalg.norm((other - state) / self.scales)) / step < 2.0
 
     def _is_regular(self, state: np.ndarray) -> bool:
-        return all(bool(np.isfinite(x).all()) for x in self._evaluate(state[None]))
+        tidy = self._snapped(state / self.scales) * self.scales
+        return all(bool(np.isfinite(x).all()) for x in self._evaluate(tidy[None]))
 
     @staticmethod
     def _snapped(state: np.ndarray) -> np.ndarray:

@@ -338,4 +338,5 @@ def distinct(points: np.ndarray, uncertain: np.ndarray) -> np.ndarray:
 
 def _are_one(point: np.ndarray, own: np.ndarray, other: np.ndarray, its: np.ndarray) -> bool:
     size = np.maximum(np.abs(point), np.abs(other))
-    return bool((np.abs(point - other) <= 1e-9 * size + 10 * np.minimum(own + its, 1e-3)).all())
+    room = 1e-9 * size + np.minimum(100 * (own + its), 1e-2 * np.maximum(size, 1.0))
+    return bool((np.abs(point - other) <= room).all())

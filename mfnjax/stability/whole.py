@@ -150,7 +150,7 @@ def conserved_totals(
     for number in range(2 * count + 3):
         low = 0.5 if number % 2 else -1.0  # a root or a logarithm wants positive fields
         fields = (rng.uniform(low, 1.5, (*grid.shape, count)) * sizes_of).T
-        each = np.asarray(_rates_on(model, fields, grid, kind=type(model)))
+        each = np.asarray(rates_on(model, fields, grid, kind=type(model)))
         if np.isfinite(each).all():
             sums.append(each.reshape(count, -1).sum(1))
             sizes.append(np.abs(each).reshape(count, -1).sum(1))
@@ -166,7 +166,8 @@ def conserved_totals(
 
 
 @partial(jax.jit, static_argnames="kind")
-def _rates_on(model: Any, fields: jax.Array, grid: Grid, *, kind: type) -> jax.Array:
+def rates_on(model: Any, fields: jax.Array, grid: Grid, *, kind: type) -> jax.Array:
+    """The rates of fields (n, …) on a grid."""
     nabla = Nabla(grid, tuple(model.reaction_fields), tuple(fields))
     rates = all_rates(model, nabla.fields, nabla)
     return jnp.stack([jnp.broadcast_to(rate, grid.shape) for rate in rates])

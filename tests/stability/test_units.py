@@ -85,15 +85,30 @@ def model_of(name: str):
     return TEXTS[name] if name in TEXTS else get_model(name).example()
 
 
-@pytest.mark.parametrize("name", [*model_names(), *TEXTS])
-@settings(max_examples=1, deadline=None, derandomize=True)
-@given(data=st.data())
-def test_a_change_of_units_changes_no_verdict(name: str, data) -> None:
+NAMES = [*model_names(), *TEXTS]
+QUICK = ["fitzhugh-nagumo", "cahn-hilliard", "oregonator", "conserved pair", "exponential"]
+POWERS = st.floats(-9.0, 9.0)
+UNITS = st.tuples(st.lists(POWERS, min_size=4, max_size=4), POWERS, POWERS)
+
+
+@settings(max_examples=5, deadline=None, derandomize=True)
+@given(name=st.sampled_from(QUICK), units=UNITS)
+def test_a_change_of_units_changes_no_verdict(name: str, units) -> None:
+    check_in_other_units(name, units)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(units=UNITS)
+def test_a_change_of_units_changes_no_verdict_of_any_model(name: str, units) -> None:
+    check_in_other_units(name, units)
+
+
+def check_in_other_units(name: str, units) -> None:
     model = model_of(name)
-    count = len(model.reaction_fields)
-    powers = st.floats(-9.0, 9.0)
-    sizes = 10.0 ** np.array(data.draw(st.lists(powers, min_size=count, max_size=count)))
-    time, length = (10.0 ** data.draw(powers) for _ in range(2))
+    sizes = 10.0 ** np.array(units[0][: len(model.reaction_fields)])
+    time, length = 10.0 ** units[1], 10.0 ** units[2]
     mine = analyse(model)
     its = analyse(Rescaled(model, tuple(sizes.tolist()), time, length))
     assert its.verdict is mine.verdict
@@ -155,9 +170,9 @@ def test_a_fast_field_beside_hides_no_pattern(source: str, k: float) -> None:
 
 
 def test_a_nearly_singular_system_has_one_state() -> None:
-    text = "u_t = lap(u) + u - v\nv_t = lap(v) + u - v + e*(u - 1)"
-    for e in (1e-6, 1e-9, 1e-11):
-        analysis = analyse(PDE(text, e=e))
+    text = "u_t = lap(u) + u - v\nv_t = lap(v) + u - v + c*(u - 1)"
+    for c in (1e-6, 1e-9, 1e-11):
+        analysis = analyse(PDE(text, c=c))
         assert not analysis.is_continuum
         (report,) = analysis.reports
         np.testing.assert_allclose(report.state, [1.0, 1.0], rtol=1e-3)
