@@ -88,7 +88,7 @@ def test_critical_value_in_a_bracket() -> None:
 @pytest.mark.thorough
 def test_a_grid_has_its_own_dispersion() -> None:
     """The stencil's Swift–Hohenberg peak: (2/h) sin(qh/2) = q₀."""
-    analysis = analyse(SwiftHohenbergModel(), grid=Grid((8, 8), 1.0))
+    analysis = analyse(SwiftHohenbergModel(), grid=Grid((12, 12), 1.0))
     leading = analysis.leading
     assert leading is not None
     assert leading.fastest.wavenumber == pytest.approx(2 * math.asin(0.5), rel=1e-5)
@@ -181,7 +181,7 @@ def test_just_below_threshold_no_pattern_grows(model, dt: float, steps: int) -> 
 
 
 def test_report_as_text_and_as_plain_values() -> None:
-    analysis = analyse(SchnakenbergModel(), grid=Grid((4, 4), 0.5))
+    analysis = analyse(SchnakenbergModel(), grid=Grid((24, 24), 0.5))
     text = analysis.text()
     assert "SchnakenbergModel (5-point stencil, dx = 0.5)" in text
     assert "Turing: decays at q = 0, grows fastest" in text
