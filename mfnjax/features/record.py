@@ -92,6 +92,8 @@ class FeatureVector:
         if isinstance(element, jax.core.Tracer) or element.ndim:
             return element
         number = float(element)
+        if number != number:
+            return math.nan  # one object: dicts that lack the same are equal
         return int(number) if name in COUNT_FEATURES and math.isfinite(number) else number
 
     def __getattr__(self, name: str) -> Any:
