@@ -39,7 +39,7 @@ _ORDER = (
 """Which of several states speaks for the model: the one that forms a pattern comes first."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ModelStability:
     """Linear stability of every homogeneous state that was found for a model.
 
@@ -120,6 +120,13 @@ class ModelStability:
             "wavelength": self.wavelength,
             "states": [_report_dict(self.fields, report) for report in self.reports],
         }
+
+    def __repr__(self) -> str:
+        many = f"{len(self.reports)} state{'' if len(self.reports) == 1 else 's'}"
+        return f"ModelStability({self.model}, {many}: {self.sentence})"
+
+    def __str__(self) -> str:
+        return self.text()
 
     def text(self) -> str:
         """The analysis as a few lines of plain text."""

@@ -150,6 +150,9 @@ class Curve:
             moving = decay[:, moves]
             # A transport that amplifies (a Cahn–Hilliard field) sets a rate of its own.
             rate = rate or max(self._coupled_rate(moves), -moving.min(initial=0.0)) or 1e-12
+            if moving.size and (moving[-1] < 0).any():  # it amplifies waves the more, the shorter
+                own = self._coupled_rate(moves) or 1e-12
+                return float(candidates[np.argmax((moving < -4 * own).any(1))])
             undamped = np.flatnonzero((moving < 4 * rate).any(1))
             beyond = undamped[-1] + 1 if undamped.size else 0
             if not moving.size or not 0 < beyond < POINTS:

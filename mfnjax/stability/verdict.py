@@ -46,7 +46,7 @@ class Verdict(enum.StrEnum):
     OTHER = "other"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class StabilityReport:
     """Linear stability of one homogeneous state.
 
@@ -74,6 +74,10 @@ class StabilityReport:
     wavenumbers: np.ndarray
     growth: np.ndarray
     frequency: np.ndarray
+
+    def __repr__(self) -> str:
+        state = ", ".join(f"{value:.6g}" for value in self.state)
+        return f"StabilityReport(({state}), {self.verdict}: {self.sentence})"
 
     @property
     def forms_pattern(self) -> bool:
