@@ -21,6 +21,18 @@ from mfnjax.cli.user_modules import import_option
 from mfnjax.errors import ParameterError
 
 
+def _of_pushes(model: str, preset: str | None) -> str:
+    """What linear stability does not say."""
+    from mfnjax.models import get_model
+
+    if preset is not None and get_model(model).presets[preset].needs_push:
+        return (
+            f"This is about small disturbances. {preset} is a pattern that needs a finite push, "
+            "which the model's start gives it."
+        )
+    return "This is about small disturbances: a finite push may start a pattern all the same."
+
+
 @click.command(cls=SectionCommand, context_settings=SETTINGS)
 @click.argument("model", required=False)
 @import_option("Model")
@@ -121,6 +133,8 @@ def stability(
         for name, value in values.get("critical", {}).items():
             click.echo(f"  critical {name} = {value:.8g}")
         click.echo(f"{analysis.model}: {analysis.sentence}")
+        if analysis.wavelength is None:
+            click.echo(_of_pushes(model, preset))
     if path is not None:
         with writing():
             plot_dispersion(analysis, path)

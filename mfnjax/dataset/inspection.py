@@ -139,7 +139,9 @@ def _scan(
         for problem in _check(plan, values):
             _note(problems, problem)
     columns = tuple(
-        ColumnSummary(f.name, (f.metadata or {}).get(b"unit", b"").decode(), low, total / known, top)
+        ColumnSummary(
+            f.name, (f.metadata or {}).get(b"unit", b"").decode(), low, total / known, top
+        )
         for f in numeric
         for low, total, top, known in [sums[f.name]]
         if known

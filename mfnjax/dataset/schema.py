@@ -56,7 +56,7 @@ def build_table(plan: Plan, columns: Mapping[str, np.ndarray]) -> pa.Table:
     count = len(columns["sim_id"])
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
     stamps = {"mfn_version": [__version__] * count, "timestamp": [now] * count}
-    given = {**columns, **stamps}
+    given: dict[str, Any] = {**columns, **stamps}
     arrays = [
         _with_gaps(given[f.name], f.type) if f.nullable else pa.array(given[f.name], type=f.type)
         for f in schema

@@ -164,8 +164,7 @@ def check_shapes(model: Model, grid: Grid) -> None:
 
 
 def check_key_of(model: Model, key: Any) -> Any:
-    """The key, or raise ParameterError if a model that draws has none or one that does not has one.
-    """
+    """The key; a ParameterError if a model that draws has none, or one that does not has one."""
     if key is None:
         if model.is_stochastic():
             raise ParameterError(

@@ -313,7 +313,9 @@ def critical_value(
         state = leading.state
     with jax.enable_x64(True):
         waves = _waves(model, grid, direction)
-    growth = _Followed(model, name, np.asarray(state, np.float64), waves, grid if direction is None else None)
+    growth = _Followed(
+        model, name, np.asarray(state, np.float64), waves, grid if direction is None else None
+    )
     if bracket is None:
         bracket = _find_bracket(growth, float(getattr(model, name)), name)
     return critical_parameter(growth, bracket, tolerance=tolerance)
@@ -338,8 +340,10 @@ class _Followed:
             if state is None:
                 return math.nan
             self._known[float(value)] = state
-            if self._grid is not None:
-                return _Fit(model, self._waves, self._grid).of(state, None).fastest.growth
+            fit = None if self._grid is None else _Fit(model, self._waves, self._grid)
+            fitting = None if fit is None else fit.of(state, None)
+            if fitting is not None:
+                return fitting.fastest.growth
             curve = _curve(model, self._waves, state)
             wavenumbers = curve.points(self._waves.shortest)
             return curve.peak(wavenumbers, *curve(wavenumbers)).growth
@@ -366,7 +370,9 @@ class _Fit:
     def keeps(self, state: np.ndarray) -> bool:
         """Whether a homogeneous state is one between the sides, too."""
         grid = self._grid
-        fields = np.broadcast_to(np.reshape(state, (-1, *[1] * len(grid.shape))), (len(state), *grid.shape))
+        fields = np.broadcast_to(
+            np.reshape(state, (-1, *[1] * len(grid.shape))), (len(state), *grid.shape)
+        )
         rates = np.asarray(rates_on(_float64(self._model), fields, grid, kind=type(self._model)))
         if grid.mask is not None:
             rates = np.where(np.asarray(grid.mask) > 0, rates, 0.0)

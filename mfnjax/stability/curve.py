@@ -168,7 +168,9 @@ class Curve:
         count = len(self.state)
         acts = np.abs(self._rates) > 0
         acts |= np.hypot(*(np.asarray(part)[0] for part in self._matrices(jnp.ones(POINTS)))) > 0
-        reaches = np.linalg.matrix_power((acts | np.eye(count, dtype=bool)).astype(float), count) > 0
+        reaches = (
+            np.linalg.matrix_power((acts | np.eye(count, dtype=bool)).astype(float), count) > 0
+        )
         mutual = reaches & reaches.T
         if moves.size == count and moves.any():
             mutual = mutual & (mutual & moves).any(1)[:, None]
@@ -188,8 +190,8 @@ class Curve:
                 sigma, omega = self(qs)
                 place = int(np.clip(np.argmax(sigma), 1, POINTS - 2))
             modes.append((float(sigma[place]), float(qs[place]), float(omega[place])))
-        sigma, q, omega = max(modes, key=lambda mode: mode[0])
-        return self.mode(q, sigma, omega)
+        highest, q, its = max(modes, key=lambda mode: mode[0])
+        return self.mode(q, highest, its)
 
 
 def leader_within(jacobian: np.ndarray, totals: np.ndarray) -> Mode | None:

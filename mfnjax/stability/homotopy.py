@@ -32,14 +32,14 @@ class _System:
                 powers.append(whole)
                 factors.append(factor)
                 places.append((row, count + 1))
-                for k in np.flatnonzero(whole):
+                for k in map(int, np.flatnonzero(whole)):
                     powers.append(whole - np.eye(count + 1, dtype=int)[k])
                     factors.append(factor * whole[k])
-                    places.append((row, int(k)))
+                    places.append((row, k))
         self._powers = np.array(powers)
         self._sums = np.zeros((len(powers), count, count + 2))
-        for number, (row, k) in enumerate(places):
-            self._sums[number, row, k] = factors[number]
+        for number, (row, column) in enumerate(places):
+            self._sums[number, row, column] = factors[number]
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The values (p, n) and derivatives (p, n, n + 1) at p points."""

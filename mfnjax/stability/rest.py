@@ -237,8 +237,8 @@ def _spread_starts(count: int, starts: int) -> np.ndarray:
     magnitudes = 10.0 ** rng.uniform(-3.0, 2.0, (starts, count))
     signs = rng.choice([-1.0, 1.0], (starts, count))
     signs[: starts // 2] = 1.0
-    starts: np.ndarray = signs * magnitudes
-    return starts
+    spread: np.ndarray = signs * magnitudes
+    return spread
 
 
 def _combination(row: np.ndarray, names: Sequence[str]) -> str:

@@ -230,9 +230,7 @@ def _rates_and_jacobian(reaction: Reaction) -> Callable[[jax.Array], Any]:
     return lambda vector: (rates(vector), jax.jacfwd(rates)(vector))
 
 
-def _newton(
-    evaluate: Evaluate, points: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _newton(evaluate: Evaluate, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Levenberg–Marquardt from all points at once; points, how well each is known, which are good.
 
     The fields are of size 1. Each rate counts in units of its own derivatives there.

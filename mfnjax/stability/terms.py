@@ -24,10 +24,16 @@ Polynomial = dict[tuple[float, ...], float]
 
 _MOST_TERMS = 300
 _MOVES = frozenset(
-    "slice squeeze broadcast_in_dim reshape stack concatenate transpose rev gather dynamic_slice "
-    "expand_dims split".split()
+    ["slice", "squeeze", "broadcast_in_dim", "reshape", "stack", "concatenate", "transpose"]
+    + ["rev", "expand_dims", "split"]
 )
-_SAME = frozenset("convert_element_type stop_gradient copy copy_p optimization_barrier".split())
+_SAME = frozenset(
+    ["convert_element_type", "copy", "copy_p", "optimization_barrier", "stop_gradient"]
+)
+_UNREADABLE = frozenset(
+    ["while", "scan", "cond", "dot_general", "sort", "gather", "dynamic_slice", "cumsum"]
+    + ["reduce_prod", "reduce_max", "reduce_min", "argmax", "argmin"]
+)
 
 
 class _UnreadableError(Exception):
@@ -36,7 +42,7 @@ class _UnreadableError(Exception):
 
 @dataclass
 class _Reading:
-    """What was met while reading: arguments of functions, and whether the terms are all there is."""
+    """What was met while reading."""
 
     about_zero: bool = False
     arguments: list[Polynomial] = field(default_factory=list)
@@ -160,9 +166,7 @@ class Terms:
         return found
 
 
-def terms_of(
-    reaction: Callable[..., Any], count: int, *, about_zero: bool = False
-) -> Terms | None:
+def terms_of(reaction: Callable[..., Any], count: int, *, about_zero: bool = False) -> Terms | None:
     """The terms of a reaction of ``count`` fields; None where its program cannot be read so.
 
     Args:
@@ -257,24 +261,26 @@ def _run(
 
 def _step(step: Any, inputs: list[Any], reading: _Reading, one: Polynomial) -> list[Any]:
     name, params = step.primitive.name, step.params
-    inner = next((params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in params), None)
+    inner = next(
+        (params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in params), None
+    )
     if inner is not None and name not in ("while", "scan"):
-        return _run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), inputs, reading, one)
+        return _run(
+            getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), inputs, reading, one
+        )
     if name == "stop_gradient" and reading.about_zero:
         return [np.zeros(np.shape(value)) for value in inputs]
     if name in _SAME:
         return inputs
     if name in _MOVES:
         return _moved(step, [_lifted(value, one) for value in inputs])
-    if len(step.outvars) != 1 or name in ("while", "scan", "cond", "dot_general", "sort"):
+    if len(step.outvars) != 1 or name in _UNREADABLE:
         raise _UnreadableError
     if name == "select_n":
         arrays, name = [_lifted(value, one) for value in inputs[1:]], "max"
     else:
         arrays = [_lifted(value, one) for value in inputs]
-    if name in ("reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "argmax", "argmin"):
-        if name != "reduce_sum":
-            raise _UnreadableError
+    if name == "reduce_sum":
         total = np.add.reduce(arrays[0], tuple(params["axes"]))
         return [total if _is_read(total) else _objects(total)]
     combined = np.frompyfunc(
@@ -290,8 +296,6 @@ def _moved(step: Any, arrays: list[np.ndarray]) -> list[Any]:
         jnp.arange(start, start + array.size).reshape(array.shape)
         for start, array in zip(offsets[:-1], arrays, strict=True)
     ]
-    if step.primitive.name in ("gather", "dynamic_slice"):
-        raise _UnreadableError
     entries = np.concatenate([array.reshape(-1) for array in arrays])
     found = step.primitive.bind(*numbers, **step.params)
     places = list(found) if step.primitive.multiple_results else [found]

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mfnjax import PDE, FisherKPPModel, Grid
 from mfnjax.core import Nabla
@@ -129,7 +128,9 @@ def check_in_other_units(name: str, units) -> None:
 
 @pytest.mark.parametrize("capacity", [1e-8, 1e-6, 300.0, 1e4, 1e9])
 def test_logistic_growth_has_its_capacity(capacity: float) -> None:
-    states = [report.state.tolist() for report in analyse(FisherKPPModel(capacity=capacity)).reports]
+    states = [
+        report.state.tolist() for report in analyse(FisherKPPModel(capacity=capacity)).reports
+    ]
     assert states == [[0.0], [pytest.approx(capacity, rel=1e-12)]]
 
 
