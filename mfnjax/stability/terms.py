@@ -25,15 +25,13 @@ Polynomial = dict[tuple[float, ...], float]
 _MOST_TERMS = 300
 _MOVES = frozenset(
     ["slice", "squeeze", "broadcast_in_dim", "reshape", "stack", "concatenate", "transpose"]
-    + ["rev", "expand_dims", "split"]
-)
+) | {"rev", "expand_dims", "split"}
 _SAME = frozenset(
     ["convert_element_type", "copy", "copy_p", "optimization_barrier", "stop_gradient"]
 )
 _UNREADABLE = frozenset(
     ["while", "scan", "cond", "dot_general", "sort", "gather", "dynamic_slice", "cumsum"]
-    + ["reduce_prod", "reduce_max", "reduce_min", "argmax", "argmin"]
-)
+) | {"reduce_prod", "reduce_max", "reduce_min", "argmax", "argmin"}
 
 
 class _UnreadableError(Exception):

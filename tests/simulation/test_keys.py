@@ -23,8 +23,10 @@ def options(model, dt: float, key: jax.Array) -> dict:
     return {"grid": GRID, "key": key} | ({"dt": dt} if isinstance(model, PDE) else {})
 
 
-@pytest.mark.parametrize("kind", KINDS[1:])
-@pytest.mark.parametrize(("model", "dt"), MODELS, ids=["events", "jitter", "noise"])
+@pytest.mark.parametrize("kind", ["rbg", pytest.param("unsafe_rbg", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("model", "dt"), [MODELS[0], pytest.param(*MODELS[1], marks=pytest.mark.slow), MODELS[2]]
+)
 def test_a_run_does_not_depend_on_how_it_is_cut(model, dt: float, kind: str) -> None:
     given = options(model, dt, jax.random.key(0, impl=kind))
     start = model.initial_state(GRID, key=jax.random.key(1, impl=kind))

@@ -268,7 +268,7 @@ def test_what_grows_without_end_is_not_stable() -> None:
 
 
 PRESETS = [
-    (name, preset)
+    pytest.param(name, preset, marks=[] if preset == "spots" else pytest.mark.slow)
     for name in model_names()
     for preset, made in get_model(name).presets.items()
     if made.outcome in STATIONARY_PATTERNS

@@ -29,22 +29,25 @@ def oracle(model, grid: Grid, state: np.ndarray) -> float:
     return float(np.linalg.eigvals(matrix).real.max())
 
 
+QUICK = [
+    (SchnakenbergModel(0.1, 0.9, 1.0, 17.0), Grid((6, 6))),
+    (SchnakenbergModel(0.1, 0.9, 1.0, 17.0), Grid((5, 8), (1.5, 1.0), boundary="neumann")),
+    (KLAUSMEIER, Grid((6, 8), 3.0)),
+    (PDE("u_t = lap(u) + 0.5*u - u^3"), Grid((6, 7), boundary=Dirichlet(0.0))),
+]
+SLOW = [
+    (SchnakenbergModel(0.1, 0.9, 1.0, 17.0), Grid((8, 8))),
+    (SchnakenbergModel(0.1, 0.9, 1.0, 12.0), Grid((1, 13), boundary="neumann")),
+    (SwiftHohenbergModel(0.2), Grid((8, 5), 0.7)),
+    (SwiftHohenbergModel(0.2), Grid(7, 1.1, boundary="neumann")),
+    (PDE("u_t = -dx(u) - 2*dy(u) - lap(u) - lap(lap(u)) - u*0.1"), Grid((5, 7), 1.3)),
+    (PDE("u_t = lap(u) + 0.5*u - u^3"), Grid((6, 3), boundary=Dirichlet(0.0))),
+    (PDE("u_t = lap(u) + 0.1*u"), Grid(6, boundary=Dirichlet(0.0))),
+]
+
+
 @pytest.mark.parametrize(
-    ("model", "grid"),
-    [
-        (SchnakenbergModel(0.1, 0.9, 1.0, 17.0), Grid((6, 6))),
-        (SchnakenbergModel(0.1, 0.9, 1.0, 17.0), Grid((8, 8))),
-        (SchnakenbergModel(0.1, 0.9, 1.0, 12.0), Grid((1, 13), boundary="neumann")),
-        (SchnakenbergModel(0.1, 0.9, 1.0, 17.0), Grid((5, 8), (1.5, 1.0), boundary="neumann")),
-        (SwiftHohenbergModel(0.2), Grid((8, 5), 0.7)),
-        (SwiftHohenbergModel(0.2), Grid(7, 1.1, boundary="neumann")),
-        (KLAUSMEIER, Grid((6, 8), 3.0)),
-        (PDE("u_t = -dx(u) - 2*dy(u) - lap(u) - lap(lap(u)) - u*0.1"), Grid((5, 7), 1.3)),
-        (PDE("u_t = lap(u) + 0.5*u - u^3"), Grid((6, 7), boundary=Dirichlet(0.0))),
-        (PDE("u_t = lap(u) + 0.5*u - u^3"), Grid((6, 3), boundary=Dirichlet(0.0))),
-        (PDE("u_t = lap(u) + 0.1*u"), Grid(6, boundary=Dirichlet(0.0))),
-    ],
-    ids=str,
+    ("model", "grid"), [*QUICK, *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW)]
 )
 def test_the_fastest_mode_is_that_of_the_whole_grid(model, grid: Grid) -> None:
     analysis = analyse(model, grid=grid)

@@ -126,7 +126,7 @@ def check_in_other_units(name: str, units) -> None:
 # The cases one by one.
 
 
-@pytest.mark.parametrize("capacity", [1e-8, 1e-6, 300.0, 1e4, 1e9])
+@pytest.mark.parametrize("capacity", [1e-8, 300.0, 1e9])
 def test_logistic_growth_has_its_capacity(capacity: float) -> None:
     states = [
         report.state.tolist() for report in analyse(FisherKPPModel(capacity=capacity)).reports
@@ -161,8 +161,7 @@ def test_the_oregonator_has_one_positive_state_and_it_speaks(q: float) -> None:
     np.testing.assert_allclose(analysis.leading.state, [max(roots)] * 2, rtol=1e-9)
 
 
-@pytest.mark.parametrize("source", ["0", "u"])
-@pytest.mark.parametrize("k", [1e5, 1e12])
+@pytest.mark.parametrize(("source", "k"), [("0", 1e5), ("u", 1e12)])
 def test_a_fast_field_beside_hides_no_pattern(source: str, k: float) -> None:
     alone = analyse(SchnakenbergModel(0.1, 0.9, 1.0, 17.0))
     analysis = analyse(PDE(TURING.replace("u_or_0", source), k=k))
