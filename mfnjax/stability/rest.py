@@ -187,7 +187,7 @@ class Rest:
             for row, value in zip(rows, values, strict=True):
                 # The rate of a total's own field follows from the others.
                 linear: Polynomial = {
-                    tuple(unit): float(factor * size)
+                    tuple(unit.tolist()): float(factor * size)
                     for unit, factor, size in zip(np.eye(count), row, ratio, strict=True)
                     if factor
                 }

@@ -55,6 +55,9 @@ class _Quotient:
     def __init__(self, above: Polynomial, below: Polynomial) -> None:
         if max(len(above), len(below)) > _MOST_TERMS:
             raise _UnreadableError
+        if len(below) == 1 and not any(next(iter(below))):
+            (zero,) = below
+            above, below = {k: c / below[zero] for k, c in above.items()}, {zero: 1.0}
         self.above, self.below = above, below
 
     def __add__(self, other: _Quotient) -> _Quotient:
@@ -184,7 +187,7 @@ def terms_of(reaction: Callable[..., Any], count: int, *, about_zero: bool = Fal
     zero = (0.0,) * count
     one = {zero: 1.0}
     units = np.eye(count)
-    fields = [_objects(_Quotient({tuple(unit): 1.0}, one)) for unit in units]
+    fields = [_objects(_Quotient({tuple(unit.tolist()): 1.0}, one)) for unit in units]
     reading = _Reading(about_zero)
     try:
         program = jax.make_jaxpr(lambda *u: tuple(jnp.asarray(f) for f in reaction(u)))(
