@@ -106,7 +106,8 @@ def test_the_example_of_a_named_model_holds(server: ServerProcess) -> None:
 def _close_to(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _close_to(item) for name, item in value.items()}
-    return value if isinstance(value, str) else pytest.approx(value, rel=1e-4, abs=1e-4)
+    is_plain = value is None or isinstance(value, str)
+    return value if is_plain else pytest.approx(value, rel=1e-4, abs=1e-4)
 
 
 @pytest.mark.parametrize(
