@@ -21,11 +21,11 @@ from mfnjax.cli.user_modules import import_option
 from mfnjax.errors import ParameterError
 
 
-def _of_pushes(model: str, preset: str | None) -> str:
+def _of_pushes(model: str | None, preset: str | None) -> str:
     """What linear stability does not say."""
     from mfnjax.models import get_model
 
-    if preset is not None and get_model(model).presets[preset].needs_push:
+    if model and preset and get_model(model).presets[preset].needs_push:
         return (
             f"This is about small disturbances. {preset} is a pattern that needs a finite push, "
             "which the model's start gives it."
