@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -79,21 +80,42 @@ def check_function(name: str, value: Any) -> Any:
 
 
 def check_key(value: Any) -> Any:
-    """Return ``value`` if it is a typed random key, or raise ParameterError."""
+    """Return a typed random key as `counted_key` has it, or raise ParameterError."""
     import jax
 
     dtype = getattr(value, "dtype", None)
     if dtype is None or not jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
         raise ParameterError(f"key must be a typed key, jax.random.key(seed); got {shown(value)}")
-    return value
+    return counted_key(value)
+
+
+def counted_key(key: Any) -> Any:
+    """A key, or keys, whose numbers depend on the key alone, not on how many are drawn together.
+
+    Threefry keys are such. Keys of another kind (``rbg``) are not: one mapped over many keys, or
+    drawn in another shape, gives other numbers, and so a run would depend on how it is cut. In
+    their place stands a Threefry key made of all their words.
+    """
+    import jax
+
+    if str(jax.random.key_impl(key)) == "threefry2x32":
+        return key
+
+    def made(words: Any) -> Any:
+        first = jax.random.wrap_key_data(words[:2], impl="threefry2x32")
+        return functools.reduce(jax.random.fold_in, list(words[2:]), first)
+
+    for _ in range(key.ndim):
+        made = jax.vmap(made)
+    return made(jax.random.key_data(key))
 
 
 def check_one_key(value: Any) -> Any:
     """Return ``value`` if it is a typed random key and not an array of them."""
-    check_key(value)
-    if value.ndim:
-        raise ParameterError(f"key must be one key, got an array of keys of shape {value.shape}")
-    return value
+    key = check_key(value)
+    if key.ndim:
+        raise ParameterError(f"key must be one key, got an array of keys of shape {key.shape}")
+    return key
 
 
 def shown(value: Any) -> str:

@@ -109,7 +109,7 @@ class SimulateRequest(Body, kw_only=True):
         bool,
         Meta(
             description="Whether `features` is answered: those of the final field, so that the "
-            "four over time (dV_mean, dV_max, T_stable, E_trend) are 0."
+            "four over time (dV_mean, dV_max, T_stable, E_trend) are null."
         ),
     ] = False
 
@@ -125,7 +125,7 @@ class SimulateResponse(Answer, kw_only=True):
     pot_std_mV: float
     fractal_dimension: float
     field_mV: list[list[float]] | None = None
-    features: dict[str, float] | None = None
+    features: dict[str, float | None] | None = None
 
 
 @final

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from mfnjax.cli.terminal import make_printable
 from mfnjax.errors import DataError, MfnError, ParameterError, StabilityError
 
 Table = dict[str, tuple[str, str]]
@@ -47,6 +48,7 @@ class CommandGroup(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **settings: Any) -> Any:
         """Run as a program; after Ctrl-C leave at once."""
+        make_printable()
         try:
             return super().main(args, *rest, **settings)
         except SystemExit as stop:

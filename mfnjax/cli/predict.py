@@ -213,7 +213,7 @@ def _row(regressor: Regressor, where: str, features: dict[str, Any]) -> list[flo
 def _from_field(regressor: Regressor, path: Path, options: dict[str, Any]) -> np.ndarray:
     from mfnjax.cli.sources import Reading, read_source
     from mfnjax.features.measurement import measure
-    from mfnjax.features.record import FEATURE_NAMES
+    from mfnjax.features.record import FEATURE_NAMES, TEMPORAL_FEATURES
 
     foreign = [name for name in regressor.input_names if name not in FEATURE_NAMES]
     if foreign:
@@ -225,17 +225,13 @@ def _from_field(regressor: Regressor, path: Path, options: dict[str, Any]) -> np
         found = measure(source.array, fractions=source.fractions, ndim=source.ndim)
     except (DataError, ParameterError) as error:
         raise DataError(f"{path}: {error}") from error
-    over_time = [name for name in TEMPORAL if name in regressor.input_names]
+    over_time = [name for name in TEMPORAL_FEATURES if name in regressor.input_names]
     if over_time and found.kind == "field":
         raise DataError(
             f"{path}: the network reads {over_time[0]}, which needs a history, and this is one "
             "field (mfn simulate --history saves one)"
         )
     return np.array([_row(regressor, str(path), found.features)])
-
-
-TEMPORAL = ("dV_mean", "dV_max", "T_stable", "E_trend")
-"""Features of a history that one field does not have."""
 
 
 def _from_model_run(regressor: Regressor, path: Path, foreign: str) -> np.ndarray:

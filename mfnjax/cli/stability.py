@@ -21,6 +21,18 @@ from mfnjax.cli.user_modules import import_option
 from mfnjax.errors import ParameterError
 
 
+def _of_pushes(model: str | None, preset: str | None) -> str:
+    """What linear stability does not say."""
+    from mfnjax.models import get_model
+
+    if model and preset and get_model(model).presets[preset].needs_push:
+        return (
+            f"This is about small disturbances. {preset} is a pattern that needs a finite push, "
+            "which the model's start gives it."
+        )
+    return "This is about small disturbances: a finite push may start a pattern all the same."
+
+
 @click.command(cls=SectionCommand, context_settings=SETTINGS)
 @click.argument("model", required=False)
 @import_option("Model")
@@ -104,7 +116,10 @@ def stability(
         built = build_model(model, assignments_of(parameters), preset=preset)
     along = None if direction is None else _numbers("--direction", direction)
     starts = [_numbers("--guess", text) for text in guesses] or None
-    grid = None if spacing is None else Grid((4,) * len(directions_of(built)), spacing)
+    grid = None
+    if spacing is not None:  # the stencil alone: waves that fit no certain number of cells
+        along = along or [1.0, 0.0, 0.0][: len(directions_of(built))]
+        grid = Grid((4,) * len(along), spacing)
     analysis = analyse(built, grid=grid, guesses=starts, direction=along)
     values = analysis.to_dict()
     if critical is not None:
@@ -118,6 +133,8 @@ def stability(
         for name, value in values.get("critical", {}).items():
             click.echo(f"  critical {name} = {value:.8g}")
         click.echo(f"{analysis.model}: {analysis.sentence}")
+        if analysis.wavelength is None:
+            click.echo(_of_pushes(model, preset))
     if path is not None:
         with writing():
             plot_dispersion(analysis, path)

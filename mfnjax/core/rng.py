@@ -15,6 +15,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from mfnjax._checks import counted_key
+
 _PLANES = 2**32 - 1
 """The stream from which the keys of the planes z ≥ 1 come: no row has this number."""
 
@@ -37,9 +39,9 @@ def _keys(key: jax.Array, numbers: jax.Array) -> jax.Array:
 
 def normal_field(shape: tuple[int, ...], dtype: Any, *, key: jax.Array) -> jax.Array:
     """Independent standard normal cells, in one to three axes."""
-    return _draw(lambda k, row: jax.random.normal(k, row, dtype), shape, key)
+    return _draw(lambda k, row: jax.random.normal(k, row, dtype), shape, counted_key(key))
 
 
 def uniform_field(shape: tuple[int, ...], dtype: Any, *, key: jax.Array) -> jax.Array:
     """Independent cells uniform on [0, 1), in one to three axes."""
-    return _draw(lambda k, row: jax.random.uniform(k, row, dtype), shape, key)
+    return _draw(lambda k, row: jax.random.uniform(k, row, dtype), shape, counted_key(key))

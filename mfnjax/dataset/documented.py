@@ -24,7 +24,7 @@ from mfnjax.dataset.table import (
 from mfnjax.features import compute_features, feature_vector
 from mfnjax.features.config import FeatureConfig
 from mfnjax.features.measurement import active_mask
-from mfnjax.features.record import COUNT_FEATURES, FEATURE_UNITS
+from mfnjax.features.record import COUNT_FEATURES, FEATURE_UNITS, TEMPORAL_FEATURES
 from mfnjax.models.base import Values
 from mfnjax.models.mycelium.model import CLAMP_HIGH_V, CLAMP_LOW_V, MyceliumModel
 from mfnjax.simulation import Simulation, Trajectory
@@ -55,6 +55,7 @@ class DocumentedTable(Table):
         Column(name, pa.int64() if name in COUNT_FEATURES else pa.float64(), unit)
         for name, unit in FEATURE_UNITS.items()
     )
+    over_time = TEMPORAL_FEATURES
     every, main, fields = 1, "potential", ("potential",)
     equations = EQUATIONS
     measure = staticmethod(_measure)

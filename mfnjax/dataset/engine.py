@@ -285,6 +285,9 @@ def _collected(
     names = plan.table.outputs
     # A run may end finite and yet so large that its moments overflow.
     bad = ~np.isfinite(features)
+    gaps = np.array([name in plan.may_lack for name in names])
+    # Of a run of one frame all features over time are unknown together.
+    bad[np.ix_(np.isnan(features[:, gaps]).all(1), gaps)] = False
     for k in np.flatnonzero(bad.any(axis=1)).tolist():
         errors.setdefault(k, f"feature {names[int(bad[k].argmax())]!r} is not finite")
     good = np.array([k not in errors for k in range(len(places))], bool)

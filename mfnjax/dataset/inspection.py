@@ -118,15 +118,20 @@ def _scan(
     """One pass over the rows: ranges, problems, hash."""
     content, rows, last_id = ContentHash(schema), 0, -1
     numeric = [f for f in schema if pa.types.is_integer(f.type) or pa.types.is_floating(f.type)]
-    sums = {f.name: [np.inf, 0.0, -np.inf] for f in numeric}
+    sums = {f.name: [np.inf, 0.0, -np.inf, 0] for f in numeric}
     for table in tables:
         content.update(table)
         rows += table.num_rows
         values = {f.name: table[f.name].to_numpy() for f in schema if f.type != pa.string()}
         for name, running in sums.items():
-            running[0] = min(running[0], float(values[name].min()))
-            running[1] += float(values[name].sum())
-            running[2] = max(running[2], float(values[name].max()))
+            known = values[name]
+            if name in plan.may_lack:
+                known = known[~np.isnan(known)]
+            if len(known):
+                running[0] = min(running[0], float(known.min()))
+                running[1] += float(known.sum())
+                running[2] = max(running[2], float(known.max()))
+                running[3] += len(known)
         ids = values["sim_id"]
         if not (np.diff(ids, prepend=last_id) > 0).all():
             _note(problems, "sim_id does not rise from row to row")
@@ -134,10 +139,12 @@ def _scan(
         for problem in _check(plan, values):
             _note(problems, problem)
     columns = tuple(
-        ColumnSummary(f.name, (f.metadata or {}).get(b"unit", b"").decode(), low, total / rows, top)
+        ColumnSummary(
+            f.name, (f.metadata or {}).get(b"unit", b"").decode(), low, total / known, top
+        )
         for f in numeric
-        for low, total, top in [sums[f.name]]
-        if rows
+        for low, total, top, known in [sums[f.name]]
+        if known
     )
     return columns, rows, content.hexdigest()
 
@@ -150,6 +157,8 @@ def _note(problems: list[str], problem: str) -> None:
 def _check(plan: Plan, values: dict[str, np.ndarray]) -> Iterator[str]:
     """What is impossible in these rows."""
     config = plan.config
+    gaps = {name: np.nan_to_num(values[name], posinf=np.inf) for name in plan.may_lack}
+    values = {**values, **gaps}
     if not (values["random_seed"] == config.base_seed + values["sim_id"]).all():
         yield "random_seed is not base_seed + sim_id"
     if not np.isin(values["grid_size"], config.grid_sizes).all():

@@ -87,7 +87,7 @@ def measure_changes(
     """Mean and largest change a step, time of rest, and trend of Σ u² of a field over time.
 
     The field is at rest from the first frame on that begins ten calm intervals in a row (`CALM`);
-    one that never rests has its last frame's step. All are 0 for fewer than two frames.
+    one that never rests has its last frame's step. Fewer than two frames have none of them: NaN.
 
     Args:
         history: Frames (T, H, W), after each ``every`` steps.
@@ -114,7 +114,7 @@ def measure_changes(
         [
             found.change_mean * 1e-3 / step,
             found.change_max * 1e-3 / step,
-            (found.stable_step * every).astype(dtype),
+            jnp.where(frames >= 2, (found.stable_step * every).astype(dtype), jnp.nan),
             found.energy_trend * 1e-6 / step,
         ]
     )

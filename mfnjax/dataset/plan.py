@@ -75,6 +75,11 @@ class Plan:
         return self.save_fields or self.dimension
 
     @property
+    def may_lack(self) -> tuple[str, ...]:
+        """The columns that are empty in some rows: those over time, of a run of one frame."""
+        return self.table.over_time if self.config.steps_range[0] <= self.table.every else ()
+
+    @property
     def part_rows(self) -> int:
         """Rows of a full part."""
         if not self.save_fields:

@@ -43,7 +43,9 @@ def columns_of(plan: Plan) -> tuple[Column, ...]:
 def schema_of(plan: Plan) -> pa.Schema:
     """The Arrow schema of a plan's table, with units, without the file's own metadata."""
     return pa.schema(
-        pa.field(c.name, c.type, nullable=False, metadata={"unit": c.unit} if c.unit else None)
+        pa.field(
+            c.name, c.type, c.name in plan.may_lack, metadata={"unit": c.unit} if c.unit else None
+        )
         for c in columns_of(plan)
     )
 
@@ -54,8 +56,19 @@ def build_table(plan: Plan, columns: Mapping[str, np.ndarray]) -> pa.Table:
     count = len(columns["sim_id"])
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
     stamps = {"mfn_version": [__version__] * count, "timestamp": [now] * count}
-    arrays = [pa.array({**columns, **stamps}[f.name], type=f.type) for f in schema]
+    given: dict[str, Any] = {**columns, **stamps}
+    arrays = [
+        _with_gaps(given[f.name], f.type) if f.nullable else pa.array(given[f.name], type=f.type)
+        for f in schema
+    ]
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _with_gaps(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    """A column that is empty where a value is NaN."""
+    gaps = np.isnan(values)
+    filled = np.where(gaps, 0.0, values).astype(kind.to_pandas_dtype())
+    return pa.array(filled, kind, mask=gaps)
 
 
 def file_metadata(plan: Plan, failures: Iterable[Any], content_hash: str, rows: int) -> bytes:
@@ -102,11 +115,14 @@ class ContentHash:
 
     def __init__(self, schema: pa.Schema) -> None:
         self._hashes = {f.name: hashlib.sha256() for f in schema if f.name != "timestamp"}
+        # With gaps a column is floats with NaN, in groups of rows without one, too.
+        self._gaps = {f.name for f in schema if f.nullable}
 
     def update(self, table: pa.Table) -> None:
         """Take in the next rows."""
         for name, digest in self._hashes.items():
-            digest.update(column_bytes(table.column(name)))
+            column = table.column(name)
+            digest.update(column_bytes(column.cast("float64") if name in self._gaps else column))
 
     def hexdigest(self) -> str:
         """The hash of all rows so far."""

@@ -79,6 +79,7 @@ class Table(abc.ABC):
         parameters: The columns of the parameters.
         ranges: Parameter → bounds that it is drawn between, in the order of the draws.
         features: The columns of what is measured.
+        over_time: The features of several frames: not known of a run that has but one.
         every: Steps between two of the frames that are measured.
         main: The field whose frames are measured.
         fields: The fields that are kept, if fields are.
@@ -90,6 +91,7 @@ class Table(abc.ABC):
     parameters: tuple[Column, ...]
     ranges: dict[str, tuple[float, float]]
     features: tuple[Column, ...]
+    over_time: tuple[str, ...]
     every: int
     main: str
     fields: tuple[str, ...]
@@ -198,8 +200,9 @@ class ModelTable(Table):
         self.ranges, self.fields = ranges, simulation.model.fields
         self.every, self.main = int(simulation.save_every or 1), str(simulation.save)
         self.parameters = parameter_columns(simulation.model, ranges)
-        units = final_features(self.fields)
-        units |= change_features(self.main) if over_time else {}
+        changes = change_features(self.main) if over_time else {}
+        self.over_time = tuple(changes)
+        units = final_features(self.fields) | changes
         whole = ("N_clusters", "max_cluster_size", "T_stable")
         self.features = tuple(
             Column(name, pa.int64() if name in whole else pa.float64(), unit)

@@ -10,6 +10,7 @@ from .record import (
     FEATURE_NAMES as FEATURE_NAMES,
     FEATURE_UNITS as FEATURE_UNITS,
     MASK_FEATURES as MASK_FEATURES,
+    TEMPORAL_FEATURES as TEMPORAL_FEATURES,
     FeatureVector as FeatureVector,
 )
 from .soft import (

@@ -41,7 +41,8 @@ FEATURE_NAMES: tuple[str, ...] = tuple(FEATURE_UNITS)
 COUNT_FEATURES: frozenset[str] = frozenset(
     ("T_stable", "N_clusters_low", "N_clusters_med", "N_clusters_high", "max_cluster_size")
 )
-"""Features that are whole numbers; float32 carries them exactly up to 2²⁴ cells."""
+"""Features that are whole numbers: exact from `compute_features`, and in a float32 array up to 2²⁴
+cells."""
 
 MASK_FEATURES: tuple[str, ...] = (
     "D_box",
@@ -52,6 +53,9 @@ MASK_FEATURES: tuple[str, ...] = (
     "cluster_size_std",
 )
 """Features that a boolean image has; the others are NaN there."""
+
+TEMPORAL_FEATURES: tuple[str, ...] = ("dV_mean", "dV_max", "T_stable", "E_trend")
+"""Features of a history; of one frame they are not known: NaN, and null in JSON and tables."""
 
 _INDEX = {name: index for index, name in enumerate(FEATURE_NAMES)}
 
@@ -88,6 +92,8 @@ class FeatureVector:
         if isinstance(element, jax.core.Tracer) or element.ndim:
             return element
         number = float(element)
+        if number != number:
+            return math.nan  # one object: dicts that lack the same are equal
         return int(number) if name in COUNT_FEATURES and math.isfinite(number) else number
 
     def __getattr__(self, name: str) -> Any:
@@ -118,7 +124,7 @@ class FeatureVector:
         return [(name, self[name]) for name in FEATURE_NAMES]
 
     def to_dict(self) -> dict[str, Any]:
-        """A dict of plain floats and ints in order; what a mask does not have is NaN."""
+        """A dict of plain floats and ints in order; what is not known is NaN."""
         return dict(self.items())
 
     def to_json_dict(self) -> dict[str, float | int | None]:
@@ -137,8 +143,13 @@ class FeatureVector:
             return f"FeatureVector(array of shape {values.shape}, {values.dtype})"
         width = max(map(len, FEATURE_NAMES))
         lines = (
-            f"  {name:<{width}} = {value if isinstance(value, int) else format(value, '.6g')}"
-            f" {FEATURE_UNITS[name]}".rstrip()
+            f"  {name:<{width}} = {_shown(value, FEATURE_UNITS[name])}"
             for name, value in self.items()
         )
         return "FeatureVector(\n" + "\n".join(lines) + "\n)"
+
+
+def _shown(value: Any, unit: str) -> str:
+    if value != value:
+        return "–"
+    return f"{value if isinstance(value, int) else format(value, '.6g')} {unit}".rstrip()

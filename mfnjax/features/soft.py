@@ -156,8 +156,8 @@ def _temporal(
     frames: jax.Array, width: jax.Array, weights: jax.Array | None
 ) -> dict[str, jax.Array]:
     if frames.shape[0] < 2:
-        zero = jnp.zeros((), frames.dtype)
-        return {"dV_mean": zero, "dV_max": zero, "E_trend": zero}
+        unknown = jnp.full((), jnp.nan, frames.dtype)
+        return {"dV_mean": unknown, "dV_max": unknown, "E_trend": unknown}
     # √(x² + w²) − w without the difference, in which float32 loses steps small against w.
     squared = jnp.diff(frames, axis=0) ** 2
     change = squared / (jnp.sqrt(squared + width**2) + width)

@@ -44,7 +44,7 @@ def temporal_features(
     With d_t = |V_{t+1} − V_t|: mean and maximum of d over cells and steps; the 1-based step at
     which the first run of w differences begins whose spatial standard deviation stays below
     the threshold (`length` if there is none); and the least-squares slope of E_t = Σ V_t²
-    over t. All are 0 for fewer than two frames.
+    over t. Fewer than two frames have none of them: NaN, and a time of rest of 0.
 
     One pass over the frames in their order, so that frames beyond `length` cost nothing and
     padding changes no bit. The bound of that loop is traced: forward-mode differentiation
@@ -110,9 +110,12 @@ def temporal_features(
     n = jnp.maximum(length, 2).astype(dtype)
     spread = n * (n - 1) * (n + 1) / 12
     stable = jnp.where(end.stable_step > 0, end.stable_step, length)
+    unknown = jnp.full((), jnp.nan, dtype)
+    change_mean = (end.change_sum[0] + end.change_sum[1]) / steps * 1e3
+    energy_trend = (end.trend_sum[0] + end.trend_sum[1]) / spread * 1e6
     return TemporalFeatures(
-        change_mean=(end.change_sum[0] + end.change_sum[1]) / steps * 1e3,
-        change_max=end.change_max * 1e3,
+        change_mean=jnp.where(several, change_mean, unknown),
+        change_max=jnp.where(several, end.change_max * 1e3, unknown),
         stable_step=jnp.where(several, stable, 0),
-        energy_trend=(end.trend_sum[0] + end.trend_sum[1]) / spread * 1e6,
+        energy_trend=jnp.where(several, energy_trend, unknown),
     )

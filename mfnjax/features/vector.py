@@ -67,7 +67,8 @@ def feature_vector(
     The final frame feeds all but the temporal features. A padded history with a traced
     `length` gives the bits of the unpadded one, so rows of many lengths share one program.
     Only shapes, box sizes, connectivity and periodicity are static; thresholds and the
-    stability window are traced. Values are not checked: NaN in, NaN out.
+    stability window are traced. Values are not checked: of a field or history with a NaN in it
+    (in a cell that takes part) all 18 are NaN. Of one frame the four over time are NaN: not known.
 
     The features have no useful gradient as a whole (counts and masks are piecewise constant):
     differentiate `mfnjax.features.soft_features`.
@@ -147,7 +148,8 @@ def compute_features(
             needs ``ndim=1``, and one frame (D, H, W) ``ndim=3``.
 
     Returns:
-        The features; for a boolean image those of `MASK_FEATURES`, the others NaN.
+        The features; of one frame NaN for the four over time, and for a boolean image for all but
+        `MASK_FEATURES`: what is not known is NaN.
 
     Raises:
         ParameterError: Wrong number of axes, an empty array, or neither float nor boolean; or
@@ -182,9 +184,10 @@ def compute_features(
     weights = _weights(mask, kind, frames.dtype)
     traced = _traced(config, frames.dtype)
     values = _history_vector(_padded(frames), np.int32(len(frames)), *traced, weights, **static)
-    # Any NaN or infinity in a frame reaches V_mean or dV_mean, so the input itself is only
-    # searched when an output is not finite.
-    looked_at = np.asarray(values)[: FEATURE_NAMES.index("f_active")]
+    # Of a NaN or infinity all features are NaN, so the input itself is only searched when an
+    # output is not finite that one frame has, or several.
+    last = "f_active" if len(frames) > 1 else "dV_mean"
+    looked_at = np.asarray(values)[: FEATURE_NAMES.index(last)]
     inside = np.asarray(array)
     if mask is not None:
         inside = np.where(np.asarray(mask) > 0, inside, 0)
@@ -222,17 +225,23 @@ def _history_vector(
     dimension, r_squared, active, counts, largest, size_std = _geometry(
         masks, weights, dtype, sizes, connectivity, periodic, with_clusters
     )
-    return jnp.stack(
+    several = length >= 2
+    unknown = jnp.full((), jnp.nan, dtype)
+    stable_step = jnp.where(several, temporal.stable_step.astype(dtype), unknown)
+    # A NaN or an infinity in a frame reaches one of the two.
+    known = jnp.isfinite(statistics.mean) & (jnp.isfinite(temporal.change_mean) | ~several)
+    values = jnp.stack(
         [
             *(dimension, r_squared),
             *statistics,
             *(temporal.change_mean, temporal.change_max),
-            *(temporal.stable_step.astype(dtype), temporal.energy_trend),
+            *(stable_step, temporal.energy_trend),
             active,
             *counts,
             *(largest, size_std),
         ]
     )
+    return jnp.where(known, values, unknown)
 
 
 @partial(jax.jit, static_argnames=("sizes", "connectivity", "periodic", "with_clusters"))
@@ -323,7 +332,7 @@ def _padded(frames: np.ndarray | jax.Array) -> np.ndarray | jax.Array:
 
 def _with_host_clusters(values: jax.Array, masks: list[Any], config: FeatureConfig) -> np.ndarray:
     """Fill in the cluster features that the program left out, counted on the host."""
-    result = np.array(values)
+    result = np.array(values, np.float64)  # float32 has no number for 2²⁴ + 1 cells
     found: list[ClusterStatistics] = [
         cluster_statistics_host(
             np.asarray(mask), connectivity=config.connectivity, periodic=config.periodic

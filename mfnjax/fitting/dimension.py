@@ -187,7 +187,7 @@ def fit_dimension(
     sizes = check_items("sizes", sizes, "three or more rising box sizes")
     shape = _check_pair("shape", shape)
     widths = _check_pair("widths", widths)
-    check_key(key)
+    key = check_key(key)
     target = check_real("target", target, 0.0, 2.0, open_low=True, open_high=True)
     check_int("steps", steps, 1, 10**6)
     check_real("learning_rate", learning_rate, 0.0, 10.0, open_low=True)

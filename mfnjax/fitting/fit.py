@@ -218,7 +218,7 @@ def draw_starts(
         return own[None]
     if key is None:
         raise ParameterError("several starts are drawn: pass key=jax.random.key(seed)")
-    check_key(key)
+    key = check_key(key)
     count, width = starts - 1, layout.num_parameters
     deviates = np.asarray(jax.random.normal(key, (count, width), layout.dtype))
     uniforms = np.asarray(jax.random.logistic(jax.random.fold_in(key, 1), (count, width)))

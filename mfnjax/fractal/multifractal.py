@@ -195,6 +195,10 @@ def _partition(share: Array, orders: tuple[float, ...]) -> Array:
     def one(q: float) -> Array:
         if q == 1:
             return jnp.sum(share * logs)
+        if abs(q - 1) < 0.5:
+            # Σp^q − 1 without the 1, in which float32 loses what is divided by q − 1.
+            change = jnp.sum(share * jnp.expm1((q - 1) * logs))
+            return jnp.log1p(change) / (q - 1)
         exponents = jnp.where(filled, q * logs, -jnp.inf)
         return jax.scipy.special.logsumexp(exponents) / (q - 1)
 

@@ -23,7 +23,7 @@ phases that coarsen. ``front``: an invasion that fills the plate. ``uniform``: o
 """
 
 STATIONARY_PATTERNS = ("spots", "holes", "labyrinth")
-"""The outcomes that are patterns in Turing's sense."""
+"""The outcomes that are patterns at rest."""
 
 
 @final
@@ -37,6 +37,8 @@ class Preset:
         steps: A run long enough to see it.
         dt: Time step of that run, on a grid of spacing 1 with the model's own stepper.
         outcome: The same as one word, as a test checks it.
+        needs_push: Whether the structure grows from a finite push alone, the start's: the state
+            around it is stable, so that linear stability (`mfnjax.stability`) cannot foretell it.
     """
 
     parameters: Mapping[str, float]
@@ -44,10 +46,13 @@ class Preset:
     steps: int = 10_000
     dt: float = 1.0
     outcome: Outcome = "uniform"
+    needs_push: bool = False
 
 
 def _gray_scott(feed: float, kill: float, outcome: Outcome, description: str) -> Preset:
-    return Preset({"feed": feed, "kill": kill}, description, 12_000, 1.0, outcome)
+    # u = 1, v = 0 is stable at every F and k.
+    push = outcome != "uniform"
+    return Preset({"feed": feed, "kill": kill}, description, 12_000, 1.0, outcome, push)
 
 
 GRAY_SCOTT: dict[str, Preset] = {
@@ -122,9 +127,11 @@ GIERER_MEINHARDT: dict[str, Preset] = {
 }
 
 FITZHUGH_NAGUMO: dict[str, Preset] = {
-    "pulse": Preset({}, "excitable: one wave travels and leaves rest behind", 1_000, 0.1, "pulse"),
+    "pulse": Preset(
+        {}, "excitable: one wave travels and leaves rest behind", 1_000, 0.1, "pulse", True
+    ),
     "spiral": Preset(
-        {"recovery_rate": 0.03}, "a broken wave curls up into spirals", 10_000, 0.1, "active"
+        {"recovery_rate": 0.03}, "a broken wave curls up into spirals", 10_000, 0.1, "active", True
     ),
     "oscillation": Preset(
         {"stimulus": 0.5}, "a current makes every cell fire for ever", 5_000, 0.1, "active"
@@ -142,6 +149,7 @@ FITZHUGH_NAGUMO: dict[str, Preset] = {
         30_000,
         0.02,
         "spots",
+        True,
     ),
 }
 
@@ -215,7 +223,7 @@ KURAMOTO_SIVASHINSKY: dict[str, Preset] = {
 }
 
 BARKLEY: dict[str, Preset] = {
-    "spiral": Preset({}, "spirals turn about their tips", 4_000, 0.01, "active"),
+    "spiral": Preset({}, "spirals turn about their tips", 4_000, 0.01, "active", True),
 }
 
 GHK_MEMBRANE: dict[str, Preset] = {

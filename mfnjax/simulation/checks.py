@@ -163,17 +163,18 @@ def check_shapes(model: Model, grid: Grid) -> None:
             )
 
 
-def check_key_of(model: Model, key: Any) -> None:
-    """Raise ParameterError if a model that draws has no key, or one that does not has one."""
+def check_key_of(model: Model, key: Any) -> Any:
+    """The key; a ParameterError if a model that draws has none, or one that does not has one."""
     if key is None:
         if model.is_stochastic():
             raise ParameterError(
                 f"{type(model).__name__} draws random numbers: pass key=jax.random.key(seed)"
             )
-        return
-    check_key(key)
+        return None
+    key = check_key(key)
     if not (model.takes_key or model.is_stochastic()):
         raise ParameterError(
             f"{type(model).__name__} draws no random numbers, so key= would change nothing: leave "
             "it out (a random start takes its own, in initial_state)"
         )
+    return key

@@ -37,7 +37,7 @@ class Keys:
         """The key or keys of a call, checked."""
         if key is None:
             return None
-        check_key(key)
+        key = check_key(key)
         if key.ndim > 1:
             raise ParameterError(f"key must be a key or keys (n,), got keys of shape {key.shape}")
         return cls(key, np.asarray(jax.random.key_data(key)), str(jax.random.key_impl(key)))

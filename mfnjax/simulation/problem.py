@@ -90,8 +90,7 @@ def prepare_inputs(simulation: Any, start: StateLike, key: Any) -> Inputs:
         problem, packed = _known_problem(Same(model), Same(grid), dt, chosen, dtype, saved)
     else:
         problem, packed = _checked_problem(model, grid, dt, chosen, dtype, saved), None
-    check_key_of(model, key)
-    problem = replace(problem, key=key)
+    problem = replace(problem, key=check_key_of(model, key))
     steps, step = simulation.steps, state.step
     return Inputs(problem, state.values, step, steps, every, save, packed, span)
 

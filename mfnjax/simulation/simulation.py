@@ -155,7 +155,7 @@ class Simulation:
         elif seed is not None or dtype is not None:
             raise ParameterError("seed and dtype belong to a start that is drawn: arrays are given")
         elif key is not None:
-            check_one_key(key)
+            key = check_one_key(key)
         inputs = prepare_inputs(self, given, key)
         trajectory = run_inputs(inputs, self.adjoint, progress)
         if inputs.is_traced or is_traced(trajectory.state.values):

@@ -50,7 +50,7 @@ _WORDS: dict[int, str] = {
 
 @final
 @register_pytree
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Status:
     """Whether a run went well: every field stayed finite; and where it first did not.
 
@@ -91,6 +91,27 @@ class Status:
         """Name of the first bad field of a single run; None if it stayed finite."""
         index = int(self.bad_field)
         return None if index < 0 else self.names[index]
+
+    def __repr__(self) -> str:
+        return f"Status({self})"
+
+    def __str__(self) -> str:
+        """In a sentence."""
+        known = (int, np.generic, np.ndarray, jax.Array)
+        if isinstance(self.first_bad_step, jax.core.Tracer) or not isinstance(
+            self.first_bad_step, known
+        ):
+            return f"of {', '.join(self.names)}, inside a transformation"
+        steps = np.atleast_1d(np.asarray(self.first_bad_step))
+        lost = np.flatnonzero(steps >= 0)
+        if not lost.size:
+            return "all fields stayed finite"
+        which = self.names[int(np.atleast_1d(np.asarray(self.bad_field))[lost[0]])]
+        step = int(steps[lost[0]])
+        said = f"{which} is not finite " + (f"after step {step}" if step else "at the start")
+        if np.ndim(self.first_bad_step) == 0:
+            return said
+        return f"{lost.size} of {len(steps)} members are not finite: of member {lost[0]}, {said}"
 
     def raise_if_bad(self) -> None:
         """Raise NumericalInstabilityError with field and step, for a single concrete run."""

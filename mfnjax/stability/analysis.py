@@ -20,19 +20,13 @@ from mfnjax.core.grid import Grid
 from mfnjax.errors import ParameterError
 from mfnjax.models.base import Equation, Model, concrete_parameters
 from mfnjax.stability.curve import POINTS, Curve
+from mfnjax.stability.modes import modes_of
 from mfnjax.stability.plane_wave import PlaneWave, Waves, waves_along
-from mfnjax.stability.roots import as_guesses, critical_parameter, distinct, homogeneous_states
-from mfnjax.stability.verdict import StabilityReport, Verdict, report_of
-from mfnjax.stability.whole import (
-    conserved_totals,
-    directions_of,
-    rates_and_jacobian,
-    rates_at_rest,
-    wave_matrices,
-)
+from mfnjax.stability.rest import Rest
+from mfnjax.stability.roots import critical_parameter
+from mfnjax.stability.verdict import Fitting, StabilityReport, Verdict, report_of
+from mfnjax.stability.whole import directions_of, rates_on, wave_matrices
 
-_STARTS = 96
-_LARGEST_STATE = 1e4
 _ORDER = (
     Verdict.TURING,
     Verdict.CONSERVED,
@@ -45,7 +39,7 @@ _ORDER = (
 """Which of several states speaks for the model: the one that forms a pattern comes first."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ModelStability:
     """Linear stability of every homogeneous state that was found for a model.
 
@@ -59,6 +53,8 @@ class ModelStability:
         is_continuum: Whether states fill a line, plane or more, of which a few were analysed.
         conserved: The totals that no closed domain lets change, in words: ``"u"``, ``"u + v"``.
         remarks: What else one should know, in sentences.
+        stays_positive: Whether fields that begin ≥ 0 stay so, as concentrations do: then a state
+            with a negative one speaks for the model only if there is no other.
     """
 
     model: str
@@ -69,16 +65,19 @@ class ModelStability:
     is_continuum: bool = False
     conserved: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    stays_positive: bool = False
 
     @property
     def leading(self) -> StabilityReport | None:
         """The report that speaks for the model; None if no state was found."""
-        # Of equals, one without a negative concentration.
-        return min(
-            self.reports,
-            key=lambda one: (_ORDER.index(one.verdict), _has_negative(one.state)),
-            default=None,
-        )
+
+        def rank(report: StabilityReport) -> tuple[bool, int, int]:
+            is_out = self.stays_positive and bool((report.state < 0).any())
+            return is_out, _ORDER.index(report.verdict), int((report.state <= 0).sum())
+
+        # Of equals, the one with the most positive fields.
+
+        return min(self.reports, key=rank, default=None)
 
     @property
     def verdict(self) -> Verdict | None:
@@ -95,9 +94,8 @@ class ModelStability:
         return f"of a continuum of states, {self._words(self.leading)}: {self.leading.sentence}"
 
     def _words(self, report: StabilityReport) -> str:
-        state = np.where(_is_zero(report.state), 0.0, report.state)
-        pairs = zip(self.fields, state, strict=True)
-        return ", ".join(f"{name} = {value:.6g}" for name, value in pairs)
+        pairs = zip(self.fields, report.state, strict=True)
+        return ", ".join(f"{name} = {value + 0.0:.6g}" for name, value in pairs)
 
     @property
     def wavelength(self) -> float | None:
@@ -122,6 +120,13 @@ class ModelStability:
             "wavelength": self.wavelength,
             "states": [_report_dict(self.fields, report) for report in self.reports],
         }
+
+    def __repr__(self) -> str:
+        many = f"{len(self.reports)} state{'' if len(self.reports) == 1 else 's'}"
+        return f"ModelStability({self.model}, {many}: {self.sentence})"
+
+    def __str__(self) -> str:
+        return self.text()
 
     def text(self) -> str:
         """The analysis as a few lines of plain text."""
@@ -149,6 +154,7 @@ def analyse(
     grid: Grid | None = None,
     guesses: Any = None,
     bounds: Sequence[tuple[float, float]] | None = None,
+    total: float | Sequence[float] | None = None,
     max_wavenumber: float | None = None,
     direction: Sequence[float] | None = None,
 ) -> ModelStability:
@@ -160,19 +166,26 @@ def analyse(
     iterated map with dt = 1 the same rates are those of the equations it steps through. Noise is
     left out.
 
-    Where states fill a continuum, as with a conserved total, those next to ``guesses`` speak for
-    it: give the mean of the fields.
+    Of rates that are quotients of polynomials all states are found; of others, those that Newton's
+    method finds from many starts. Starts and tolerances are in units in which the terms of the
+    rates balance, so that a change of the units of fields, time or space changes nothing.
+
+    Where states fill a continuum, as with a conserved total, give the mean of the total, or those
+    next to ``guesses`` (the means of the fields) speak for it.
 
     Args:
         model: The model, with plain numbers for parameters.
-        grid: None takes ∇² as in the continuum, −q². A grid takes its stencils, and waves of at
-            least two cells: this is what a simulation on it does.
-        guesses: Where to look for states, shape (m, n), beside the starts spread over all signs
-            and the magnitudes 0.001…100; alone, where there is a continuum.
+        grid: None takes ∇² as in the continuum, −q². A grid takes its stencils, and of the waves
+            those that fit it and its sides, in all directions: this is what a simulation on it
+            does. The curve is along x, and has waves of at least two cells.
+        guesses: Where to look for states, shape (m, n), beside the usual starts; alone, where there
+            is a continuum.
         bounds: (low, high) for each field: look there only, and evenly.
+        total: The mean over the domain of each conserved total, in the order of ``.conserved``: one
+            number for ``("u + v",)``. Only states with these are analysed.
         max_wavenumber: Last q of the curve [1/length]; None goes to where all decays (or π/dx).
         direction: Along which the waves run, one number for each direction of space in the order x,
-            y, z; None is along x.
+            y, z, whether they fit a grid or not; None is along x, or all that fit the grid.
 
     Returns:
         The analysis; ``.sentence`` says it in words, ``.reports`` holds the dispersion curves.
@@ -191,15 +204,31 @@ def analyse(
     with jax.enable_x64(True):
         waves = _waves(model, grid, direction)
         last = max_wavenumber if max_wavenumber is not None else waves.shortest
-        found, is_continuum = _states(model, waves, guesses, bounds)
+        rest = Rest(model, waves)
+        totals = np.zeros((0, len(rest.names)))
+        if total is not None:
+            totals = rest.conserved()
+            rest.fix(totals, total)
+        found, is_continuum = rest.states(guesses, bounds)
         states = [state for state in found if _is_smooth(model, waves, state)]
-        totals, conserved = _conserved(model, waves, states)
+        if total is None and states and all(map(rest.lacks_rank, states)):
+            totals = rest.conserved()
+        conserved = rest.words(totals)
         names = " and ".join(f"the total of {one}" for one in conserved)
         names += (" are conserved" if len(totals) > 1 else " is conserved") if names else ""
+        fit = None if grid is None or direction is not None else _Fit(model, waves, grid)
+        held = [state for state in states if fit is None or fit.keeps(state)]
         reports = tuple(
-            report_of(_curve(model, waves, state), last, totals=totals, names=names)
-            for state in states
+            report_of(
+                _curve(model, waves, state),
+                last,
+                totals=totals,
+                names=names,
+                fitting=None if fit is None else fit.of(state, max_wavenumber),
+            )
+            for state in held
         )
+        stays_positive = rest.stays_positive
     spacing: Any = waves.spacings
     if spacing is not None and len(set(spacing)) == 1:
         spacing = spacing[0]
@@ -211,6 +240,12 @@ def analyse(
         remarks.append(f"the homogeneous states are a continuum: {whose} were analysed")
     if len(states) < len(found):
         remarks.append("a state was left out where the rates have no derivative")
+    if len(held) < len(states):
+        remarks.append("a state was left out that the sides of the grid do not keep")
+    if fit is not None and not fit.is_known:
+        remarks.append(
+            "modes of such sides are not known: waves along x that meet no side were looked at"
+        )
     if isinstance(model, Equation) and model.is_stochastic():
         remarks.append("noise was left out")
     return ModelStability(
@@ -222,6 +257,7 @@ def analyse(
         is_continuum=is_continuum,
         conserved=conserved,
         remarks=tuple(remarks),
+        stays_positive=stays_positive,
     )
 
 
@@ -277,7 +313,9 @@ def critical_value(
         state = leading.state
     with jax.enable_x64(True):
         waves = _waves(model, grid, direction)
-    growth = _Followed(model, name, np.asarray(state, np.float64), waves)
+    growth = _Followed(
+        model, name, np.asarray(state, np.float64), waves, grid if direction is None else None
+    )
     if bracket is None:
         bracket = _find_bracket(growth, float(getattr(model, name)), name)
     return critical_parameter(growth, bracket, tolerance=tolerance)
@@ -286,21 +324,96 @@ def critical_value(
 class _Followed:
     """The largest growth rate of one state as a function of one parameter."""
 
-    def __init__(self, model: Model, name: str, state: np.ndarray, waves: Waves) -> None:
-        self._model, self._name, self._waves = model, name, waves
+    def __init__(
+        self, model: Model, name: str, state: np.ndarray, waves: Waves, grid: Grid | None
+    ) -> None:
+        self._model, self._name, self._waves, self._grid = model, name, waves, grid
         self._known = {float(getattr(model, name)): state}
+        with jax.enable_x64(True):
+            self._rest = Rest(model, waves)
 
     def __call__(self, value: float) -> float:
         model = dataclasses.replace(self._model, **{self._name: float(value)})  # type: ignore[type-var]
         nearest = min(self._known, key=lambda known: abs(known - value))
         with jax.enable_x64(True):
-            state = _newton(model, self._waves, self._known[nearest])
+            state = self._rest.of(model).nearest(self._known[nearest])
             if state is None:
                 return math.nan
             self._known[float(value)] = state
+            fit = None if self._grid is None else _Fit(model, self._waves, self._grid)
+            fitting = None if fit is None else fit.of(state, None)
+            if fitting is not None:
+                return fitting.fastest.growth
             curve = _curve(model, self._waves, state)
             wavenumbers = curve.points(self._waves.shortest)
             return curve.peak(wavenumbers, *curve(wavenumbers)).growth
+
+
+class _Fit:
+    """What the waves do that fit a grid.
+
+    Attributes:
+        is_known: Whether the grid's sides have modes; else plane waves along x stand for them.
+    """
+
+    def __init__(self, model: Model, waves: Waves, grid: Grid) -> None:
+        self._model, self._waves, self._grid = model, waves, grid
+        generic = np.array([[0.71, 0.43, 0.29][: len(waves.axes)]]) / max(waves.spacings or (1.0,))
+        at = np.ones(len(model.reaction_fields))
+        self._travels = bool(np.any(wave_matrices(_float64(model), waves, at)(generic)[1]))
+        sides = {grid.boundary.along(axis).transform for axis in grid.axes}
+        modes = modes_of(grid, model.reaction_fields, both_ways=self._travels)
+        # Where waves run one way, two of them do not make one that stands between walls.
+        self._modes = modes if not self._travels or sides == {"fourier"} else None
+        self.is_known = self._modes is not None
+
+    def keeps(self, state: np.ndarray) -> bool:
+        """Whether a homogeneous state is one between the sides, too."""
+        grid = self._grid
+        fields = np.broadcast_to(
+            np.reshape(state, (-1, *[1] * len(grid.shape))), (len(state), *grid.shape)
+        )
+        rates = np.asarray(rates_on(_float64(self._model), fields, grid, kind=type(self._model)))
+        if grid.mask is not None:
+            rates = np.where(np.asarray(grid.mask) > 0, rates, 0.0)
+        slope = np.abs(_curve(self._model, self._waves, state).jacobian) @ np.abs(state)
+        rough = [4 / float(spacing) ** 2 for spacing in grid.spacings]
+        wave = np.full((1, len(self._waves.axes)), math.sqrt(sum(rough)))
+        swept = wave_matrices(_float64(self._model), self._waves, state)(wave)[0]
+        size = slope + np.abs(np.asarray(swept)[0]) @ np.abs(state)
+        flat = np.abs(rates).reshape(len(state), -1).max(1)
+        return bool((flat <= 1e-9 * size + 1e-300).all())
+
+    def of(self, state: np.ndarray, largest: float | None) -> Fitting | None:
+        """What they do to a state; None where they are not known."""
+        if self._modes is None:
+            return None
+        curve = _curve(self._model, self._waves, state)
+        vectors = self._modes.vectors(largest)
+        growth, _ = curve(vectors)
+        best = self._modes.fastest(lambda waves: curve(waves)[0], largest)
+        q = math.hypot(*best)
+        # ``curve`` takes wavevectors, too; what it says of one mode it says along its direction.
+        along = curve
+        if q > 0 and best[0] != q:
+            turned = Waves(self._waves.axes, tuple((best / q).tolist()), self._waves.spacings)
+            along = _curve(self._model, turned, state)
+        (sigma,), (omega,) = curve(best[None])
+        fastest = along.mode(q, float(sigma), float(omega))
+        moving = vectors.any(1)
+        return Fitting(
+            fastest,
+            along.scale(fastest),
+            at_edge=self._modes.is_last(best) and self._rises(curve),
+            decays=bool((growth[moving] < 0).all()),
+            travels=self._travels,
+            has_rest=not moving.all(),
+        )
+
+    def _rises(self, curve: Curve) -> bool:
+        """Whether, along x, growth rises up to waves of two cells."""
+        wavenumbers = curve.points(self._waves.shortest)
+        return curve.peak(wavenumbers, *curve(wavenumbers)).wavenumber == wavenumbers[-1]
 
 
 def _find_bracket(growth: _Followed, here: float, name: str) -> tuple[float, float]:
@@ -322,19 +435,14 @@ def _find_bracket(growth: _Followed, here: float, name: str) -> tuple[float, flo
     )
 
 
-def _is_zero(state: np.ndarray) -> np.ndarray:
-    """Which numbers are 0 but for rounding."""
-    is_zero: np.ndarray = np.abs(state) <= 1e-12 * max(1.0, float(np.abs(state).max()))
-    return is_zero
-
-
-def _has_negative(state: np.ndarray) -> bool:
-    return bool(((state < 0) & ~_is_zero(state)).any())
-
-
 def _curve(model: Model, waves: Waves, state: np.ndarray) -> Curve:
-    matrices = wave_matrices(model, waves, state)
+    matrices = wave_matrices(_float64(model), waves, state)
     return Curve(state, np.asarray(matrices(np.zeros(POINTS))[0][0]), matrices)
+
+
+def _float64(model: Model) -> Model:
+    cast: Model = jax.tree.map(np.float64, model)
+    return cast
 
 
 def _waves(model: Model, grid: Grid | None, direction: Any) -> Waves:
@@ -347,119 +455,10 @@ def _waves(model: Model, grid: Grid | None, direction: Any) -> Waves:
     return waves_along(direction, axes, grid)
 
 
-def _newton(model: Model, waves: Waves, start: np.ndarray) -> np.ndarray | None:
-    """The state near ``start``, in float64; None where Newton's method finds none."""
-    state = start.astype(np.float64)
-    cast = _in_float64(model)
-    for _ in range(60):
-        rates, slope = (np.asarray(x) for x in rates_and_jacobian(cast, waves, state))
-        if not (np.isfinite(rates).all() and np.isfinite(slope).all()):
-            return None
-        # Along a continuum of states, where the slope is 0 but for rounding, it stays put.
-        step = np.linalg.lstsq(slope, rates, rcond=1e-12)[0]
-        state = state - step
-        if np.abs(step).max() <= 1e-14 * max(float(np.abs(state).max()), 1e-300):
-            return state
-    size = np.abs(slope).max() * max(float(np.abs(state).max()), 1.0)
-    return state if np.abs(rates).max() <= 1e-10 * size else None
-
-
-def _in_float64(model: Model) -> Model:
-    cast: Model = jax.tree.map(lambda leaf: np.float64(leaf), model)
-    return cast
-
-
-def _states(
-    model: Model, waves: Waves, guesses: Any, bounds: Sequence[tuple[float, float]] | None
-) -> tuple[np.ndarray, bool]:
-    """The states, and whether they are a continuum."""
-    reaction, count = rates_at_rest(model, waves), len(model.reaction_fields)
-    own = None if guesses is None else as_guesses(guesses)
-    if own is not None and own.shape[1:] != (count,):
-        raise ParameterError(f"guesses must have {count} numbers a state, got shape {own.shape}")
-    if bounds is not None:
-        if len(bounds) != count:
-            raise ParameterError(
-                f"bounds must be one (low, high) for each of {', '.join(model.reaction_fields)}, "
-                f"got {bounds!r}"
-            )
-        states = homogeneous_states(reaction, bounds=bounds, guesses=guesses)
-        usual = np.mean(np.asarray(bounds, np.float64), axis=1)[None]
-    else:
-        usual, spread = np.stack([np.zeros(count), np.ones(count)]), _spread_starts(count)
-        starts = [usual, spread] if own is None else [own, usual, spread]
-        states = homogeneous_states(reaction, guesses=np.concatenate(starts))
-        # A reaction that fades at infinity has spurious states there, and one that divides by a
-        # field may have them on the way to 0/0.
-        regular = [_is_regular(model, waves, state) for state in states]
-        states = states[np.array(regular, bool) & (np.abs(states) <= _LARGEST_STATE).all(1)]
-    alone = np.array([not _has_neighbours(model, waves, state) for state in states], bool)
-    if alone.all():
-        return states, False
-    # Of a continuum any number of states may be found: those next to given ones stand for it.
-    near = [_newton(model, waves, guess) for guess in (usual if own is None else own)]
-    chosen = [state for state in near if state is not None and _is_regular(model, waves, state)]
-    both = np.concatenate([states[alone], np.reshape(chosen, (-1, count))])
-    return distinct(both, np.zeros(len(both))), True
-
-
-def _spread_starts(count: int) -> np.ndarray:
-    """Starts of all magnitudes; positive first, because concentrations are."""
-    rng = np.random.default_rng(0)
-    magnitudes = 10.0 ** rng.uniform(-3.0, 2.0, (_STARTS, count))
-    signs = rng.choice([-1.0, 1.0], (_STARTS, count))
-    signs[: _STARTS // 2] = 1.0
-    return signs * magnitudes
-
-
-def _has_neighbours(model: Model, waves: Waves, state: np.ndarray) -> bool:
-    """Whether there are other states as near as one likes: det J = 0, and no double root."""
-    slope = np.asarray(rates_and_jacobian(_in_float64(model), waves, state)[1])
-    _, sizes, right = np.linalg.svd(slope)
-    if sizes[-1] > 1e-6 * sizes[0]:
-        return False
-    step = 1e-3 * max(1.0, float(np.abs(state).max()))
-    other = _newton(model, waves, state + step * right[-1])
-    return other is not None and 0.5 < float(np.linalg.norm(other - state)) / step < 2.0
-
-
-def _is_regular(model: Model, waves: Waves, state: np.ndarray) -> bool:
-    snapped = np.where(np.abs(state) < 1e-100, 0.0, state)
-    found = rates_and_jacobian(_in_float64(model), waves, snapped)
-    return all(bool(np.isfinite(x).all()) for x in found)
-
-
 def _is_smooth(model: Model, waves: Waves, state: np.ndarray) -> bool:
     """Whether transport, too, has a derivative there."""
     found = wave_matrices(model, waves, state)(np.linspace(0.0, 1.0, POINTS))
     return all(bool(np.isfinite(x).all()) for x in found)
-
-
-def _conserved(
-    model: Model, waves: Waves, states: list[np.ndarray]
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The conserved totals, and each in words; looked for where there may be some."""
-    names = model.reaction_fields
-    none = np.zeros((0, len(names)))
-    ranks = [
-        np.linalg.matrix_rank(rates_and_jacobian(_in_float64(model), waves, state)[1], rtol=1e-9)
-        for state in states
-    ]
-    if not ranks or max(ranks) == len(names):
-        return none, ()
-    totals = conserved_totals(model, waves.axes)
-    return totals, tuple(_combination(row, names) for row in totals)
-
-
-def _combination(row: np.ndarray, names: Sequence[str]) -> str:
-    """u + 2v, of the numbers that are not 0."""
-    words = ""
-    for factor, name in zip(row, names, strict=True):
-        if factor:
-            size = "" if abs(abs(factor) - 1) < 1e-9 else f"{abs(factor):.6g} "
-            sign = ("-" if factor < 0 else "") if not words else (" - " if factor < 0 else " + ")
-            words += f"{sign}{size}{name}"
-    return words
 
 
 def _numbers(model: Model) -> dict[str, float]:

@@ -17,6 +17,7 @@ from mfnjax.stability.linear import leading_eigenvalue
 # Every evaluation of the curve has this many points: one array shape, compiled for once.
 POINTS = 512
 _ZOOMS = 3
+_PEAKS = 3
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,27 @@ class Curve:
     ) -> None:
         self.state, self.jacobian, self._matrices = state, jacobian, matrices
         # A transport may act at q = 0 too (Swift–Hohenberg's −(1 + ∇²)² does).
-        still = np.asarray(matrices(jnp.zeros(POINTS))[0][0])
-        self.rate = max(float(np.linalg.norm(matrix, 2)) for matrix in (jacobian, still))
+        self._still = np.asarray(matrices(jnp.zeros(POINTS))[0][0])
+        self._rates = np.maximum(np.abs(jacobian), np.abs(self._still))
+
+    def scale(self, mode: Mode) -> float:
+        """What a mode's growth rate is made of [1/time]: 0 beside this is 0.
+
+        Σ|y_j M_jk x_k| of its left and right eigenvectors, y·x = 1, with the largest |M_jk| on the
+        way to its q. A change of the fields' units does not change it, nor does a field that
+        has no part in the mode.
+        """
+        ways = np.linspace(0.0, mode.wavenumber, POINTS)
+        each = [np.asarray(part) for part in self._matrices(jnp.asarray(ways))]
+        sizes = np.maximum(np.hypot(*each).max(0), np.abs(self.jacobian))
+        largest = float(np.abs(np.linalg.eigvals(sizes)).max())
+        values, right = np.linalg.eig(each[0][-1] + 1j * each[1][-1])
+        which = int(np.argmin(np.abs(values - complex(mode.growth, -mode.frequency))))
+        try:
+            left = np.abs(np.linalg.inv(right)[which])
+        except np.linalg.LinAlgError:
+            return largest
+        return min(float(left @ sizes @ np.abs(right[:, which])), largest)
 
     def travels(self, wavenumbers: np.ndarray) -> bool:
         """Whether the medium has a direction, so that waves run one way unlike the other."""
@@ -108,32 +128,70 @@ class Curve:
 
     def points(self, max_wavenumber: float | None) -> np.ndarray:
         """0, then wavenumbers spread evenly and geometrically up to the last one."""
+        slow = np.diagonal(self._rates)
+        slow = slow[slow > 0]
+        ratio = float(slow.min() / slow.max()) if slow.size else 1.0
         if max_wavenumber is None:
             last = self._last()
         else:
             last = check_real("max_wavenumber", max_wavenumber, 0.0, 1e12, open_low=True)
+        first = 1e-4 * max(math.sqrt(ratio), 1e-4) * last
         even = np.linspace(0.0, last, POINTS // 2, endpoint=False)
-        return np.sort(np.concatenate([even, np.geomspace(1e-4 * last, last, POINTS // 2)]))
+        return np.sort(np.concatenate([even, np.geomspace(first, last, POINTS // 2)]))
 
     def _last(self) -> float:
         """Where every transported field decays at four times the rate of the problem."""
-        candidates = np.geomspace(1e-8, 1e8, POINTS)
-        decay = self.decay(candidates)
-        moving = decay[:, (decay != 0).any(0)]
-        # A transport that amplifies (a Cahn–Hilliard field) sets a rate of its own.
-        rate = max(self.rate, -moving.min(initial=0.0), 1e-12)
-        undamped = np.flatnonzero((moving < 4 * rate).any(1))
-        beyond = undamped[-1] + 1 if undamped.size else 0
-        return float(candidates[beyond]) if moving.size and beyond < POINTS else 1.0
+        low, high, rate = 1e-40, 1e40, 0.0
+        for _ in range(2):  # to within a few decades, and there exactly
+            candidates = np.geomspace(low, high, POINTS)
+            with np.errstate(all="ignore"):
+                decay = self.decay(candidates)
+            moves = (decay != 0).any(0)
+            moving = decay[:, moves]
+            # A transport that amplifies (a Cahn–Hilliard field) sets a rate of its own.
+            rate = rate or max(self._coupled_rate(moves), -moving.min(initial=0.0)) or 1e-12
+            if moving.size and (moving[-1] < 0).any():  # it amplifies waves the more, the shorter
+                own = self._coupled_rate(moves) or 1e-12
+                return float(candidates[np.argmax((moving < -4 * own).any(1))])
+            undamped = np.flatnonzero((moving < 4 * rate).any(1))
+            beyond = undamped[-1] + 1 if undamped.size else 0
+            if not moving.size or not 0 < beyond < POINTS:
+                return 1.0
+            low, high = candidates[beyond - 1], candidates[beyond]
+        return float(high)
+
+    def _coupled_rate(self, moves: np.ndarray) -> float:
+        """The rate of the fields that move and of those that they act on and are acted on by.
+
+        The spectral radius of |J|, whatever the units of the fields.
+        """
+        count = len(self.state)
+        acts = np.abs(self._rates) > 0
+        acts |= np.hypot(*(np.asarray(part)[0] for part in self._matrices(jnp.ones(POINTS)))) > 0
+        reaches = (
+            np.linalg.matrix_power((acts | np.eye(count, dtype=bool)).astype(float), count) > 0
+        )
+        mutual = reaches & reaches.T
+        if moves.size == count and moves.any():
+            mutual = mutual & (mutual & moves).any(1)[:, None]
+        values = np.linalg.eigvals(np.where(mutual, self._rates, 0.0))
+        return float(np.abs(values).max())
 
     def peak(self, wavenumbers: np.ndarray, growth: np.ndarray, frequency: np.ndarray) -> Mode:
-        """The highest point of the curve, zooming in on it unless it lies at an end."""
+        """The highest point of the curve, zooming in on each peak unless it lies at an end."""
         best = int(np.argmax(growth))
-        for _ in range(_ZOOMS if 0 < best < len(growth) - 1 else 0):
-            wavenumbers = np.linspace(wavenumbers[best - 1], wavenumbers[best + 1], POINTS)
-            growth, frequency = self(wavenumbers)
-            best = int(np.clip(np.argmax(growth), 1, POINTS - 2))
-        return self.mode(float(wavenumbers[best]), float(growth[best]), float(frequency[best]))
+        modes = [(float(growth[best]), float(wavenumbers[best]), float(frequency[best]))]
+        inner = growth[1:-1]
+        peaks = 1 + np.flatnonzero((inner >= growth[:-2]) & (inner > growth[2:]))
+        for start in peaks[np.argsort(-growth[peaks], kind="stable")][:_PEAKS]:
+            place, qs, sigma = int(start), wavenumbers, growth
+            for _ in range(_ZOOMS):
+                qs = np.linspace(qs[place - 1], qs[place + 1], POINTS)
+                sigma, omega = self(qs)
+                place = int(np.clip(np.argmax(sigma), 1, POINTS - 2))
+            modes.append((float(sigma[place]), float(qs[place]), float(omega[place])))
+        highest, q, its = max(modes, key=lambda mode: mode[0])
+        return self.mode(q, highest, its)
 
 
 def leader_within(jacobian: np.ndarray, totals: np.ndarray) -> Mode | None:

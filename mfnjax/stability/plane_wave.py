@@ -79,7 +79,7 @@ class PlaneWave:
     a state without slope: the second-order scheme of smooth waves is taken).
 
     Args:
-        wavenumber: q [1/length].
+        wavenumber: q [1/length]; or a wavevector, one number for each direction of space.
         waves: Which waves.
 
     Attributes:
@@ -107,7 +107,7 @@ class PlaneWave:
         self.axes = waves.axes
         self._slopes, self._halves = {}, {}
         for number, part in enumerate(waves.direction):
-            along = part * wavenumber
+            along = wavenumber[number] if jnp.ndim(wavenumber) else part * wavenumber
             spacing = None if waves.spacings is None else waves.spacings[number]
             half = 0.0 * along if spacing is None else along * spacing / 2
             self._halves[number] = half

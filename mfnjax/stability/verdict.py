@@ -24,7 +24,7 @@ from mfnjax.stability.linear import (
 )
 
 MARGINAL_TOLERANCE = 1e-6
-"""A growth rate below this fraction of the rates of the problem (‖J‖₂) counts as zero."""
+"""A growth rate below this fraction of the rates that make it up counts as zero."""
 
 
 class Verdict(enum.StrEnum):
@@ -46,7 +46,7 @@ class Verdict(enum.StrEnum):
     OTHER = "other"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class StabilityReport:
     """Linear stability of one homogeneous state.
 
@@ -54,7 +54,8 @@ class StabilityReport:
         state: u*, shape (n,).
         jacobian: J [1/time], shape (n, n); of a whole model it is M(0), of all its rates.
         homogeneous: The mode at q = 0.
-        fastest: The mode of the largest growth rate over 0 ≤ q ≤ the last wavenumber.
+        fastest: The mode of the largest growth rate over 0 ≤ q ≤ the last wavenumber, or of those
+            that fit the grid.
         verdict: What becomes of the state.
         sentence: The verdict in words.
         tolerance: Growth rates below this [1/time] counted as zero.
@@ -74,10 +75,35 @@ class StabilityReport:
     growth: np.ndarray
     frequency: np.ndarray
 
+    def __repr__(self) -> str:
+        state = ", ".join(f"{value:.6g}" for value in self.state)
+        return f"StabilityReport(({state}), {self.verdict}: {self.sentence})"
+
     @property
     def forms_pattern(self) -> bool:
         """Whether this state is predicted to give way to a pattern of a certain wavelength."""
         return self.verdict in (Verdict.TURING, Verdict.CONSERVED, Verdict.WAVE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitting:
+    """What the waves do that are looked at.
+
+    Attributes:
+        fastest: The mode of the largest growth rate.
+        scale: What that rate is made of [1/time] (see `Curve.scale`).
+        at_edge: Whether growth rises up to the shortest waves looked at.
+        decays: Whether all waves decay but that of q = 0.
+        travels: Whether the medium has a direction.
+        has_rest: Whether the wave of q = 0 is one of them.
+    """
+
+    fastest: Mode
+    scale: float
+    at_edge: bool
+    decays: bool
+    travels: bool
+    has_rest: bool = True
 
 
 def fastest_mode(
@@ -99,7 +125,7 @@ def fastest_mode(
         transport: L, from (tuple of n arrays, laplacian) to a tuple of n arrays.
         state: u*, n numbers.
         max_wavenumber: Last q of the scan [1/length]; None goes to where every transported
-            field decays at four times ‖J‖₂. On a grid of spacing h give π/h.
+            field decays at four times the rate of reaction. On a grid of spacing h give π/h.
         laplacian_symbol: q ↦ symbol of ∇²; −q² unless given.
 
     Returns:
@@ -143,7 +169,8 @@ def classify(
         state: u*, n numbers, with f(u*) = 0 (see `homogeneous_states`).
         max_wavenumber: Last q of the scan [1/length]; see `fastest_mode`.
         laplacian_symbol: q ↦ symbol of ∇²; −q² unless given.
-        tolerance: Growth rates within this fraction of ‖J‖₂ count as zero, (0, 0.1].
+        tolerance: Growth rates within this fraction of the rates that make them up count as
+            zero, (0, 0.1].
 
     Returns:
         The report; ``report.sentence`` says it in words.
@@ -187,35 +214,38 @@ def report_of(
     tolerance: float = MARGINAL_TOLERANCE,
     totals: np.ndarray | None = None,
     names: str = "",
+    fitting: Fitting | None = None,
 ) -> StabilityReport:
     """What the dispersion curve of a state says.
 
     Args:
         curve: The curve.
         max_wavenumber: Its last q [1/length]; see `fastest_mode`.
-        tolerance: Growth rates within this fraction of ‖J‖₂ count as zero, (0, 0.1].
+        tolerance: Growth rates within this fraction of the rates that make them up count as
+            zero, (0, 0.1].
         totals: Combinations of the fields that no homogeneous mode changes, shape (r, n).
         names: The same in words.
+        fitting: What the waves do that fit a grid; None takes those of the curve.
     """
     tolerance = check_real("tolerance", tolerance, 0.0, 0.1, open_low=True)
     wavenumbers = curve.points(max_wavenumber)
     growth, frequency = curve(wavenumbers)
-    fastest = curve.peak(wavenumbers, growth, frequency)
-    # Where nothing happens at q = 0 the curve itself says what is small.
-    threshold = tolerance * (curve.rate or float(np.hypot(growth, frequency).max()))
     homogeneous = curve.mode(0.0, float(growth[0]), float(frequency[0]))
-    within: Mode | None = homogeneous
-    if totals is not None and len(totals):
+    if fitting is None:
+        fastest = curve.peak(wavenumbers, growth, frequency)
+        fitting = Fitting(
+            fastest,
+            curve.scale(fastest),
+            at_edge=fastest.wavenumber == wavenumbers[-1],
+            decays=bool((growth[1:] < 0).all()),
+            travels=curve.travels(wavenumbers),
+        )
+    fastest, threshold = fitting.fastest, tolerance * fitting.scale
+    within: Mode | None = homogeneous if fitting.has_rest else None
+    if within and totals is not None and len(totals):
         within = leader_within(curve.jacobian, totals)
-    verdict, sentence = _judge(
-        within,
-        fastest,
-        threshold,
-        at_edge=fastest.wavenumber == wavenumbers[-1],
-        decays=bool((growth[1:] < 0).all()),
-        travels=curve.travels(wavenumbers),
-        conserved=names,
-    )
+    still = tolerance * curve.scale(within or homogeneous)
+    verdict, sentence = _judge(within, fitting, still, threshold, conserved=names)
     return StabilityReport(
         state=curve.state,
         jacobian=curve.jacobian,
@@ -231,25 +261,21 @@ def report_of(
 
 
 def _judge(
-    homogeneous: Mode | None,
-    fastest: Mode,
-    threshold: float,
-    *,
-    at_edge: bool,
-    decays: bool,
-    travels: bool,
-    conserved: str,
+    homogeneous: Mode | None, fitting: Fitting, still: float, threshold: float, *, conserved: str
 ) -> tuple[Verdict, str]:
     """The verdict and its sentence from the two modes that decide it.
 
     ``homogeneous`` is the leader of those that keep the conserved totals; None: there is no such.
+    At q = 0 what is within ``still`` is 0, elsewhere what is within ``threshold``.
     """
+    fastest, decays = fitting.fastest, fitting.decays
+    at_edge, travels = fitting.at_edge, fitting.travels
     at_rest = homogeneous or Mode(0.0, -math.inf, 0.0)
     grows = fastest.growth > threshold
     oscillates = abs(fastest.frequency) > threshold
     where = f"q = {fastest.wavenumber:.4g} (wavelength {fastest.wavelength:.4g})"
-    if at_rest.growth > threshold:
-        if at_rest.frequency > threshold:
+    if at_rest.growth > still:
+        if at_rest.frequency > still:
             period = 2 * math.pi / at_rest.frequency
             return (
                 Verdict.HOPF,
@@ -259,8 +285,9 @@ def _judge(
             Verdict.OTHER,
             "grows at q = 0 without oscillating: the whole field leaves this state",
         )
-    at_zero = "" if at_rest.growth < -threshold else _marginal_at_zero(at_rest, threshold)
-    calm = at_zero or conserved or "decays at q = 0"
+    at_zero = "" if at_rest.growth < -still else _marginal_at_zero(at_rest, still)
+    held = "decays at q = 0" if fitting.has_rest else "held at the sides"
+    calm = at_zero or conserved or held
     if grows and at_edge:
         return Verdict.OTHER, "grows up to the shortest wavelength looked at: none is selected"
     if grows and at_zero:

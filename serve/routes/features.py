@@ -9,6 +9,7 @@ import numpy as np
 from litestar import Request, post
 from litestar.params import Parameter
 
+from mfnjax.features.record import TEMPORAL_FEATURES
 from mfnjax.features.vector import LARGEST_MV
 from serve.engine.library import DIMENSION, FEATURES
 from serve.http.arrays import read_array
@@ -27,7 +28,8 @@ async def features(request: Request[Any, Any, Any], dimension: Wanted = False) -
     """Measure the 18 features of a field, a history or a mask.
 
     JSON is in millivolts; `.npy` and `.npz` hold volts, or a boolean mask. An `.npz` file's array
-    is named `history`, `field` or `mask`, or is its only one. What a mask does not have is null.
+    is named `history`, `field` or `mask`, or is its only one. What a mask or a field does not have
+    is null.
 
     `D_box` counts a few boxes; with `?dimension=true` there are also `D_fit`, the dimension to
     trust, and the ends `D_low` and `D_high` of its interval of 95 % (null where nothing scales).
@@ -44,7 +46,10 @@ async def features(request: Request[Any, Any, Any], dimension: Wanted = False) -
         raise ApiError(415, f"the body must be one of {expected}; got {given[:80] or 'no type'!r}")
     checked = _checked(name, array)
     vector = await service.submit(request, FEATURES, checked)
-    if checked.dtype != np.bool_ and not all(map(math.isfinite, vector.values)):
+    # What is not known of one frame is null; all else is a number.
+    unknown = () if checked.ndim == 3 and len(checked) > 1 else TEMPORAL_FEATURES
+    known = [value for name, value in vector.items() if name not in unknown]
+    if checked.dtype != np.bool_ and not all(map(math.isfinite, known)):
         raise ArithmeticError("a feature of a field is not finite")
     found = vector.to_json_dict()
     if dimension:

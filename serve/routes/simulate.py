@@ -85,7 +85,7 @@ def _documented_answer(
         pot_std_mV=features["V_std"],
         fractal_dimension=features["D_box"],
         field_mV=POTENTIAL.shown(result.fields["potential"]).tolist() if with_field else None,
-        features=features.to_dict() if data.include_features else None,
+        features=features.to_json_dict() if data.include_features else None,
     )
 
 

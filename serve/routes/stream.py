@@ -105,7 +105,7 @@ async def _lines(
         if quantity_of(simulation.model, measured) == POTENTIAL:
             field = np.asarray(fields[measured])
             vector = await service.engine.submit(FEATURES, field, is_admitted=True)
-            features = vector.to_dict()
+            features = vector.to_json_dict()
         seconds = round(time.monotonic() - began, 3)
         yield _line({"type": "end", "counts": run.counts, "features": features, "seconds": seconds})
     except Exception as error:  # the status has gone out already: the error is the last line

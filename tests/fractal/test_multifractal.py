@@ -210,3 +210,21 @@ def test_integer_densities_are_checked_and_lists_are_images() -> None:
         lacunarity(np.array([[-1, 2], [3, 4]]), (1,))
     plain = [[1.0, 2.0], [3.0, 4.0]]
     np.testing.assert_array_equal(lacunarity(plain, [1, 2]), lacunarity(np.array(plain), (1, 2)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_orders_next_to_one_go_over_into_the_information_dimension(dtype: str) -> None:
+    """A product of binomial cascades: D_q = 2 log₂(Σp^q)/(1 − q)."""
+    line = np.ones(1)
+    for _ in range(6):
+        line = np.kron(line, [0.3, 0.7])
+    measure = np.outer(line, line).astype(dtype)
+    orders = (0.0, 0.5, 0.51, 0.999, 0.999999, 1.0, 1.000001, 1.001, 1.49, 1.5, 2.0)
+    expected = [
+        2 * np.log2(0.3**q + 0.7**q) / (1 - q)
+        if q != 1
+        else -2 * (0.3 * np.log2(0.3) + 0.7 * np.log2(0.7))
+        for q in orders
+    ]
+    found = generalised_dimensions(measure, (1, 2, 4, 8), orders).dimensions
+    np.testing.assert_allclose(found, expected, rtol=2e-5 if dtype == "float32" else 1e-9)

@@ -49,7 +49,7 @@ def _run(seed: int, **options: Any) -> Request:
             "growth_events": result.growth_events,
             **{name: features[feature] for name, feature in STATISTICS.items()},
             "field_mV": (1e3 * result.field.astype(np.float64)).tolist(),
-            "features": features.to_dict(),
+            "features": features.to_json_dict(),
         }
 
     return "/simulate", {**body, "include_field": True, "include_features": True}, library
@@ -57,7 +57,7 @@ def _run(seed: int, **options: Any) -> Request:
 
 def _features() -> dict[str, Any]:
     volts = (FIELD_MV / 1e3).astype(np.float32)
-    return {"features": compute_features(volts).to_dict()}
+    return {"features": compute_features(volts).to_json_dict()}
 
 
 def _aggregate(seed: int) -> dict[str, Any]:

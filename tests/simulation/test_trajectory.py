@@ -25,6 +25,7 @@ from mfnjax import (
 from mfnjax.core.sides import Boundary
 from mfnjax.models.base import ReactionDiffusion
 from mfnjax.simulation import Stepper, Trajectory
+from mfnjax.simulation.trajectory import Status
 from mfnjax.steppers.stepper import advanced
 
 GRID = Grid((8, 8))
@@ -206,3 +207,14 @@ def test_a_field_whose_name_the_file_needs_is_refused(name, tmp_path) -> None:
     with pytest.raises(ParameterError, match=f"would be named {name!r}"):
         run.save(tmp_path / "run.npz")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_status_is_a_sentence() -> None:
+    whole = Status(("u", "v"), -1, -1)
+    assert str(whole) == "all fields stayed finite"
+    assert repr(whole) == "Status(all fields stayed finite)"
+    assert str(Status(("u", "v"), np.int32(12), np.int32(1))) == "v is not finite after step 12"
+    assert str(Status(("u",), 0, 0)) == "u is not finite at the start"
+    many = Status(("u", "v"), np.array([-1, 7, 3]), np.array([-1, 1, 0]))
+    assert str(many) == "2 of 3 members are not finite: of member 1, v is not finite after step 7"
+    jax.jit(lambda status: str(status) and status.first_bad_step)(many)

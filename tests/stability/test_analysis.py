@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mfnjax import FisherKPPModel, GrayScottModel, Grid, MyceliumModel, simulate
+from mfnjax import PDE, FisherKPPModel, GrayScottModel, Grid, MyceliumModel, simulate
 from mfnjax.errors import ParameterError
 from mfnjax.models import (
     AllenCahnModel,
@@ -19,7 +19,11 @@ from mfnjax.models import (
     GiererMeinhardtModel,
     SchnakenbergModel,
     SwiftHohenbergModel,
+    build_model,
+    get_model,
+    model_names,
 )
+from mfnjax.models.presets import STATIONARY_PATTERNS
 from mfnjax.stability import Verdict, analyse, critical_value, plot_dispersion
 
 
@@ -88,7 +92,7 @@ def test_critical_value_in_a_bracket() -> None:
 @pytest.mark.thorough
 def test_a_grid_has_its_own_dispersion() -> None:
     """The stencil's Swift–Hohenberg peak: (2/h) sin(qh/2) = q₀."""
-    analysis = analyse(SwiftHohenbergModel(), grid=Grid((8, 8), 1.0))
+    analysis = analyse(SwiftHohenbergModel(), grid=Grid((12, 12), 1.0))
     leading = analysis.leading
     assert leading is not None
     assert leading.fastest.wavenumber == pytest.approx(2 * math.asin(0.5), rel=1e-5)
@@ -181,7 +185,7 @@ def test_just_below_threshold_no_pattern_grows(model, dt: float, steps: int) -> 
 
 
 def test_report_as_text_and_as_plain_values() -> None:
-    analysis = analyse(SchnakenbergModel(), grid=Grid((4, 4), 0.5))
+    analysis = analyse(SchnakenbergModel(), grid=Grid((24, 24), 0.5))
     text = analysis.text()
     assert "SchnakenbergModel (5-point stencil, dx = 0.5)" in text
     assert "Turing: decays at q = 0, grows fastest" in text
@@ -247,3 +251,32 @@ def test_own_guesses_are_used() -> None:
 def test_bad_input(call, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         call()
+
+
+def test_displays_are_short_and_in_words() -> None:
+    analysis = analyse(SchnakenbergModel(0.1, 0.9, 1.0, 17.0))
+    assert str(analysis) == analysis.text()
+    assert repr(analysis).startswith("ModelStability(SchnakenbergModel, 1 state: decays at q = 0")
+    assert repr(analysis.leading).startswith("StabilityReport((1, 0.9), Turing: decays at q = 0")
+    assert len(repr(analysis)) < 300
+
+
+def test_what_grows_without_end_is_not_stable() -> None:
+    analysis = analyse(PDE("u_t = lap(u) - u + u^2*v\nv_t = -lap(v) + 1 - u^2*v - v"))
+    assert analysis.verdict is Verdict.OTHER
+    assert "grows up to the shortest wavelength" in analysis.sentence
+
+
+PRESETS = [
+    pytest.param(name, preset, marks=[] if preset == "spots" else pytest.mark.slow)
+    for name in model_names()
+    for preset, made in get_model(name).presets.items()
+    if made.outcome in STATIONARY_PATTERNS
+]
+
+
+@pytest.mark.parametrize(("name", "preset"), PRESETS)
+def test_a_pattern_at_rest_is_foretold_or_needs_a_push(name: str, preset: str) -> None:
+    made = get_model(name).presets[preset]
+    analysis = analyse(build_model(name, {}, preset=preset))
+    assert (analysis.wavelength is None) is made.needs_push

@@ -80,7 +80,7 @@ def bootstrap(
         FitError: Every repeat met a NaN.
     """
     check_kind("result", result, FitResult)
-    check_key(key)
+    key = check_key(key)
     check_int("repeats", repeats, 2, 10**7)
     factor, _ = noise_scale(result, scale)
     layout = result.layout

@@ -213,7 +213,7 @@ def pointwise(
     check_kind("grid", grid, Grid)
     check_real("dt", dt, 0.0, np.inf, open_low=True)
     if key is not None:
-        check_key(key)
+        key = check_key(key)
     if not isinstance(start, State):
         check_kind("start", start, Mapping)
     factors = _factors(coarsen, grid)

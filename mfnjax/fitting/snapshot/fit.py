@@ -116,7 +116,7 @@ def fit_snapshot(
     began = time.monotonic()
     check_choice("model", model, MODELS)
     check_int("replicates", replicates, 0, 1000)
-    check_key(key)
+    key = check_key(key)
     check_bool("affine", affine)
     check_choice("boundary", boundary, ("periodic", "neumann"))
     given = {"d_u": d_u, "d_v": d_v}
