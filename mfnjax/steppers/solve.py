@@ -13,6 +13,7 @@ from mfnjax.models.base import Values
 from mfnjax.steppers.methods import Staged, physics_of, solver_of, term
 from mfnjax.steppers.pace import Pace, largest
 from mfnjax.steppers.stage import Physics
+from mfnjax.steppers.stepper import filled, inside
 
 REACHED, STOPPED, PAUSED, VANISHED = range(4)
 """How a stretch ended: at its end; at rest; out of steps; at a step of no length."""
@@ -74,6 +75,7 @@ def solve(
         adjoint: diffrax's; None is forward mode only.
     """
     leaves, structure = jax.tree.flatten(physics)
+    values = filled(physics.grid, values)
     method, controller = solver_of(solver, structure), Pace(physics.rtol, physics.atol, end)
     subs = [diffrax.SubSaveAt(t1=True)]
     if save_at is not None:
@@ -108,15 +110,16 @@ def solve(
     code = jnp.int32(VANISHED)
     for result, meaning in ended:
         code = jnp.where(solution.result == result, jnp.int32(meaning), code)
+    frames = solution.ys[1] if save_at is not None else ()
     return Stretch(
-        tuple(one[-1] for one in fields),
+        inside(physics.grid, tuple(one[-1] for one in fields)),
         times[-1],
         state[1],
         solution.solver_state if keeps else slope,
         solution.stats["num_accepted_steps"],
         solution.stats["num_rejected_steps"],
         code,
-        solution.ys[1] if save_at is not None else (),
+        inside(physics.grid, frames),
     )
 
 
@@ -125,6 +128,7 @@ def first_slope(physics: Physics, values: Values, time: Any, solver: str) -> Any
     leaves, structure = jax.tree.flatten(physics)
     if not is_staged(solver):
         return None
+    values = filled(physics.grid, values)
     return solver_of(solver, structure).init(None, time, time, values, leaves)
 
 

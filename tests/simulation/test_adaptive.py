@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from typing import Any
 
 import jax
 import jax.extend
@@ -356,3 +357,26 @@ def test_without_diffrax_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "diffrax", None)
     with pytest.raises(ParameterError, match=r'needs diffrax.*pip install "mfnjax\[time\]"'):
         Adaptive()
+
+
+@pytest.mark.parametrize("solver", ["tsit5", pytest.param("kvaerno3", marks=pytest.mark.slow)])
+def test_cells_outside_of_a_mask_are_0_and_have_no_say(solver: str) -> None:
+    """1/u of the 0 that they hold would leave a NaN in the derivative."""
+    model = PDE("u_t = D*lap(u) + 0.1/u - 0.1*u", D=0.3)
+    grid = Grid.disc(12)
+    outside = np.asarray(grid.mask) == 0
+    start = {"u": jnp.asarray(np.where(outside, 0.0, 0.5 + 0.02 * np.arange(12)))}
+    stepper = Adaptive(solver, rtol=1e-6, atol=1e-8)
+
+    def end(D: Any, adjoint: Any = None) -> Any:
+        changed = dataclasses.replace(model, D=D)
+        run = simulate(
+            changed, start, grid=grid, until=1.0, save_at=[0.5], stepper=stepper, adjoint=adjoint
+        )
+        return run.state["u"], run.histories["u"]
+
+    for values in end(0.3):
+        assert not np.asarray(values)[..., outside].any()
+    slope = jax.grad(lambda D: jnp.sum(end(D, "direct")[0] ** 2))(0.3)
+    ahead, behind = (jnp.sum(end(D, "direct")[0] ** 2) for D in (0.3 + 1e-4, 0.3 - 1e-4))
+    assert float(slope) == pytest.approx(float(ahead - behind) / 2e-4, rel=1e-4)
