@@ -370,10 +370,9 @@ def test_cells_outside_of_a_mask_are_0_and_have_no_say(solver: str) -> None:
 
     def end(D: Any, adjoint: Any = None) -> Any:
         changed = dataclasses.replace(model, D=D)
-        run = simulate(
+        return simulate(
             changed, start, grid=grid, until=1.0, save_at=[0.5], stepper=stepper, adjoint=adjoint
         )
-        return run
 
     run = end(0.3)
     for values in (run.state["u"], run.histories["u"]):
