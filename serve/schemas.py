@@ -326,7 +326,7 @@ class ModelRunResponse(Answer, kw_only=True):
     fields: Annotated[
         dict[str, list[Any]] | None, Meta(description="Every field, nested as the grid's shape.")
     ] = None
-    features: dict[str, float] | None = None
+    features: dict[str, float | None] | None = None
 
 
 @final

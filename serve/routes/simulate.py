@@ -95,6 +95,8 @@ def _answer(
     model = program.model
     shown = {name: quantity_of(model, name).shown(u) for name, u in result.fields.items()}
     features = result.features.to_json_dict()
+    if quantity_of(model, program.main) != POTENTIAL:  # what only a potential has is left out
+        features = {name: value for name, value in features.items() if value is not None}
     return ModelRunResponse(
         model=data.model or "equation",
         counts=result.counts,
@@ -105,7 +107,5 @@ def _answer(
         },
         fractal_dimension=result.features["D_box"],
         fields={name: values.tolist() for name, values in shown.items()} if with_field else None,
-        features={name: value for name, value in features.items() if value is not None}
-        if data.include_features
-        else None,
+        features=features if data.include_features else None,
     )

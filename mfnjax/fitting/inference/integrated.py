@@ -13,22 +13,25 @@ is the restricted likelihood of H. D. Patterson, R. Thompson (1971), doi:10.1093
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import optimize
 
 from mfnjax.errors import FitError, ParameterError
 from mfnjax.fitting.inference.uncertainty import jacobian_of, noise_scale, two_sided_quantile
-from mfnjax.fitting.lanes import Problem
+from mfnjax.fitting.lanes import Problem, residuals_of
+from mfnjax.fitting.layout import Layout
 from mfnjax.fitting.result import FitResult
 
 STEP = 0.1
 """Of the second differences, in the free parameters (a tenth of the value, of a logarithm)."""
 
-INNER = 1
-"""Gauss–Newton steps of the start for given parameters: from a neighbour's, one nearly does."""
+CORRECTIONS = 2
+"""Corrections of the start for given parameters. The run is all but linear in it."""
 
 
 @final
@@ -90,7 +93,10 @@ def integrate_start(
 
 
 class _Marginal:
-    """−ln L(θ) as a function of the free parameters."""
+    """−ln L(θ) as a function of the free parameters.
+
+    The best start for θ is found from that of the fit, by corrections with one Jacobian.
+    """
 
     def __init__(self, result: FitResult, scale: float | None) -> None:
         self.layout, self.count = result.layout, result.layout.num_parameters
@@ -103,21 +109,27 @@ class _Marginal:
         return self.layout.values(np.asarray(free, self.layout.dtype))
 
     def __call__(self, free: np.ndarray) -> float:
-        unknown = self._unknown
-        for step in range(INNER + 1):
+        unknown, jacobian = self._unknown, None
+        for _ in range(CORRECTIONS):
             y = jnp.asarray(np.concatenate([free, unknown]), self.layout.dtype)
-            residuals, jacobian = (
-                np.asarray(a, float) for a in jacobian_of(self.layout, y, self._problem)
-            )
+            if jacobian is None:
+                first, whole = jacobian_of(self.layout, y, self._problem)
+                residuals, jacobian = np.asarray(first, float), np.asarray(whole, float)
+                own = jacobian[:, self.count :]
+            else:
+                residuals = np.asarray(_residuals(self.layout, y, self._problem), float)
             if not (np.all(np.isfinite(residuals)) and np.all(np.isfinite(jacobian))):
                 return np.inf
-            own = jacobian[:, self.count :]
-            if step < INNER:
-                unknown = unknown - np.linalg.lstsq(own, residuals, rcond=None)[0]
+            step = np.linalg.lstsq(own, residuals, rcond=None)[0]
+            unknown = unknown - step
+        left = residuals - own @ step  # what one more correction would leave
         _, log_det = np.linalg.slogdet(own.T @ own)
-        loss = 0.5 * float(residuals @ residuals) / self.factor
-        self._unknown = unknown
-        return loss + 0.5 * float(log_det)
+        return 0.5 * float(left @ left) / self.factor + 0.5 * float(log_det)
+
+
+@partial(jax.jit, static_argnames="layout")
+def _residuals(layout: Layout, free: jax.Array, problem: Problem) -> jax.Array:
+    return residuals_of(layout, free, problem)
 
 
 def _standard_errors(function: Any, at: np.ndarray) -> np.ndarray:
