@@ -152,6 +152,7 @@ def test_a_constant_history_can_be_filmed(tmp_path):
     assert Image.open(path).size[0] > 384
 
 
+@pytest.mark.thorough
 def test_an_mp4_holds_every_frame(tmp_path):
     ffmpeg = pytest.importorskip("imageio_ffmpeg")
     with warnings.catch_warnings():

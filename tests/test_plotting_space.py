@@ -190,6 +190,7 @@ def run():
     )
 
 
+@pytest.mark.thorough
 def test_a_run_along_a_line_shows_itself_as_profile_and_kymograph(run, tmp_path):
     profile, kymograph, _ = run.plot().axes
     assert profile.get_xlim() == (0, 20)

@@ -142,6 +142,7 @@ def test_padding_touches_box_counts_alone(mfn, tmp_path, blobs):
     }
 
 
+@pytest.mark.thorough
 def test_a_saved_run_of_another_model(mfn, tmp_path):
     path = tmp_path / "run.npz"
     options = ("--model", "gray-scott", "--grid_size", 16, "--steps", 20, "--seed", 3)

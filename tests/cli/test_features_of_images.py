@@ -50,6 +50,7 @@ def pictures(tmp_path: Path) -> dict[str, Path]:
     return found
 
 
+@pytest.mark.thorough
 def test_every_picture_of_the_object_measures_the_object(mfn, pictures) -> None:
     for path in pictures.values():
         result = mfn("features", path, "--json", "--sizes", "1,2,4")
@@ -157,6 +158,7 @@ def test_an_image_of_labels_has_a_row_an_object(mfn, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("shape", [(100, 100), (40, 56)])
 def test_a_full_picture_has_dimension_2(mfn, tmp_path: Path, shape: tuple[int, int]) -> None:
     Image.fromarray(np.full(shape, 255, np.uint8)).save(tmp_path / "full.png")

@@ -94,6 +94,7 @@ def test_ctrl_c_is_one_line_and_130_and_leaves_nothing(mfn, monkeypatch, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.thorough
 def test_ctrl_c_while_writing_leaves_the_old_file(mfn, monkeypatch, tmp_path):
     import numpy as np
 

@@ -66,6 +66,7 @@ def test_options_win_over_the_file_and_both_spellings_work(mfn, tmp_path):
     assert SimulationResult.load(path).config == expected
 
 
+@pytest.mark.thorough
 def test_parameters_by_name_or_symbol(mfn, tmp_path):
     path = tmp_path / "run.npz"
     mfn("simulate", *SMALL, "--set", "p=0.5", "--set", "alpha=0.125", "-o", path)
@@ -262,6 +263,7 @@ def test_a_run_that_blows_up_fails_and_names_field_and_step(mfn):
     assert re.search(r"field '[uv]' holds a NaN or an infinity after step \d+", stderr)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("suffix", [".nc", ".zarr", ".h5", ".vti", ".tif"])
 def test_a_result_for_other_programs_is_read_by_ours(mfn, refused, tmp_path, suffix) -> None:
     path, usual = tmp_path / f"run{suffix}", tmp_path / "run.npz"
@@ -282,6 +284,7 @@ def test_a_result_for_other_programs_is_read_by_ours(mfn, refused, tmp_path, suf
         assert "--dtype for .tif (ImageJ) must be one of float32" in said
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_written_as_it_goes_is_resumed(mfn, refused, monkeypatch, tmp_path) -> None:
     from mfnjax.simulation import streaming
     from mfnjax.simulation.exchange import GrowingStore
@@ -414,6 +417,7 @@ def test_pictures_of_another_model(mfn, tmp_path):
     assert Image.open(movie).n_frames == 20
 
 
+@pytest.mark.thorough
 def test_a_long_movie_is_thinned_and_ends_with_the_last_step(mfn, tmp_path):
     path = tmp_path / "run.gif"
     mfn("simulate", "--grid_size", 8, "--steps", 300, "--seed", 1, "--movie", path)

@@ -62,6 +62,7 @@ def test_wrong_use_is_one_line_and_status_2(arguments, message: str) -> None:
     assert message in told.output
 
 
+@pytest.mark.thorough
 def test_an_equation_is_analysed_like_the_model_of_its_class() -> None:
     text = (
         "u_t = lap(u) + 0.1 - u + u^2*v",
@@ -76,6 +77,7 @@ def test_an_equation_is_analysed_like_the_model_of_its_class() -> None:
     assert of_text["verdict"] == of_class["verdict"] == "Turing"
 
 
+@pytest.mark.thorough
 def test_waves_across_a_slope_do_not_grow() -> None:
     along, across = (
         json.loads(run("klausmeier", "--direction", way, "--json").output)["states"][0]

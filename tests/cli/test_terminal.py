@@ -12,6 +12,7 @@ import pytest
 from mfnjax.cli.terminal import plain
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("encoding", ["cp1252", "iso8859-1"])
 def test_the_list_of_models_goes_into_any_file(encoding: str) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}

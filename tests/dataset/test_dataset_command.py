@@ -87,6 +87,7 @@ def test_failed_simulations_show_in_the_exit_status(tmp_path: Path) -> None:
     assert set(table["capacity"].to_pylist()) == {1.0}
 
 
+@pytest.mark.thorough
 def test_info(small_file: Path, tmp_path: Path) -> None:
     result = mfn("info", small_file, "--plot", tmp_path / "plot.svg")
     assert result.exit_code == 0, result.output

@@ -111,6 +111,7 @@ def slowest(grid: Grid, start: Any, *, steps: int) -> float:
     return math.log(np.sqrt((mask * before**2).sum() / (mask * after**2).sum())) / (steps // 2 * dt)
 
 
+@pytest.mark.thorough
 def test_decay_in_a_disc_is_a_zero_of_a_bessel_function() -> None:
     """cos θ J₁(k r), with J₁'(kR) = 0: kR = 1.841184."""
     errors = []
@@ -123,6 +124,7 @@ def test_decay_in_a_disc_is_a_zero_of_a_bessel_function() -> None:
     assert np.all(np.diff(np.abs(errors)) < 0)
 
 
+@pytest.mark.thorough
 def test_decay_in_an_annulus() -> None:
     """k of J₁'(k)Y₁'(k/2) = J₁'(k/2)Y₁'(k), a ring between the radii ½ and 1: k = 1.354672."""
     from scipy.optimize import brentq
@@ -289,6 +291,7 @@ def test_a_hat_is_carried_without_new_extrema(stepper: str, tolerance: float) ->
     assert np.abs(after - start).mean() <= np.abs(u - start).mean() / 2
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stepper", ["euler", "ssprk3"])
 def test_a_cone_is_turned_once(stepper: str) -> None:
     """The velocity (−y, x) has no divergence on the faces; the corners of the box do not matter."""
@@ -314,6 +317,7 @@ def test_a_cone_is_turned_once(stepper: str) -> None:
     assert np.abs(after - start).mean() <= np.abs(u - start).mean() / 2
 
 
+@pytest.mark.thorough
 def test_the_spectrum_of_the_stochastic_heat_equation() -> None:
     """⟨|û_k|²⟩ = s²/(2Dk²·volume)/(1 − Dk²dt/2), by one χ² over the modes and replicas."""
     from scipy.stats import chi2

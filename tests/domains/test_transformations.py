@@ -106,6 +106,7 @@ CASES: dict[str, tuple[Callable[..., Any], Any]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", CASES)
 def test_gradients_are_those_of_differences_forward_and_reverse(name: str) -> None:
     function, at = CASES[name]
@@ -122,6 +123,7 @@ def test_gradients_are_those_of_differences_forward_and_reverse(name: str) -> No
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("adjoint", ["per_step", "nested", 1.0])
 def test_every_adjoint_gives_the_same_gradient(adjoint: Any) -> None:
     for name in ("walls", "mask"):
@@ -184,6 +186,7 @@ ANY = """
 """
 
 
+@pytest.mark.thorough
 def test_a_mask_of_a_rectangle_is_the_smaller_grid_between_walls() -> None:
     """Whatever lies in the cells that take no part; the flow stands still at the walls."""
     large, small = (7, 9), (slice(2, 6), slice(3, 8))
@@ -212,6 +215,7 @@ def test_a_mask_of_a_rectangle_is_the_smaller_grid_between_walls() -> None:
         np.testing.assert_allclose(masked.state[field][small], alone.state[field], rtol=1e-12)
 
 
+@pytest.mark.thorough
 def test_carrying_beside_an_outline_is_carrying_beside_a_wall() -> None:
     """Nothing is known behind a closed face: the slope there is 0, as a mirrored ghost makes it."""
     mask = np.zeros(9)

@@ -45,6 +45,7 @@ def _fitted(D: float, seed: int, sigma: float = SIGMA) -> tuple[Any, np.ndarray,
     return fit(model, objective, free=["diffusivity"]), seen, data
 
 
+@pytest.mark.thorough
 def test_the_likelihood_is_the_integral_over_the_start() -> None:
     """Heat is linear in its start: the integral of a Gaussian, by the exponential of a matrix."""
     result, seen, data = _fitted(0.3, seed=1)

@@ -98,6 +98,7 @@ def test_random_systems_keep_to_the_documented_ranges() -> None:
     assert squared == pytest.approx(ratios[:8, None, None] ** 2 * np.eye(2), abs=1e-12)
 
 
+@pytest.mark.thorough
 def test_batch_of_systems_equals_a_loop() -> None:
     keys = jax.random.split(KEY, 3)
     systems = [random_similarity_system(4, key=key) for key in keys]
@@ -140,6 +141,7 @@ def test_precision_follows_the_system() -> None:
     assert similarity_dimension(system.ratios).dtype == jnp.float32
 
 
+@pytest.mark.thorough
 def test_points_outside_or_broken_are_left_out_and_bounds_fit_the_points() -> None:
     points = jnp.asarray([[0.5, 0.5], [2.0, 0.5], [jnp.nan, 0.1], [1.0, 1.0]])
     assert int(render_points(points, (4, 4), UNIT).sum()) == 2

@@ -73,6 +73,7 @@ def brute_lacunarity(image: np.ndarray, size: int) -> float:
     return float(np.mean(mass**2) / np.mean(mass) ** 2)
 
 
+@pytest.mark.thorough
 def test_lacunarity_equals_brute_force_and_the_law_of_a_random_set() -> None:
     image = np.random.default_rng(0).random((40, 31)) < 0.3
     sizes = (1, 2, 3, 5, 8, 13, 31)

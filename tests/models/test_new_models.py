@@ -58,6 +58,7 @@ def winding(u: np.ndarray, v: np.ndarray, *, torus: bool) -> np.ndarray:
 # Every one of them.
 
 
+@pytest.mark.thorough
 @pytest.mark.compile_bound
 @pytest.mark.parametrize("name", NEW)
 def test_a_line_is_a_slab_and_a_block(name: str) -> None:

@@ -217,6 +217,7 @@ def test_what_waits_for_a_program_is_done_by_the_lanes_once_it_is_compiled() -> 
     assert asyncio.run(ask()) == ["cold", "lane", "lane", "cold"]
 
 
+@pytest.mark.thorough
 def test_a_scan_of_new_programs_is_refused_at_once_and_holds_up_nothing() -> None:
     async def ask() -> tuple[list[Any], list[Any]]:
         made = engine(queue_seconds=4.0)

@@ -231,6 +231,7 @@ def test_a_restart_goes_on_at_the_pace():
     assert int(rest.state.step) == first.steps_taken + rest.steps_taken
 
 
+@pytest.mark.thorough
 def test_stops_at_rest():
     model, grid = FisherKPPModel(growth_rate=1.0), Grid(8)
     start = {"u": np.full(8, 0.3)}
@@ -265,6 +266,7 @@ def test_a_vmap_and_an_ensemble_are_loops():
         assert mapped.steps_taken[index] == one.steps_taken == together.steps_taken[index]
 
 
+@pytest.mark.thorough
 def test_a_run_that_cannot_go_on_says_so():
     model, grid = PDE("u_t = u^2"), Grid(4)
     run = simulate(model, {"u": np.ones(4)}, grid=grid, until=2.0)
@@ -359,6 +361,7 @@ def test_without_diffrax_the_extra_is_named(monkeypatch):
         Adaptive()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("solver", ["tsit5", pytest.param("kvaerno3", marks=pytest.mark.slow)])
 def test_cells_outside_of_a_mask_are_0_and_have_no_say(solver: str) -> None:
     """1/u of the 0 that they hold would leave a NaN in the derivative."""

@@ -66,6 +66,7 @@ def test_a_step_is_a_count(way: Any, step: Any) -> None:
         way(model, State(("u",), (FIELD,), step), grid=GRID, steps=3)
 
 
+@pytest.mark.thorough
 def test_a_key_is_one_key_and_keys_are_a_row() -> None:
     keys = jax.random.split(KEY, (3, 2))
     start = MAP.initial_state(GRID, key=KEY)

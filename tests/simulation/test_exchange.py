@@ -54,6 +54,7 @@ def runs() -> dict[tuple[str, str, str], Trajectory]:
     return {case: made(GRIDS[case[0]], case[2], **FRAMES[case[1]]) for case in sorted(cases)}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_run_comes_back_as_it_was(runs, tmp_path, suffix: str) -> None:
     for number, ((_, frames, dtype), run) in enumerate(runs.items()):
@@ -68,6 +69,7 @@ def test_a_run_comes_back_as_it_was(runs, tmp_path, suffix: str) -> None:
         assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_ensembles_maps_and_events(tmp_path, suffix: str) -> None:
     """Members, a parameter that is a field, counters, and a start that another run replaces."""

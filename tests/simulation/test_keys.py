@@ -23,6 +23,7 @@ def options(model, dt: float, key: jax.Array) -> dict:
     return {"grid": GRID, "key": key} | ({"dt": dt} if isinstance(model, PDE) else {})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["rbg", pytest.param("unsafe_rbg", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("model", "dt"), [MODELS[0], pytest.param(*MODELS[1], marks=pytest.mark.slow), MODELS[2]]

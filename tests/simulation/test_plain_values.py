@@ -129,6 +129,7 @@ def any_domain() -> Simulation:
     return Simulation(model, grid, 4, 0.05, save_every=2, start=start)
 
 
+@pytest.mark.thorough
 def test_a_result_file_keeps_all_of_it_and_runs_again(tmp_path: Path) -> None:
     run = any_domain().run(seed=1)
     back = Trajectory.load(run.save(tmp_path / "run.npz"))

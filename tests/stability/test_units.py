@@ -90,6 +90,7 @@ POWERS = st.floats(-9.0, 9.0)
 UNITS = st.tuples(st.lists(POWERS, min_size=4, max_size=4), POWERS, POWERS)
 
 
+@pytest.mark.thorough
 @settings(max_examples=5, deadline=None, derandomize=True)
 @given(name=st.sampled_from(QUICK), units=UNITS)
 def test_a_change_of_units_changes_no_verdict(name: str, units) -> None:
@@ -161,6 +162,7 @@ def test_the_oregonator_has_one_positive_state_and_it_speaks(q: float) -> None:
     np.testing.assert_allclose(analysis.leading.state, [max(roots)] * 2, rtol=1e-9)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("source", "k"), [("0", 1e5), ("u", 1e12)])
 def test_a_fast_field_beside_hides_no_pattern(source: str, k: float) -> None:
     alone = analyse(SchnakenbergModel(0.1, 0.9, 1.0, 17.0))

@@ -318,6 +318,7 @@ def test_critical_value_of_a_conserved_model() -> None:
 # What it says, and refuses.
 
 
+@pytest.mark.thorough
 def test_it_speaks_of_noise_and_of_functions(tmp_path) -> None:
     model = PDE("u_t = D*lap(u) + f(u) + noise(s)", D=1.0, s=0.1, f=lambda u: u * (1 - u))
     analysis = analyse(model)

@@ -52,6 +52,7 @@ def test_ten_thousand_strings_of_words_and_signs() -> None:
     assert sum(map(refused_or_read, strings(10_000))) > 20
 
 
+@pytest.mark.thorough
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.text(max_size=200))
 def test_any_text(text: str) -> None:
