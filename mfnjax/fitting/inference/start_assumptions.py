@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Any, final
 
+from mfnjax.errors import FitError
 from mfnjax.fitting.fit import fit
 from mfnjax.fitting.inference.integrated import integrate_start
 from mfnjax.fitting.inference.misfit import misfit
@@ -54,7 +55,8 @@ def start_assumptions(
         level: Level of the intervals.
 
     Returns:
-        Three `Assumption`, the fit's own first; none where the start was taken as exact.
+        Three `Assumption`, the fit's own first; none where the start was taken as exact, or where
+        another assumption leads to a run that is not finite.
     """
     result = sure.result
     if list(result.objectives) != [""] or not result.layout.num_unknowns:
@@ -63,15 +65,18 @@ def start_assumptions(
     if not isinstance(objective, Pointwise):
         return ()
     own = Assumption("estimated along", sure.values, dict(ends))
-    integrated = integrate_start(result, level=level, scale=sure.scale)
-    exact = _as_measured(result, objective)
-    off = misfit(exact)
-    scale = max(off.reduced, 1.0) if off.known else None
-    ends = covariance(exact, scale=scale, along_x=True).intervals(level)
+    try:
+        integrated = integrate_start(result, level=level, scale=sure.scale)
+        exact = _as_measured(result, objective)
+        off = misfit(exact)
+        scale = max(off.reduced, 1.0) if off.known else None
+        measured = covariance(exact, scale=scale, along_x=True).intervals(level)
+    except FitError:  # the run is not finite there: the fit itself stands
+        return ()
     return (
         own,
         Assumption("integrated out", integrated.values, integrated.intervals),
-        Assumption("as measured", exact.parameters, dict(ends)),
+        Assumption("as measured", exact.parameters, dict(measured)),
     )
 
 
