@@ -345,7 +345,9 @@ def test_edge_parameters_stay_finite_and_clamped(boundary: str, edge: str) -> No
     assert np.isfinite(result.field).all()
     assert result.field.min() >= np.float32(CLAMP_LOW_V)
     assert result.field.max() <= np.float32(CLAMP_HIGH_V)
-    assert np.isfinite(features.to_array()).all()
+    # One field says nothing of time; all else is finite.
+    unknown = {name for name, value in features.to_dict().items() if not np.isfinite(value)}
+    assert unknown == {"dV_mean", "dV_max", "T_stable", "E_trend"}
     if edge == "an event every step":
         assert result.growth_events == steps
     if edge == "no event":
