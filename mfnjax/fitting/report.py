@@ -74,6 +74,9 @@ class FitReport:
                 "where": off.sentences(table, most=8),
             },
         }
+        for name in told.limits:
+            low, high = self.intervals()[name]
+            parts["uncertainty"]["parameters"][name] |= {"low": low, "high": high}
         if table is not None:
             parts["data"] = {
                 "positions": len(table.positions),

@@ -13,7 +13,7 @@ from mfnjax.core.grid import Grid
 from mfnjax.core.rng import normal_field, uniform_field
 from mfnjax.core.state import State
 from mfnjax.errors import ParameterError
-from mfnjax.text.equations import read_formula
+from mfnjax.text.equations import check_directions, read_formula
 from mfnjax.text.evaluate import Moment
 from mfnjax.text.names import hint
 from mfnjax.text.tree import Call, Node, walk
@@ -46,7 +46,8 @@ def start_from_text(
         A `State` of arrays of the grid's shape.
 
     Raises:
-        ParameterError: A field without a start, an unknown one, or a text that may not be said.
+        ParameterError: A field without a start, an unknown one, or a text that may not be said, or
+            names a direction that the grid does not have.
 
     Examples:
         >>> import jax
@@ -65,6 +66,7 @@ def start_from_text(
         value = start[name]
         if name in trees:
             tree = trees[name]
+            check_directions(tree, grid.axes)
             draws = _draws(tree, grid.shape, dtype, jax.random.fold_in(key, number))
             value = Moment(given, at, random=draws).scalar(tree)
         try:

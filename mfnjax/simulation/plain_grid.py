@@ -15,7 +15,7 @@ from mfnjax.errors import DataError, ParameterError
 from mfnjax.images import choose_threshold, half_range, mask_from_levels, read_image
 from mfnjax.images.levels import MASK
 from mfnjax.simulation.plain_sides import plain_sides, read_sides
-from mfnjax.text.equations import Formula
+from mfnjax.text.equations import Formula, check_directions, read_formula
 
 LARGEST_SIDE = 4096
 """Cells along a side, at most, of a grid that is described by plain values."""
@@ -68,6 +68,7 @@ def _mask_of_text(text: str, grid: Grid) -> np.ndarray:
             raise ParameterError(f"the mask 'disc' fills a square, not the shape {grid.shape}")
         return np.asarray(Grid.disc(grid.shape[0]).mask)
     try:
+        check_directions(read_formula(text, "mask"), grid.axes)
         value = Formula(text, "mask")(grid.place(0.0, np.float32))
     except ParameterError as error:
         raise ParameterError(

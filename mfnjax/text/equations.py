@@ -14,7 +14,7 @@ from mfnjax.text import names
 from mfnjax.text.check import Checker
 from mfnjax.text.evaluate import Moment
 from mfnjax.text.parse import MOST_TOKENS, Token, check_length, parse, tokens_of
-from mfnjax.text.tree import Call, Negative, Node, Place, Product, Sum, calls_in
+from mfnjax.text.tree import Call, Name, Negative, Node, Place, Product, Sum, calls_in, walk
 
 _KEPT = 64
 
@@ -173,6 +173,14 @@ class Formula:
     def __call__(self, at: Any) -> Any:
         """The value at the places and the time of ``at``."""
         return Moment({}, at).scalar(read_formula(self.text, self.label))
+
+
+def check_directions(tree: Node, axes: tuple[str, ...]) -> None:
+    """Raise ParameterError if an expression names a coordinate that the grid does not have."""
+    for node in walk(tree):
+        if isinstance(node, Name) and node.name in ("x", "y", "z") and node.name not in axes:
+            known = ", ".join(axes) or "none"
+            raise node.place.error(f"the grid has no direction {node.name} (directions: {known})")
 
 
 @lru_cache(_KEPT)

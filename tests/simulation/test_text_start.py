@@ -105,3 +105,17 @@ def test_what_is_no_start_is_one_line(start: Any, words: str) -> None:
 def test_a_seed_and_a_key_are_not_given_together() -> None:
     with pytest.raises(ParameterError, match="one of seed and key"):
         Simulation(MODEL, GRID, 1, start=START).run(key=KEY, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"), [((8,), "exp(-(y - 4)^2)"), ((1, 8), "y"), ((8, 8), "z")]
+)
+def test_a_direction_that_the_grid_does_not_have_is_refused(
+    shape: tuple[int, ...], text: str
+) -> None:
+    """A spot in the plane on a line would be no spot, and nobody would be told."""
+    with pytest.raises(ParameterError, match=r"start of 'u'.*the grid has no direction [yz]"):
+        Simulation(PDE("u_t = lap(u)"), Grid(shape), 1, dt=0.1).run({"u": text})
+    mask = {"equation": "u_t = lap(u)", "shape": list(shape), "steps": 1, "dt": 0.1}
+    with pytest.raises(ParameterError, match=r"mask.*the grid has no direction [yz]"):
+        Simulation.from_dict({**mask, "boundary": "neumann", "mask": f"{text} > 0.5"})

@@ -43,20 +43,18 @@ class IntegratedStart:
         values: The parameters.
         intervals: Their intervals, symmetric in the free parameters; (None, None) where the
             likelihood is flat.
-        level: Level of the intervals.
-        converged: Whether the search ended by itself.
     """
 
     values: dict[str, float]
     intervals: dict[str, tuple[float | None, float | None]]
-    level: float
-    converged: bool
 
 
 def integrate_start(
     result: FitResult, *, level: float = 0.9, scale: float | None = None
 ) -> IntegratedStart:
     """Fit the parameters again, with the unknown start integrated out.
+
+    The intervals take the residuals for independent.
 
     Args:
         result: A fit with an unknown start, which is where the search begins.
@@ -68,7 +66,7 @@ def integrate_start(
 
     Raises:
         ParameterError: The fit is not of least squares, or its start was taken as exact.
-        FitError: The likelihood is not finite where the search begins.
+        FitError: The likelihood is not finite where the search begins, or the search did not end.
     """
     if not result.is_least_squares or not result.layout.num_unknowns:
         raise ParameterError("a fit of least squares with an unknown start is needed")
@@ -79,8 +77,8 @@ def integrate_start(
     simplex = np.vstack([start, *(start + 0.5 * np.eye(len(start)))])
     options = {"initial_simplex": simplex, "xatol": 1e-2, "fatol": 1e-2, "maxfev": 300}
     best = optimize.minimize(marginal, start, method="Nelder-Mead", options=options)
-    if not np.isfinite(best.fun):
-        raise FitError("the likelihood with the start integrated out is not finite")
+    if not (np.isfinite(best.fun) and best.success):
+        raise FitError("the likelihood with the start integrated out has no maximum that is found")
     quantile = two_sided_quantile(level, marginal.degrees_of_freedom)
     spread = quantile * _standard_errors(marginal, best.x)
     low, high = marginal.values(best.x - spread), marginal.values(best.x + spread)
@@ -89,7 +87,7 @@ def integrate_start(
         name: (low[name], high[name]) if np.isfinite(half) else (None, None)
         for name, half in zip(values, spread, strict=True)
     }
-    return IntegratedStart(values, intervals, level, bool(best.success))
+    return IntegratedStart(values, intervals)
 
 
 class _Marginal:

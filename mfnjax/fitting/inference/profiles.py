@@ -177,10 +177,12 @@ def one_sided(
         scale: Factor s² on the variance of the noise, as for `covariance`.
 
     Returns:
-        (low, high); None where the loss stays as low on that side.
+        (low, high); None where the loss stays as low on that side, and for a level of ½ or less.
     """
     layout, index = result.layout, result.layout.names.index(name)
     factor, dof = noise_scale(result, scale)
+    if level <= 0.5:  # a limit on one side would lie at the value itself
+        return None, None
     threshold = two_sided_quantile(2 * level - 1, dof) ** 2
     ends: list[float | None] = []
     for sign in (-1.0, 1.0):
